@@ -1,0 +1,32 @@
+"""Multi-input multi-output training of image classifiers in Keras 3."""
+
+try:
+    import keras  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"Keras could not import its backend: {error}. Set the environment variable "
+        "KERAS_BACKEND to the one that is installed: jax, tensorflow or torch."
+    ) from error
+
+from keras_mixvit import backbones, data, layers, masks, metrics, models
+from keras_mixvit.backbones import CaiT, ConViT
+from keras_mixvit.data import load, mixed_pair_dataset
+from keras_mixvit.models import MixViT, SingleNetwork, load_model
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CaiT",
+    "ConViT",
+    "MixViT",
+    "SingleNetwork",
+    "backbones",
+    "data",
+    "layers",
+    "load",
+    "load_model",
+    "masks",
+    "metrics",
+    "mixed_pair_dataset",
+    "models",
+]

@@ -1,0 +1,49 @@
+import csv
+from pathlib import Path
+
+
+def training_curves(histories: dict):
+    """Loss, validation accuracy and validation NLL against the epoch.
+
+    Needs matplotlib.
+
+    Args:
+        histories: Dict from the name of a model to the path of the
+            `history.csv` that its training wrote.
+
+    Returns:
+        A matplotlib figure, and a dict from names to dicts of lists, the
+        numbers behind it.
+
+    Example:
+
+    ```python
+    figure, numbers = training_curves({"MixViT": "runs/mine/history.csv"})
+    ```
+    """
+    from matplotlib.figure import Figure
+
+    numbers = {name: read_history(path) for name, path in histories.items()}
+    panels = {
+        "loss": "training loss",
+        "val_accuracy": "validation accuracy",
+        "val_nll": "validation NLL",
+    }
+    figure = Figure(figsize=(11, 3.4), dpi=110, layout="constrained")
+    for axes, (column, title) in zip(
+        figure.subplots(1, 3), panels.items(), strict=True
+    ):
+        for name, history in numbers.items():
+            epochs = [epoch + 1 for epoch in history["epoch"]]
+            axes.plot(epochs, history[column], label=name)
+        axes.set(title=title, xlabel="epoch")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure, numbers
+
+
+def read_history(path) -> dict[str, list[float]]:
+    """Columns of a `history.csv` that Keras's `CSVLogger` wrote."""
+    with Path(path).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {column: [float(row[column]) for row in rows] for column in rows[0]}

@@ -1,0 +1,7 @@
+"""Backbones: networks of a stem, a body and a trunk."""
+
+from keras_mixvit.backbones.backbone import Backbone
+from keras_mixvit.backbones.cait import CaiT
+from keras_mixvit.backbones.convit import ConViT
+
+__all__ = ["Backbone", "CaiT", "ConViT"]

@@ -1,0 +1,106 @@
+import abc
+from types import SimpleNamespace
+
+import keras
+
+from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit.layers.patch_embedding import require_divides
+
+
+class Backbone(keras.Model, abc.ABC):
+    """A network of three stages with a grid of features between them.
+
+        images (B, H, W, C) --stem--> grid --body--> grid --trunk--> (B, f)
+
+    A grid has shape (B, h, w, d). `stem`, `body` and `trunk` are functional
+    models; position opens the body. A subclass makes its layers, gives the
+    four `apply` methods, which also run the same layers on grids of another
+    shape, and calls `_connect` at the end of its constructor.
+
+    Args:
+        image_shape: Tuple of integers (H, W, C).
+        patch_size: Integer, the side in pixels of one place of the grid.
+        name: String, the name of the model, or `None`. Defaults to `None`.
+        dtype: Dtype or dtype policy, or `None` for the global policy.
+            Defaults to `None`.
+
+    Raises:
+        ValueError: If `image_shape` is no triple of positive integers or
+            `patch_size` does not divide the image size.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        patch_size: int,
+        name: str | None = None,
+        dtype=None,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        require(
+            len(image_shape) == 3,
+            "`image_shape` must be (height, width, channels).",
+            image_shape=image_shape,
+        )
+        for side in image_shape:
+            require_positive_integer("image_shape", side)
+        require_positive_integer("patch_size", patch_size)
+        self.image_shape = tuple(image_shape)
+        self.patch_size = patch_size
+        require_divides(patch_size, self.image_shape[:2])
+        # Layers belong to the stages; held plainly here, none is listed twice.
+        self._parts = SimpleNamespace()
+
+    @property
+    def grid_shape(self) -> tuple[int, int]:
+        """Shape (h, w) of the grid between the stages."""
+        height, width, _ = self.image_shape
+        return height // self.patch_size, width // self.patch_size
+
+    @abc.abstractmethod
+    def apply_stem(self, images):
+        """Grid of `(B, H, W, C)` images, before position."""
+
+    @abc.abstractmethod
+    def apply_position(self, grid):
+        """Grid with what tells its places apart."""
+
+    @abc.abstractmethod
+    def apply_blocks(self, grid):
+        """Grid after the blocks of the body."""
+
+    @abc.abstractmethod
+    def apply_trunk(self, grid):
+        """Features `(B, f)` of a grid."""
+
+    def _connect(self):
+        images = keras.Input(self.image_shape, name="images")
+        self.stem = keras.Model(images, self.apply_stem(images), name="stem")
+        # Stages pass the compute dtype on: no cast at their borders.
+        grid_shape, dtype = self.stem.output.shape[1:], self.compute_dtype
+        grid = keras.Input(grid_shape, name="grid", dtype=dtype)
+        body = self.apply_blocks(self.apply_position(grid))
+        self.body = keras.Model(grid, body, name="body")
+        grid = keras.Input(grid_shape, name="grid", dtype=dtype)
+        self.trunk = keras.Model(grid, self.apply_trunk(grid), name="trunk")
+        self.built = True
+
+    def call(self, images, training=None):
+        grid = self.stem(images, training=training)
+        grid = self.body(grid, training=training)
+        return self.trunk(grid, training=training)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], *self.trunk.output.shape[1:])
+
+    def get_config(self):
+        return {
+            "image_shape": self.image_shape,
+            "patch_size": self.patch_size,
+            "name": self.name,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

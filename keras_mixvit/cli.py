@@ -1,0 +1,142 @@
+"""The command `keras-mixvit`."""
+
+import argparse
+import dataclasses
+import sys
+
+import keras
+
+from keras_mixvit.recipes import TrainingOptions, train
+from keras_mixvit.recipes.train import has_matplotlib
+
+OPTIONS = {
+    "data": "digits (part of the package), cifar10, cifar100, or a .npz file",
+    "output": "new folder of the run (default: runs/DATA-BACKBONE-seedN)",
+    "backbone": "convit or cait",
+    "patch_size": "side of a patch in pixels (default: an eighth of the image)",
+    "width": "features of a token",
+    "num_heads": "attention heads",
+    "num_blocks": "self-attention blocks",
+    "num_class_blocks": "class-attention blocks",
+    "num_subnetworks": "subnetworks",
+    "source_attribution": "embedding, encoding or none",
+    "attribution_position": "late or early",
+    "input_mixing": "binarized_cutmix, averaged_masks or all_tokens",
+    "inference": "parallel, sum, alternating, or the index of a subnetwork",
+    "ensemble_of": "logits or probabilities",
+    "alpha": "parameter of the Beta distribution of the masks",
+    "epochs": "epochs of each training",
+    "batch_size": "pairs per step",
+    "learning_rate": "rate after the warm-up",
+    "weight_decay": "weight decay of AdamW",
+    "label_smoothing": "label smoothing of the training loss",
+    "stochastic_depth_rate": "stochastic depth",
+    "seed": "seed of everything",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command and returns its exit status.
+
+    Args:
+        arguments: The words after the name of the command, or `None` for
+            those of the process. Defaults to `None`.
+
+    Returns:
+        0, 1 after an error that is told in one sentence, or 130 after an
+        interruption.
+    """
+    options = vars(make_parser().parse_args(arguments))
+    del options["command"]
+    try:
+        return _train(TrainingOptions(**options))
+    except (ValueError, OSError) as error:
+        print(f"keras-mixvit: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            "keras-mixvit: interrupted; the folder of the run holds the model so far.",
+            file=sys.stderr,
+        )
+        return 130
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the command, its defaults taken from `TrainingOptions`."""
+    parser = argparse.ArgumentParser(
+        prog="keras-mixvit",
+        description="Multi-input multi-output training of image classifiers.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser(
+        "train",
+        help="train MixViT and the single network and compare them",
+        description="Trains a single network and MixViT, equally long, and prints "
+        "the accuracy and NLL of both, of each subnetwork, and of the ensemble.",
+    )
+    for field in dataclasses.fields(TrainingOptions):
+        if field.name == "single":
+            continue
+        text = OPTIONS[field.name]
+        if field.default is not None:
+            text += f" (default: {field.default})"
+        command.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            type=_parser_of(field),
+            default=field.default,
+            metavar=field.name.split("_")[-1].upper(),
+            help=text,
+        )
+    command.add_argument(
+        "--no-single",
+        dest="single",
+        action="store_false",
+        help="do not train the single network",
+    )
+    return parser
+
+
+def _parser_of(field):
+    if field.name == "inference":
+        return lambda text: int(text) if text.isdecimal() else text
+    if field.name == "patch_size":
+        return int
+    return str if field.default is None else type(field.default)
+
+
+def _train(options: TrainingOptions) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print(
+        f"keras {keras.version()} on {keras.config.backend()}", highlight=False
+    )
+    if not has_matplotlib():
+        console.print(
+            "No figures: matplotlib is missing (pip install 'keras_mixvit[figures]').",
+            markup=False,
+        )
+    folder, rows = train(options, verbose="auto" if console.is_terminal else 2)
+    table = Table(title=f"{options.data}, {options.epochs} epochs, seed {options.seed}")
+    table.add_column("model")
+    for column in ("parameters", "accuracy", "NLL", "seconds"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        parameters, seconds = row["parameters"], row["seconds"]
+        table.add_row(
+            row["model"],
+            "" if parameters is None else f"{parameters:,}",
+            f"{100 * row['accuracy']:.2f} %",
+            f"{row['nll']:.4f}",
+            "" if seconds is None else f"{seconds:.1f}",
+        )
+    console.print(table)
+    console.print(
+        f"Model, history and figures: {folder}", markup=False, highlight=False
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

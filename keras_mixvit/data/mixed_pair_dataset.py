@@ -1,0 +1,219 @@
+import keras
+import numpy as np
+
+from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit.data.array_checks import require_images, require_labels
+from keras_mixvit.masks.mask_sampler import MaskSampler, require_masks
+
+# Streams of chance: without a purpose in the key, the order of an epoch and
+# its first batch would come from one and the same generator.
+EPOCH_ORDER, BATCH = 1, 2
+
+
+def mixed_pair_dataset(
+    x,
+    y,
+    masks: MaskSampler,
+    *,
+    epochs: int,
+    batch_size: int = 128,
+    seed: int = 0,
+    shuffle: bool = True,
+    drop_remainder: bool = True,
+    workers: int = 1,
+) -> "MixedPairDataset":
+    """Pairs images at random and draws their masks, for `model.fit`.
+
+    Every batch holds B images. Member 0 of its B pairs is a permutation of
+    them and every further member an independent permutation, so that each
+    image serves each subnetwork once; an image may meet itself. Everything is
+    drawn in NumPy by a pure function of (seed, epoch, batch): every backend,
+    every number of devices and a resumed run see the same batches.
+
+    Args:
+        x: Array of images `(n, H, W, C)`, floating point or unsigned integer.
+        y: Array of labels, integers `(n,)` or `(n, 1)`, or soft labels
+            `(n, K)` whose rows sum to 1.
+        masks: Sampler of masks, such as `model.mask_sampler()` or
+            `PatchCutMix(patch_size=4)`; it also sets the number M of images
+            in a pair.
+        epochs: Integer, the number E of epochs of the training, on which the
+            schedule of the masks depends.
+        batch_size: Integer, the number B of pairs per step. Defaults to `128`.
+        seed: Non-negative integer seed of all chance. Defaults to `0`.
+        shuffle: Boolean, whether batches are made of images in random order.
+            Defaults to `True`.
+        drop_remainder: Boolean, whether images that do not fill a batch sit
+            an epoch out. Defaults to `True`.
+        workers: Integer, threads that prepare batches. Defaults to `1`.
+
+    Returns:
+        A `keras.utils.PyDataset` of `({"images": (B, M, H, W, C), "masks":
+        (B, M, h, w)}, labels)`, labels `(B, M)` or `(B, M, K)`.
+
+    Raises:
+        ValueError: If arrays are empty, of unequal length, of a wrong rank or
+            dtype, not finite or out of range, if the patches of `masks` do
+            not tile the images, or if `batch_size` exceeds the data.
+
+    Example:
+
+    ```python
+    x, y = np.zeros((256, 32, 32, 3), "uint8"), np.arange(256) % 10
+    pairs = mixed_pair_dataset(x, y, PatchCutMix(patch_size=4), epochs=10)
+    inputs, labels = pairs[0]
+    assert inputs["images"].shape == (128, 2, 32, 32, 3)
+    assert inputs["masks"].shape == (128, 2, 8, 8) and labels.shape == (128, 2)
+    ```
+
+    References:
+        MixViT, Section 2.1; MixMo, Algorithm 1.
+    """
+    return MixedPairDataset(
+        x,
+        y,
+        masks,
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+        shuffle=shuffle,
+        drop_remainder=drop_remainder,
+        workers=workers,
+    )
+
+
+class MixedPairDataset(keras.utils.PyDataset):
+    """The data set that `mixed_pair_dataset` makes; see there.
+
+    `epoch`, counted from 0, is the epoch whose batches indexing gives.
+    `MIMOModel.fit` sets it; elsewhere, set it before each epoch.
+    """
+
+    def __init__(
+        self,
+        x,
+        y,
+        masks,
+        *,
+        epochs,
+        batch_size,
+        seed,
+        shuffle,
+        drop_remainder,
+        workers,
+    ):
+        super().__init__(workers=workers)
+        self.x = require_images("x", x)
+        self.y = require_labels("y", y)
+        require(
+            len(self.x) == len(self.y),
+            "`x` and `y` must have the same length.",
+            x=len(self.x),
+            y=len(self.y),
+        )
+        require(
+            isinstance(masks, MaskSampler),
+            "`masks` must be a `MaskSampler`.",
+            masks=masks,
+        )
+        require_positive_integer("epochs", epochs)
+        require_positive_integer("batch_size", batch_size)
+        require_positive_integer("seed", seed, minimum=0)
+        require(
+            batch_size <= len(self.x) or not drop_remainder,
+            "`batch_size` must not exceed the number of images.",
+            batch_size=batch_size,
+            images=len(self.x),
+        )
+        height, width, _ = self.image_shape
+        require(
+            height % masks.patch_size == 0 and width % masks.patch_size == 0,
+            "`masks.patch_size` must divide the image size.",
+            patch_size=masks.patch_size,
+            image_size=(height, width),
+        )
+        self.masks = masks
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.seed = seed
+        self.shuffle = shuffle
+        self.drop_remainder = drop_remainder
+        self.epoch = 0
+        self._order = (None, None)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Shape (H, W, C) of one image."""
+        return self.x.shape[1:]
+
+    @property
+    def masks_shape(self) -> tuple[int, int, int]:
+        """Shape (M, h, w) of the masks of one pair."""
+        grid = self.masks.grid_shape(self.image_shape[:2])
+        return (self.masks.num_subnetworks, *grid)
+
+    def __len__(self):
+        full, rest = divmod(len(self.x), self.batch_size)
+        return full if self.drop_remainder or not rest else full + 1
+
+    def __getitem__(self, index):
+        return self.batch(self.epoch, index)
+
+    def batch(self, epoch: int, index: int):
+        """Batch `index` of an epoch counted from 0, whatever `self.epoch`."""
+        require(
+            0 <= epoch < self.epochs,
+            f"`epoch` must be in 0 to {self.epochs - 1}.",
+            epoch=epoch,
+        )
+        if not 0 <= index < len(self):
+            raise IndexError(f"`index` must be in 0 to {len(self) - 1}. Got {index}.")
+        start = index * self.batch_size
+        chosen = self._epoch_order(epoch)[start : start + self.batch_size]
+        rng = np.random.default_rng((self.seed, BATCH, epoch, index))
+        members = self.masks.num_subnetworks
+        pairs = rng.permuted(np.tile(chosen, (members, 1)), axis=1).T
+        masks = self.masks.draw(
+            rng, len(chosen), self.image_shape[:2], (epoch + 1) / self.epochs
+        )
+        require_masks(masks, (len(chosen), *self.masks_shape))
+        images = self.x[pairs]
+        if images.dtype.kind == "f":
+            images = images.astype("float32", copy=False)
+        return {"images": images, "masks": masks}, self.y[pairs]
+
+    def as_tf_dataset(self):
+        """The same batches as a `tf.data.Dataset`, for `tf.distribute`.
+
+        Each iteration over it is the next epoch, from `self.epoch` on, which
+        it moves forward. Needs TensorFlow.
+
+        Returns:
+            A `tf.data.Dataset` of one epoch per iteration.
+        """
+        import tensorflow as tf
+
+        def one_epoch():
+            epoch = self.epoch
+            self.epoch = epoch + 1
+            for index in range(len(self)):
+                yield self.batch(epoch, index)
+
+        def spec(array):
+            # The last batch may be smaller.
+            return tf.TensorSpec((None, *array.shape[1:]), array.dtype)
+
+        signature = keras.tree.map_structure(spec, self.batch(0, 0))
+        data = tf.data.Dataset.from_generator(one_epoch, output_signature=signature)
+        cardinality = tf.data.experimental.assert_cardinality(len(self))
+        return data.apply(cardinality).prefetch(2)
+
+    def _epoch_order(self, epoch):
+        cached, order = self._order
+        if cached != epoch:
+            order = np.arange(len(self.x))
+            if self.shuffle:
+                rng = np.random.default_rng((self.seed, EPOCH_ORDER, epoch))
+                rng.shuffle(order)
+            self._order = (epoch, order)
+        return order

@@ -1,0 +1,82 @@
+import keras
+from keras import ops
+
+from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit.layers.mlp import normal
+
+
+@keras.saving.register_keras_serializable(package="keras_mixvit")
+class SubnetworkHeads(keras.layers.Layer):
+    """M dense classification layers, one per subnetwork, as one product.
+
+    Logits have the dtype of the weights, float32 under mixed precision.
+
+    Args:
+        num_classes: Integer, the number K of classes.
+        num_subnetworks: Integer, the number M of subnetworks.
+
+    Call arguments:
+        features: `(B, f)`, which every head reads, or `(B, M, f)`, of which
+            head m reads features m.
+        subnetwork: Integer, the only head to use, or `None` for all.
+
+    Input shape:
+        `(B, f)` or `(B, M, f)`.
+
+    Output shape:
+        `(B, M, K)`, or `(B, 1, K)` for a single head.
+
+    Raises:
+        ValueError: If an argument is not a positive integer, or `subnetwork`
+            is no index of a subnetwork.
+
+    Example:
+
+    ```python
+    heads = SubnetworkHeads(num_classes=10, num_subnetworks=2)
+    assert heads(np.zeros((4, 16))).shape == (4, 2, 10)
+    ```
+
+    References:
+        MixViT, Section 2.1 (the dense layers d_i).
+    """
+
+    def __init__(self, num_classes: int, num_subnetworks: int, **kwargs):
+        super().__init__(**kwargs)
+        require_positive_integer("num_classes", num_classes)
+        require_positive_integer("num_subnetworks", num_subnetworks)
+        self.num_classes = num_classes
+        self.num_subnetworks = num_subnetworks
+
+    def build(self, features_shape):
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(self.num_subnetworks, features_shape[-1], self.num_classes),
+            initializer=normal(),
+        )
+        self.bias = self.add_weight(
+            name="bias",
+            shape=(self.num_subnetworks, self.num_classes),
+            initializer="zeros",
+        )
+
+    def call(self, features, subnetwork=None):
+        kernel, bias = self.kernel, self.bias
+        if subnetwork is not None:
+            require(
+                0 <= subnetwork < self.num_subnetworks,
+                f"`subnetwork` must be in 0 to {self.num_subnetworks - 1}.",
+                subnetwork=subnetwork,
+            )
+            kernel = kernel[subnetwork : subnetwork + 1]
+            bias = bias[subnetwork : subnetwork + 1]
+        equation = "bf,mfk->bmk" if len(features.shape) == 2 else "bmf,mfk->bmk"
+        logits = ops.einsum(equation, features, kernel) + bias
+        return ops.cast(logits, self.variable_dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "num_subnetworks": self.num_subnetworks,
+        }

@@ -1,0 +1,62 @@
+import abc
+
+import numpy as np
+
+from keras_mixvit._checks import require
+
+
+class MaskSampler(abc.ABC):
+    """What `mixed_pair_dataset` asks of a sampler of mixing masks.
+
+    A sampler has the attributes `num_subnetworks` and `patch_size`, the side
+    in pixels of one place of the mixing grid, and implements `draw`.
+    """
+
+    num_subnetworks: int
+    patch_size: int
+
+    @abc.abstractmethod
+    def draw(
+        self,
+        rng: np.random.Generator,
+        batch_size: int,
+        image_size: tuple[int, int],
+        progress: float = 0.0,
+    ) -> np.ndarray:
+        """Draws the masks of one batch.
+
+        Args:
+            rng: The only source of chance.
+            batch_size: Integer B.
+            image_size: Tuple of integers (H, W).
+            progress: Float in [0, 1], the epoch e = 1..E over E, on which
+                schedules depend. Defaults to `0.0`.
+
+        Returns:
+            float32 array `(B, M, h, w)` that sums to 1 over M.
+        """
+
+    def grid_shape(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """Shape (h, w) of the mixing grid of an image of (H, W) pixels."""
+        return tuple(side // self.patch_size for side in image_size)
+
+
+def require_masks(masks, shape: tuple[int, ...]) -> None:
+    """Requires masks of a shape that are shares and sum to 1 over M."""
+    require(
+        tuple(masks.shape) == tuple(shape),
+        f"`masks` must have shape {tuple(shape)}.",
+        shape=tuple(masks.shape),
+    )
+    require(
+        np.all((masks >= 0) & (masks <= 1)),
+        "`masks` must be in [0, 1].",
+        range=(float(np.min(masks)), float(np.max(masks))),
+    )
+    sums = masks.sum(axis=1)
+    worst = float(sums.flat[np.argmax(np.abs(sums - 1))])
+    require(
+        abs(worst - 1) < 1e-3,
+        "`masks` must sum to 1 over the subnetworks.",
+        sum=worst,
+    )

@@ -1,0 +1,47 @@
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_mixvit")
+class NLL(keras.metrics.MeanMetricWrapper):
+    """Mean negative log-likelihood of the true class, from logits.
+
+    Labels are never smoothed: soft labels count as they are given.
+
+    Args:
+        name: String, the name of the metric. Defaults to `"nll"`.
+        dtype: Dtype of the result, or `None` for the default. Defaults to
+            `None`.
+
+    Input shape:
+        Labels `(...)`, integers, or `(..., K)`, soft; logits `(..., K)`.
+
+    Example:
+
+    ```python
+    metric = NLL()
+    metric.update_state([0, 1], np.log([[0.5, 0.5], [0.75, 0.25]]))
+    assert abs(float(metric.result()) - np.log(8) / 2) < 1e-6
+    ```
+
+    References:
+        MixMo, Section 4.1 (NLL).
+    """
+
+    def __init__(self, name: str = "nll", dtype=None):
+        super().__init__(fn=negative_log_likelihood, name=name, dtype=dtype)
+
+    def get_config(self):
+        return {"name": self.name, "dtype": self.dtype}
+
+
+def negative_log_likelihood(labels, logits):
+    """NLL `(...)` of labels `(...)` or `(..., K)` given logits `(..., K)`."""
+    logits = ops.cast(logits, "float32")
+    if len(labels.shape) == len(logits.shape):
+        return ops.categorical_crossentropy(
+            ops.cast(labels, "float32"), logits, from_logits=True
+        )
+    return ops.sparse_categorical_crossentropy(
+        ops.cast(labels, "int32"), logits, from_logits=True
+    )

@@ -1,0 +1,71 @@
+"""What data must be to fit a model, checked before Keras sees them."""
+
+import numpy as np
+
+from keras_mixvit._checks import require
+from keras_mixvit.data.array_checks import require_images, require_labels
+from keras_mixvit.masks.mask_sampler import require_masks
+
+
+def is_pair(x) -> bool:
+    """Whether inputs are a mixed pair."""
+    return isinstance(x, dict) and "masks" in x
+
+
+def check_dataset(model, dataset) -> None:
+    """Requires a `MixedPairDataset` to fit a model."""
+    require(
+        dataset.image_shape == model.image_shape,
+        f"`x` must have images of shape {model.image_shape}.",
+        image_shape=dataset.image_shape,
+    )
+    expected = masks_shape(model)
+    require(
+        dataset.masks_shape == expected,
+        f"`x` must have masks of shape {expected}, (M, h, w).",
+        masks_shape=dataset.masks_shape,
+    )
+    require_labels("y", dataset.y, model.num_classes)
+
+
+def check_arrays(model, x, y) -> None:
+    """Requires NumPy arrays of images, or of mixed pairs, to fit a model."""
+    if isinstance(x, dict) and all(isinstance(v, np.ndarray) for v in x.values()):
+        require(
+            set(x) >= {"images", "masks"},
+            "`x` must have the keys `images` and `masks`.",
+            keys=sorted(x),
+        )
+        images = require_images("images", x["images"], rank=5)
+        expected = (model.num_subnetworks, *model.image_shape)
+        require(
+            images.shape[1:] == expected,
+            f"`images` must have shape (B, M, H, W, C) with (M, H, W, C) = {expected}.",
+            shape=images.shape,
+        )
+        require_masks(x["masks"], (len(images), *masks_shape(model)))
+        if isinstance(y, np.ndarray):
+            require_labels("y", y, model.num_classes, rank=2)
+    elif isinstance(x, np.ndarray):
+        images = require_images("x", x)
+        require(
+            images.shape[1:] == model.image_shape,
+            f"`x` must have images of shape {model.image_shape}.",
+            image_shape=images.shape[1:],
+        )
+        if isinstance(y, np.ndarray):
+            require_labels("y", y, model.num_classes)
+    else:
+        return
+    if isinstance(y, np.ndarray):
+        require(
+            len(images) == len(y),
+            "`x` and `y` must have the same length.",
+            x=len(images),
+            y=len(y),
+        )
+
+
+def masks_shape(model) -> tuple[int, int, int]:
+    """Shape (M, h, w) of the masks that a model is trained with."""
+    return tuple(model.training_network.input["masks"].shape[1:])

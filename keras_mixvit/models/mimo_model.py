@@ -1,0 +1,370 @@
+from types import SimpleNamespace
+
+import keras
+from keras import ops
+
+from keras_mixvit._checks import (
+    require,
+    require_choice,
+    require_positive_integer,
+)
+from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
+from keras_mixvit.models.data_checks import check_arrays, check_dataset, is_pair
+from keras_mixvit.models.ensembling import ensemble_logits
+from keras_mixvit.models.epoch_setter import EpochSetter
+from keras_mixvit.models.loss_checks import label_form, require_loss
+
+PAIR_FORM = (
+    "`x` must be a mixed pair, a dict of `images` (B, M, H, W, C) and `masks` "
+    "(B, M, h, w), as `mixed_pair_dataset` yields."
+)
+
+
+class MIMOModel(keras.Model):
+    """A classifier of M subnetworks, trained on mixed pairs of images.
+
+    It holds two functional graphs that share their layers: `training_network`
+    from `{"images", "masks"}` to logits `(B, M, K)`, and `inference_network`
+    from `(B, H, W, C)` to subnetwork logits `(B, M, K)`. Called on a mixed
+    pair, the model is the first; called on images, the ensemble of the
+    second. So `fit` learns from mixed pairs, while `evaluate(x, y)`,
+    `predict(x)` and `validation_data=(x, y)` are about the ensemble.
+
+    A training step is the papers' weighted sum of one loss per subnetwork:
+    masks become the sample weights `(B, M)` of a Keras training step, which
+    is otherwise Keras's own. Metrics with an attribute `on_subnetworks` that
+    is true are given the logits `(B, M, K)`, all others the ensemble.
+
+    A subclass makes its layers as attributes, which is what is tracked, saved
+    and listed, and passes the two graphs to `_connect`.
+
+    Args:
+        image_shape: Tuple of integers (H, W, C).
+        num_classes: Integer, the number K of classes.
+        num_subnetworks: Integer, the number M of subnetworks.
+        ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
+            averages; its output is always logits. Defaults to `"logits"`.
+        name: String, the name of the model, or `None`. Defaults to `None`.
+        dtype: Dtype or dtype policy, or `None` for the global policy.
+            Defaults to `None`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    References:
+        MixViT, Eq. 1; MixMo, Eq. 3.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        num_subnetworks: int,
+        ensemble_of: str = "logits",
+        name: str | None = None,
+        dtype=None,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        require_positive_integer("num_classes", num_classes)
+        require_choice("ensemble_of", ensemble_of, ("logits", "probabilities"))
+        self.image_shape = tuple(image_shape)
+        self.num_classes = num_classes
+        self.num_subnetworks = num_subnetworks
+        self.ensemble_of = ensemble_of
+        # Held plainly: the graphs must not be tracked beside their layers.
+        self._held = SimpleNamespace(subnetwork_metrics=[], compile_arguments={})
+
+    def _connect(self, training_network, inference_network):
+        self._held.training_network = training_network
+        self._held.inference_network = inference_network
+        self.built = True
+
+    @property
+    def training_network(self) -> keras.Model:
+        """The graph from `{"images", "masks"}` to logits `(B, M, K)`."""
+        return self._held.training_network
+
+    @property
+    def inference_network(self) -> keras.Model:
+        """The graph from images to subnetwork logits `(B, M, K)`."""
+        return self._held.inference_network
+
+    def __dir__(self):
+        # Keras saves what `dir` lists. Weights are saved with the layers
+        # alone, so that a file does not depend on the graphs around them.
+        graphs = {"training_network", "inference_network", "backbone"}
+        return [name for name in super().__dir__() if name not in graphs]
+
+    def call(self, inputs, training=None):
+        if not isinstance(inputs, dict):
+            logits = self.inference_network(inputs, training=training)
+            return ensemble_logits(logits, self.ensemble_of)
+        if "masks" in inputs:
+            return self.training_network(inputs, training=training)
+        return self.inference_network(inputs["images"], training=training)
+
+    def compute_output_shape(self, input_shape):
+        if isinstance(input_shape, dict):
+            batch = input_shape["images"][0]
+            return (batch, self.num_subnetworks, self.num_classes)
+        return (input_shape[0], self.num_classes)
+
+    def ensemble(self) -> keras.Model:
+        """The ensemble as a functional classifier of images, weights shared."""
+        images = keras.Input(self.image_shape, name="images")
+        logits = self.inference_network(images)
+        outputs = ensemble_logits(logits, self.ensemble_of)
+        return keras.Model(images, outputs, name=f"{self.name}_ensemble")
+
+    def loss_weights(self, ratios):
+        """Weights `(B, M)` of the losses, from the ratios really drawn.
+
+        The larger the share of an input, the larger its weight. Keras
+        averages over B and M where the paper sums over M, hence the factor M.
+
+        Args:
+            ratios: Tensor `(B, M)`, the mean of each input's mask.
+
+        Returns:
+            Tensor `(B, M)`, which sums to M over the subnetworks.
+
+        References:
+            MixViT, Eq. 1.
+        """
+        return ratios * ratios.shape[1]
+
+    def train_step(self, *args):
+        *state, data = args  # JAX passes its state first.
+        return super().train_step(*state, self._weighted(data, training=True))
+
+    def test_step(self, *args):
+        *state, data = args
+        return super().test_step(*state, self._weighted(data, training=False))
+
+    def _weighted(self, data, training):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if not isinstance(x, dict):
+            require(
+                not training or self.num_subnetworks == 1,
+                PAIR_FORM,
+                x=f"{type(x).__name__} of shape {tuple(getattr(x, 'shape', ()))}",
+            )
+            # Without masks the model gives subnetwork logits, from which
+            # `_matched` makes what a loss or a metric asks for.
+            return {"images": x}, y, sample_weight
+        ratios = ops.mean(ops.cast(x["masks"], "float32"), axis=(2, 3))
+        weights = self.loss_weights(ratios)
+        if sample_weight is not None:
+            sample_weight = ops.cast(sample_weight, weights.dtype)
+            if len(sample_weight.shape) == 1:
+                sample_weight = sample_weight[:, None]
+            weights = weights * sample_weight
+        return x, y, weights
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        y, y_pred = self._matched(x, y, y_pred)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        if len(y_pred.shape) == 3:
+            labels = self._labels(x, y)
+            if not is_pair(x):
+                labels = ops.repeat(labels[:, None], y_pred.shape[1], axis=1)
+            for metric in self._held.subnetwork_metrics:
+                metric.update_state(labels, y_pred)
+        y, y_pred = self._matched(x, y, y_pred)
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def _matched(self, x, y, y_pred):
+        if not is_pair(x) and len(y_pred.shape) == 3:
+            y_pred = ensemble_logits(y_pred, self.ensemble_of)
+        return self._labels(x, y), y_pred
+
+    def _labels(self, x, y):
+        """Labels in the form that the loss takes: integers or soft labels."""
+        rank = 2 if is_pair(x) else 1
+        if rank == 1 and len(y.shape) == 2 and y.shape[1] == 1:
+            y = y[:, 0]
+        is_soft = len(y.shape) > rank
+        require(
+            not (is_soft and self._held.label_form == "integer"),
+            "`loss` must take soft labels, as CategoricalCrossentropy does, where "
+            "labels are soft.",
+            labels_shape=tuple(y.shape),
+        )
+        if not is_soft and self._held.label_form == "soft":
+            y = ops.one_hot(ops.cast(y, "int32"), self.num_classes)
+        return y
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        metrics=None,
+        weighted_metrics=None,
+        **kwargs,
+    ):
+        """Configures the training, as `keras.Model.compile` does.
+
+        Args:
+            optimizer: Optimizer or its name. Defaults to `"rmsprop"`.
+            loss: Loss of logits with the reduction `"sum_over_batch_size"`,
+                or a function of labels and logits. Defaults to `None`.
+            metrics: List of metrics. Those with a true attribute
+                `on_subnetworks` see the logits of every subnetwork, others
+                the ensemble. Defaults to `None`.
+            weighted_metrics: List of metrics that see the loss weights. On
+                mixed pairs accuracy belongs here: unweighted it counts
+                targets that are hardly in the picture. Defaults to `None`.
+            **kwargs: Further arguments of `keras.Model.compile`.
+
+        Raises:
+            ValueError: If the loss has another reduction or takes
+                probabilities.
+        """
+        require_loss(loss)
+        arguments = {
+            "optimizer": optimizer,
+            "loss": loss,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            **kwargs,
+        }
+        subnetwork_metrics = []
+        if isinstance(metrics, (list, tuple)):
+            subnetwork_metrics = [m for m in metrics if is_on_subnetworks(m)]
+            metrics = [m for m in metrics if not is_on_subnetworks(m)]
+        super().compile(
+            optimizer=optimizer,
+            loss=loss,
+            metrics=metrics,
+            weighted_metrics=weighted_metrics,
+            **kwargs,
+        )
+        self._held.subnetwork_metrics = subnetwork_metrics
+        self._held.compile_arguments = arguments
+        self._held.label_form = label_form(loss)
+
+    # Keras asks a model with its own `compile` for the next two.
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return {}
+        config = keras.saving.serialize_keras_object(self._held.compile_arguments)
+        return on_any_backend(config)
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    @property
+    def metrics(self):
+        return super().metrics + self._held.subnetwork_metrics
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        *,
+        epochs: int | None = None,
+        callbacks=None,
+        validation_data=None,
+        shuffle: bool = True,
+        **kwargs,
+    ):
+        """Trains on mixed pairs, as `keras.Model.fit` does.
+
+        Args:
+            x: A `MixedPairDataset`, or anything that Keras takes and that
+                gives mixed pairs.
+            y: Labels, if `x` does not give them. Defaults to `None`.
+            epochs: Integer; a `MixedPairDataset` knows it. Defaults to
+                `None`.
+            callbacks: List of callbacks, or `None`. Defaults to `None`.
+            validation_data: Images and labels `(x, y)`, which validate the
+                ensemble, or anything else that `evaluate` takes. Defaults to
+                `None`.
+            shuffle: Boolean, ignored by Keras's own data sets; a
+                `MixedPairDataset` shuffles by itself. Defaults to `True`.
+            **kwargs: Further arguments of `keras.Model.fit`.
+
+        Returns:
+            A `keras.callbacks.History`.
+
+        Raises:
+            ValueError: If `epochs` differs from the data set's, or data do
+                not fit the model.
+        """
+        if isinstance(validation_data, (list, tuple)):
+            check_arrays(self, *validation_data[:2])
+        if isinstance(x, MixedPairDataset):
+            check_dataset(self, x)
+            require(
+                epochs in (None, x.epochs),
+                f"`epochs` must be that of the data set, {x.epochs}.",
+                epochs=epochs,
+            )
+            epochs, shuffle = x.epochs, False
+            if isinstance(callbacks, keras.callbacks.CallbackList):
+                callbacks.append(EpochSetter(x))
+            else:
+                callbacks = [EpochSetter(x), *as_list(callbacks)]
+        else:
+            check_arrays(self, x, y)
+        return super().fit(
+            x,
+            y,
+            epochs=1 if epochs is None else epochs,
+            callbacks=callbacks,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            **kwargs,
+        )
+
+    def evaluate(self, x=None, y=None, **kwargs):
+        """Loss and metrics of the ensemble, or of mixed pairs.
+
+        Args:
+            x: Images, mixed pairs, or a data set of either. Defaults to
+                `None`.
+            y: Labels, if `x` does not give them. Defaults to `None`.
+            **kwargs: Further arguments of `keras.Model.evaluate`.
+
+        Returns:
+            As `keras.Model.evaluate`.
+
+        Raises:
+            ValueError: If data do not fit the model.
+        """
+        check_arrays(self, x, y)
+        return super().evaluate(x, y, **kwargs)
+
+
+def is_on_subnetworks(metric) -> bool:
+    """Whether a metric asks for the logits of every subnetwork."""
+    return getattr(metric, "on_subnetworks", False)
+
+
+def as_list(callbacks):
+    """Callbacks as a list, from none, one or several."""
+    if callbacks is None:
+        return []
+    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+
+
+def on_any_backend(config):
+    """A config whose optimizers are not those of one backend.
+
+    On PyTorch, Keras names the module of an optimizer of its own, which no
+    other backend can use; the public name serves all.
+    """
+    if isinstance(config, (list, tuple)):
+        return [on_any_backend(value) for value in config]
+    if not isinstance(config, dict):
+        return config
+    config = {key: on_any_backend(value) for key, value in config.items()}
+    if str(config.get("module")).startswith("keras.src.backend."):
+        config.update(module="keras.optimizers", registered_name=None)
+    return config

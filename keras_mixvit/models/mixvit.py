@@ -1,0 +1,317 @@
+import keras
+import numpy as np
+from keras import ops
+
+from keras_mixvit._checks import (
+    is_integer,
+    require,
+    require_choice,
+    require_positive_integer,
+)
+from keras_mixvit.backbones.backbone import Backbone
+from keras_mixvit.layers import (
+    BinarizedPatchCutMix,
+    SourceEmbedding,
+    SourceEncoding,
+    SubnetworkHeads,
+)
+from keras_mixvit.masks import ConstantMasks, PatchCutMix
+from keras_mixvit.models.mimo_model import MIMOModel
+
+ATTRIBUTIONS = {"embedding": SourceEmbedding, "encoding": SourceEncoding}
+MIXINGS = ("binarized_cutmix", "averaged_masks", "all_tokens")
+SCHEMES = ("parallel", "sum", "alternating")
+
+
+@keras.saving.register_keras_serializable(package="keras_mixvit")
+class MixViT(MIMOModel):
+    """A vision transformer of M subnetworks that part in its last layers.
+
+    In training, M images are mixed patch by patch into one, stem and body run
+    once, source attribution tells the trunk which token came from which
+    image, and M heads predict M labels. In inference, stem and body run once
+    and the trunk once per source.
+
+    Args:
+        backbone: `Backbone` whose layers the model takes over.
+        num_classes: Integer, the number K of classes.
+        num_subnetworks: Integer of at least 2, the number M of subnetworks.
+            Defaults to `2`.
+        source_attribution: `"embedding"` (Eq. 3), `"encoding"` (Eq. 2), or
+            `None` for none, with which subnetworks differ by their heads
+            only. Defaults to `"embedding"`.
+        attribution_position: `"late"`, after the body, or `"early"`, after
+            position and before the first block. Defaults to `"late"`.
+        input_mixing: `"binarized_cutmix"`, `"averaged_masks"` (a patch on the
+            border of the box is a blend of two), or `"all_tokens"` (nothing
+            is mixed; the grids of the M images are stacked). Defaults to
+            `"binarized_cutmix"`.
+        inference: `"parallel"`, one pass per source after attribution;
+            `"sum"`, one pass over the sum of the M attributed versions of
+            each token; `"alternating"`, one pass in which each place has one
+            source, by a fixed pattern; or an integer, the only subnetwork to
+            use. Defaults to `"parallel"`.
+        alternation: `"random"`, each place drawn from `seed`, or
+            `"checkerboard"`, the pattern of alternating inference. Defaults
+            to `"random"`.
+        ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
+            averages; its output is always logits. Defaults to `"logits"`.
+        seed: Non-negative integer seed of the alternating pattern. Defaults
+            to `0`.
+        name: String, the name of the model. Defaults to `"mixvit"`.
+        dtype: Dtype or dtype policy, or `None` for the backbone's. Defaults
+            to `None`.
+
+    Call arguments:
+        inputs: Images `(B, H, W, C)`, or a mixed pair `{"images": (B, M, H,
+            W, C), "masks": (B, M, h, w)}`.
+        training: Boolean, whether to apply dropout and stochastic depth.
+
+    Input shape:
+        `(B, H, W, C)`, or a mixed pair.
+
+    Output shape:
+        `(B, K)` for images, logits of the ensemble; `(B, M, K)` for a mixed
+        pair.
+
+    Raises:
+        ValueError: If an argument is out of its range, or if `inference` asks
+            for what the other arguments do not have.
+
+    Example:
+
+    ```python
+    backbone = ConViT((16, 16, 1), width=24, num_heads=4, num_blocks=1)
+    model = MixViT(backbone, num_classes=10)
+    assert model(np.zeros((2, 16, 16, 1))).shape == (2, 10)
+    ```
+
+    References:
+        MixViT, Sections 2.1 to 2.3, Algorithms 1 and 2, Appendix D.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        num_classes: int,
+        num_subnetworks: int = 2,
+        source_attribution: str | None = "embedding",
+        attribution_position: str = "late",
+        input_mixing: str = "binarized_cutmix",
+        inference: str | int = "parallel",
+        alternation: str = "random",
+        ensemble_of: str = "logits",
+        seed: int = 0,
+        name: str = "mixvit",
+        dtype=None,
+    ):
+        require(
+            isinstance(backbone, Backbone),
+            "`backbone` must be a `Backbone`.",
+            backbone=backbone,
+        )
+        require_positive_integer("num_subnetworks", num_subnetworks, minimum=2)
+        super().__init__(
+            backbone.image_shape,
+            num_classes,
+            num_subnetworks,
+            ensemble_of,
+            name=name,
+            dtype=backbone.dtype_policy if dtype is None else dtype,
+        )
+        require_choice("source_attribution", source_attribution, (*ATTRIBUTIONS, None))
+        require_choice("attribution_position", attribution_position, ("late", "early"))
+        require_choice("input_mixing", input_mixing, MIXINGS)
+        require_choice("alternation", alternation, ("random", "checkerboard"))
+        require_positive_integer("seed", seed, minimum=0)
+        require_inference(inference, num_subnetworks, source_attribution, input_mixing)
+        self.source_attribution = source_attribution
+        self.attribution_position = attribution_position
+        self.input_mixing = input_mixing
+        self.inference = inference
+        self.alternation = alternation
+        self.seed = seed
+        self._held.backbone = backbone
+        options = {"dtype": self.dtype_policy}
+        self.mixing = self.attribution = None
+        if input_mixing != "all_tokens":
+            self.mixing = BinarizedPatchCutMix(
+                backbone.patch_size,
+                binarize=input_mixing == "binarized_cutmix",
+                name="mixing",
+                **options,
+            )
+        self.stem, self.body = backbone.stem, backbone.body
+        if source_attribution is not None:
+            self.attribution = ATTRIBUTIONS[source_attribution](
+                num_subnetworks, name=f"source_{source_attribution}", **options
+            )
+        self.trunk = backbone.trunk
+        self.heads = SubnetworkHeads(
+            num_classes, num_subnetworks, name="heads", **options
+        )
+        self._connect(self._training_network(), self._inference_network())
+
+    @property
+    def backbone(self) -> Backbone:
+        """The backbone whose layers the model uses."""
+        return self._held.backbone
+
+    def mask_sampler(self, alpha: float = 0.5, owner_per: str = "batch"):
+        """The sampler of masks that goes with the model's `input_mixing`.
+
+        Args:
+            alpha: Positive float, the parameter of the Beta distribution; not
+                used on all tokens, where masks are constant. Defaults to
+                `0.5`.
+            owner_per: `"batch"` or `"sample"`, what shares one draw of the
+                owner of the box. Defaults to `"batch"`.
+
+        Returns:
+            A `MaskSampler` for `mixed_pair_dataset`.
+        """
+        patch_size = self.backbone.patch_size
+        if self.input_mixing == "all_tokens":
+            return ConstantMasks(patch_size, self.num_subnetworks)
+        return PatchCutMix(
+            patch_size,
+            self.num_subnetworks,
+            alpha,
+            binarize=self.input_mixing == "binarized_cutmix",
+            owner_per=owner_per,
+        )
+
+    def _training_network(self):
+        members, grid_shape = self.num_subnetworks, self.backbone.grid_shape
+        images = keras.Input((members, *self.image_shape), name="images")
+        masks = keras.Input((members, *grid_shape), name="masks")
+        if self.input_mixing == "all_tokens":
+            logits = self._all_tokens_logits(images)
+        else:
+            mixed, shares = self.mixing(images, masks)
+            grid = self._features_before(self.stem(mixed))
+            if self.attribution is not None:
+                grid = self.attribution(grid, shares)
+            logits = self.heads(self._trunk_after(grid))
+        return keras.Model({"images": images, "masks": masks}, logits, name="training")
+
+    def _inference_network(self):
+        images = keras.Input(self.image_shape, name="images")
+        members, scheme = self.num_subnetworks, self.inference
+        subnetwork = scheme if is_integer(scheme) else None
+        if self.input_mixing == "all_tokens":
+            copies = ops.repeat(ops.expand_dims(images, 1), members, axis=1)
+            logits = self._all_tokens_logits(copies)
+            return keras.Model(images, logits, name="inference")
+        grid = self._features_before(self.stem(images))
+        if self.attribution is None:
+            features = self._trunk_after(grid)
+        elif scheme == "sum":
+            features = self._trunk_after(ops.sum(self.attribution(grid), axis=1))
+        elif scheme == "alternating":
+            grid = self.attribution(grid, self.alternating_masks()[None])
+            features = self._trunk_after(grid)
+        else:
+            grids = self.attribution(grid, source=subnetwork)
+            features = unfolded(self._trunk_after(folded(grids)), grids.shape[1])
+        logits = self.heads(features, subnetwork=subnetwork)
+        return keras.Model(images, logits, name="inference")
+
+    def _features_before(self, grid):
+        """What comes before attribution: the body, or only its position."""
+        if self.attribution_position == "late":
+            return self.body(grid)
+        return self.backbone.apply_position(grid)
+
+    def _trunk_after(self, grid):
+        """What comes after attribution: the trunk, and all blocks if early."""
+        if self.attribution_position == "late":
+            return self.trunk(grid)
+        return self.trunk(self.backbone.apply_blocks(grid))
+
+    def _all_tokens_logits(self, images):
+        members = self.num_subnetworks
+        grids = self.backbone.apply_position(self.stem(folded(images)))
+        grids = unfolded(grids, members)
+        if self.attribution_position == "early":
+            grids = self._attributed(grids)
+        grid = self.backbone.apply_blocks(stacked(grids))
+        if self.attribution_position == "late":
+            _, _, height, width, features = grids.shape
+            grids = ops.reshape(grid, (-1, members, height, width, features))
+            grid = stacked(self._attributed(grids))
+        return self.heads(self.backbone.apply_trunk(grid))
+
+    def _attributed(self, grids):
+        return grids if self.attribution is None else self.attribution(grids)
+
+    def alternating_masks(self) -> np.ndarray:
+        """The one-hot pattern `(M, h, w)` of alternating inference."""
+        height, width = self.backbone.grid_shape
+        if self.alternation == "checkerboard":
+            places = np.add.outer(np.arange(height), np.arange(width))
+            sources = places % self.num_subnetworks
+        else:
+            rng = np.random.default_rng(self.seed)
+            sources = rng.integers(self.num_subnetworks, size=(height, width))
+        one_hot = np.arange(self.num_subnetworks)[:, None, None] == sources
+        return one_hot.astype("float32")
+
+    def get_config(self):
+        return {
+            "backbone": keras.saving.serialize_keras_object(self.backbone),
+            "num_classes": self.num_classes,
+            "num_subnetworks": self.num_subnetworks,
+            "source_attribution": self.source_attribution,
+            "attribution_position": self.attribution_position,
+            "input_mixing": self.input_mixing,
+            "inference": self.inference,
+            "alternation": self.alternation,
+            "ensemble_of": self.ensemble_of,
+            "seed": self.seed,
+            "name": self.name,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        backbone = keras.saving.deserialize_keras_object(config["backbone"])
+        return cls(**{**config, "backbone": backbone})
+
+
+def require_inference(inference, num_subnetworks, source_attribution, input_mixing):
+    """Requires an inference scheme that the rest of the model has."""
+    is_index = is_integer(inference) and 0 <= inference < num_subnetworks
+    require(
+        is_index or inference in SCHEMES,
+        "`inference` must be 'parallel', 'sum', 'alternating' or the index of a "
+        f"subnetwork, 0 to {num_subnetworks - 1}.",
+        inference=inference,
+    )
+    require(
+        inference == "parallel" or input_mixing != "all_tokens",
+        "`inference` must be 'parallel' on all tokens, where one pass feeds every "
+        "head.",
+        inference=inference,
+    )
+    require(
+        is_index or inference == "parallel" or source_attribution is not None,
+        "`inference` must be 'parallel' or an index without source attribution.",
+        inference=inference,
+    )
+
+
+def folded(x):
+    """`(B, M, ...)` as `(B·M, ...)`."""
+    return ops.reshape(x, (-1, *x.shape[2:]))
+
+
+def unfolded(x, members: int):
+    """`(B·M, ...)` as `(B, M, ...)`."""
+    return ops.reshape(x, (-1, members, *x.shape[1:]))
+
+
+def stacked(grids):
+    """M grids `(B, M, h, w, d)` on the height of one, `(B, M·h, w, d)`."""
+    _, members, height, width, features = grids.shape
+    return ops.reshape(grids, (-1, members * height, width, features))

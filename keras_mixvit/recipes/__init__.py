@@ -1,0 +1,7 @@
+"""Trainings as they are run from the command line."""
+
+from keras_mixvit.recipes.train import train
+from keras_mixvit.recipes.training_options import TrainingOptions
+from keras_mixvit.recipes.warmup_step_decay import WarmupStepDecay
+
+__all__ = ["TrainingOptions", "WarmupStepDecay", "train"]

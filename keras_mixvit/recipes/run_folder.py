@@ -1,0 +1,43 @@
+import os
+from pathlib import Path
+
+from keras_mixvit._checks import require
+
+
+def new_run_folder(output: str | None, name: str) -> Path:
+    """Makes the folder of a run, which must not hold another one.
+
+    Args:
+        output: Path of the folder, or `None` for `runs/NAME`, numbered if it
+            exists.
+        name: String, what the default folder is called.
+
+    Returns:
+        The path of an empty, writable folder.
+
+    Raises:
+        ValueError: If the folder is not empty or cannot be written.
+    """
+    if output is None:
+        folder, number = Path("runs") / name, 1
+        while folder.exists():
+            number += 1
+            folder = Path("runs") / f"{name}-{number}"
+    else:
+        folder = Path(output)
+        require(
+            not folder.exists() or (folder.is_dir() and not any(folder.iterdir())),
+            "`output` must be a new or empty folder.",
+            output=str(folder),
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ValueError(
+            "`output` must be a folder that can be written. Received: "
+            f"output={str(folder)!r} ({os.strerror(error.errno)})"
+        ) from error
+    return folder

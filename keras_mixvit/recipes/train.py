@@ -1,0 +1,233 @@
+import dataclasses
+import importlib.util
+import json
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_mixvit._checks import require
+from keras_mixvit.analysis import mixed_samples, training_curves
+from keras_mixvit.backbones import CaiT, ConViT
+from keras_mixvit.data import load, mixed_pair_dataset
+from keras_mixvit.data.load import splits
+from keras_mixvit.metrics import NLL
+from keras_mixvit.models import MixViT, SingleNetwork, ensemble_logits
+from keras_mixvit.recipes.checkpoint import Checkpoint
+from keras_mixvit.recipes.run_folder import new_run_folder
+from keras_mixvit.recipes.training_options import TrainingOptions
+from keras_mixvit.recipes.warmup_step_decay import WarmupStepDecay
+
+# DeiT's rule, with the tokens of this library: vectors do not decay.
+NOT_DECAYED = ("bias", "position_embedding", "class_token", "source_embedding")
+
+
+def train(options: TrainingOptions, verbose: int | str = "auto") -> tuple[Path, list]:
+    """Trains MixViT, and the single network for comparison, and reports.
+
+    The folder of the run gets `model.keras`, `history.csv`, `results.json`
+    and `options.json`, the model and history of the single network below
+    `single`, and, with matplotlib, `curves.png` and `mixed_samples.png`. The
+    model is saved after every epoch, so an interrupted run leaves one.
+
+    Args:
+        options: `TrainingOptions`.
+        verbose: What `model.fit` takes. Defaults to `"auto"`.
+
+    Returns:
+        The folder, and a list of rows: dicts of `model`, `parameters`,
+        `accuracy`, `nll` and `seconds`, which is `None` for a part of a model.
+
+    Raises:
+        ValueError: If options, data and models do not fit together, or the
+            folder cannot be written.
+
+    Example:
+
+    ```python
+    options = TrainingOptions(epochs=1, num_blocks=1, width=16, output="run")
+    folder, rows = train(options, verbose=0)
+    assert (folder / "model.keras").exists() and len(rows) == 4
+    ```
+
+    References:
+        MixViT, Section 4.
+    """
+    sets = {split: load(options.data, split) for split in splits(options.data)}
+    require("train" in sets, "`data` must have a train split.", data=options.data)
+    # A set without a validation split validates on its test split, as the
+    # papers do, and the other way round; nothing is selected by it.
+    held_out = sets.get("val") or sets.get("test")
+    require(
+        held_out is not None,
+        "`data` must have a validation or a test split.",
+        data=options.data,
+    )
+    validation, test = held_out, sets.get("test") or held_out
+    models = {"mixvit": _mixvit(options, sets["train"])}
+    if options.single:
+        keras.utils.set_random_seed(options.seed)
+        backbone = make_backbone(options, sets["train"])
+        single = SingleNetwork(backbone, sets["train"].num_classes)
+        models = {"single": single, **models}
+    datasets = {
+        name: mixed_pair_dataset(
+            sets["train"].images,
+            sets["train"].labels,
+            model.mask_sampler(options.alpha)
+            if name == "mixvit"
+            else model.mask_sampler(),
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            seed=options.seed,
+        )
+        for name, model in models.items()
+    }
+    stem = Path(options.data).stem
+    folder = new_run_folder(
+        options.output, f"{stem}-{options.backbone}-seed{options.seed}"
+    )
+    _write_json(folder / "options.json", dataclasses.asdict(options))
+    rows = []
+    for name, model in models.items():
+        place = folder if name == "mixvit" else folder / name
+        place.mkdir(exist_ok=True)
+        seconds = _fit(model, datasets[name], validation, place, options, verbose)
+        rows += report(model, test, seconds)
+    _write_json(folder / "results.json", rows)
+    if has_matplotlib():
+        histories = {
+            model.name: (folder if name == "mixvit" else folder / name) / "history.csv"
+            for name, model in models.items()
+        }
+        training_curves(histories)[0].savefig(folder / "curves.png")
+        figure, _ = mixed_samples(
+            datasets["mixvit"], models["mixvit"].mixing, sets["train"].class_names
+        )
+        figure.savefig(folder / "mixed_samples.png")
+    return folder, rows
+
+
+def has_matplotlib() -> bool:
+    """Whether figures can be drawn; matplotlib is the extra `figures`."""
+    return importlib.util.find_spec("matplotlib") is not None
+
+
+def make_backbone(options: TrainingOptions, images):
+    """The backbone that options name, for a set of images."""
+    image_shape = images.images.shape[1:]
+    patch_size = options.patch_size
+    if patch_size is None:
+        patch_size = min(16, max(2, min(image_shape[:2]) // 8))
+    mean, std = images.statistics()
+    kind = {"convit": ConViT, "cait": CaiT}[options.backbone]
+    return kind(
+        image_shape,
+        patch_size,
+        options.width,
+        options.num_heads,
+        options.num_blocks,
+        options.num_class_blocks,
+        stochastic_depth_rate=options.stochastic_depth_rate,
+        mean=mean,
+        std=std,
+        seed=options.seed,
+    )
+
+
+def _mixvit(options, images):
+    keras.utils.set_random_seed(options.seed)
+    attribution = options.source_attribution
+    return MixViT(
+        make_backbone(options, images),
+        images.num_classes,
+        options.num_subnetworks,
+        source_attribution=None if attribution == "none" else attribution,
+        attribution_position=options.attribution_position,
+        input_mixing=options.input_mixing,
+        inference=options.inference,
+        ensemble_of=options.ensemble_of,
+        seed=options.seed,
+    )
+
+
+def _fit(model, dataset, validation, place, options, verbose):
+    total_steps = options.epochs * len(dataset)
+    optimizer = keras.optimizers.AdamW(
+        WarmupStepDecay(options.learning_rate, total_steps),
+        weight_decay=options.weight_decay,
+        epsilon=1e-8,
+    )
+    optimizer.exclude_from_weight_decay(var_list=not_decayed(model))
+    model.compile(
+        optimizer,
+        keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=options.label_smoothing
+        ),
+        weighted_metrics=["accuracy", NLL()],
+    )
+    checkpoint = Checkpoint(place / "model.keras")
+    logger = keras.callbacks.CSVLogger(str(place / "history.csv"))
+    start = time.perf_counter()
+    try:
+        model.fit(
+            dataset,
+            validation_data=(validation.images, validation.labels),
+            validation_batch_size=options.batch_size,
+            callbacks=[checkpoint, logger],
+            verbose=verbose,
+        )
+    except KeyboardInterrupt:
+        checkpoint.save()
+        raise
+    return time.perf_counter() - start
+
+
+def not_decayed(model) -> list:
+    """Variables that weight decay leaves alone: biases, norms, gains, tokens."""
+    return [
+        variable
+        for variable in model.trainable_variables
+        if len(variable.shape) <= 1 or variable.name in NOT_DECAYED
+    ]
+
+
+def report(model, images, seconds: float) -> list[dict]:
+    """Rows of a table: the ensemble of a model and each of its subnetworks."""
+    logits = model.inference_network.predict(images.images, verbose=0)
+    rows = [
+        {
+            "model": model.name,
+            "parameters": model.count_params(),
+            **scores(ensemble_logits(logits, model.ensemble_of), images.labels),
+            "seconds": round(seconds, 1),
+        }
+    ]
+    if model.num_subnetworks > 1:
+        rows[0]["model"] += " ensemble"
+        for m in range(logits.shape[1]):
+            rows.append(
+                {
+                    "model": f"{model.name} subnetwork {m}",
+                    "parameters": None,
+                    **scores(logits[:, m], images.labels),
+                    "seconds": None,
+                }
+            )
+    return rows
+
+
+def scores(logits, labels) -> dict[str, float]:
+    """Accuracy and NLL of logits `(n, K)`."""
+    nll = NLL()
+    nll.update_state(labels, logits)
+    predicted = np.argmax(keras.ops.convert_to_numpy(logits), axis=-1)
+    return {
+        "accuracy": float(np.mean(predicted == labels)),
+        "nll": float(nll.result()),
+    }
+
+
+def _write_json(path, content):
+    path.write_text(json.dumps(content, indent=2) + "\n")
