@@ -47,9 +47,11 @@ def mixed_samples(dataset, mixing, class_names, count: int = 6):
         rows[members, i].imshow(
             masks[i].argmax(0), vmin=0, vmax=max(members - 1, 1), cmap="cividis"
         )
-        rows[members, i].set_title("mask", fontsize=9)
         _show(rows[members + 1, i], mixed[i] / top)
-        rows[members + 1, i].set_title("mixed", fontsize=9)
+    names = [f"image {m}" for m in range(members)] + ["mask", "mixed"]
+    for axes, name in zip(rows[:, 0], names, strict=False):
+        where = {"transform": axes.transAxes, "rotation": 90}
+        axes.text(-0.12, 0.5, name, va="center", ha="center", fontsize=9, **where)
     for axes in rows.flat:
         axes.set_axis_off()
     arrays = {

@@ -156,15 +156,14 @@ class MIMOModel(keras.Model):
         weights = self.loss_weights(ratios)
         if sample_weight is not None:
             sample_weight = ops.cast(sample_weight, weights.dtype)
-            if len(sample_weight.shape) == 1:
-                sample_weight = sample_weight[:, None]
-            weights = weights * sample_weight
+            weights = weights * per_subnetwork(x, sample_weight)
         return x, y, weights
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         y, y_pred = self._matched(x, y, y_pred)
+        sample_weight = per_subnetwork(x, sample_weight)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -175,6 +174,7 @@ class MIMOModel(keras.Model):
             for metric in self._held.subnetwork_metrics:
                 metric.update_state(labels, y_pred)
         y, y_pred = self._matched(x, y, y_pred)
+        sample_weight = per_subnetwork(x, sample_weight)
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def _matched(self, x, y, y_pred):
@@ -340,6 +340,13 @@ class MIMOModel(keras.Model):
         """
         check_arrays(self, x, y)
         return super().evaluate(x, y, **kwargs)
+
+
+def per_subnetwork(x, sample_weight):
+    """Weights `(B,)` of mixed pairs as `(B, 1)`; all others as they are."""
+    if sample_weight is None or not is_pair(x) or len(sample_weight.shape) > 1:
+        return sample_weight
+    return sample_weight[:, None]
 
 
 def is_on_subnetworks(metric) -> bool:
