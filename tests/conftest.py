@@ -1,12 +1,15 @@
 import os
 
-# One thread pool per core fights another one; results do not depend on it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import pytest
 
-BACKEND = keras.config.backend()
+if keras.config.backend() == "torch":
+    import torch
+
+    # Tensors here are tiny; several threads would mostly wait for each other.
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -17,3 +17,14 @@ class EpochSetter(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.dataset.epoch = epoch
+
+
+def with_callback(callbacks, callback):
+    """Callbacks of a user, none, one or several, with a further one."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks.append(callback)
+        return callbacks
+    if callbacks is None:
+        return [callback]
+    several = isinstance(callbacks, (list, tuple))
+    return [callback, *(callbacks if several else [callbacks])]

@@ -9,10 +9,12 @@ from keras_mixvit._checks import (
     require_positive_integer,
 )
 from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
+from keras_mixvit.models.compile_config import on_any_backend
 from keras_mixvit.models.data_checks import check_arrays, check_dataset, is_pair
 from keras_mixvit.models.ensembling import ensemble_logits
-from keras_mixvit.models.epoch_setter import EpochSetter
+from keras_mixvit.models.epoch_setter import EpochSetter, with_callback
 from keras_mixvit.models.loss_checks import label_form, require_loss
+from keras_mixvit.models.step_inputs import labels_for, per_subnetwork
 
 PAIR_FORM = (
     "`x` must be a mixed pair, a dict of `images` (B, M, H, W, C) and `masks` "
@@ -104,10 +106,12 @@ class MIMOModel(keras.Model):
         return self.inference_network(inputs["images"], training=training)
 
     def compute_output_shape(self, input_shape):
-        if isinstance(input_shape, dict):
-            batch = input_shape["images"][0]
-            return (batch, self.num_subnetworks, self.num_classes)
-        return (input_shape[0], self.num_classes)
+        if not isinstance(input_shape, dict):
+            return (input_shape[0], self.num_classes)
+        graph = self.training_network
+        if "masks" not in input_shape:
+            graph = self.inference_network
+        return (input_shape["images"][0], *graph.output.shape[1:])
 
     def ensemble(self) -> keras.Model:
         """The ensemble as a functional classifier of images, weights shared."""
@@ -183,20 +187,7 @@ class MIMOModel(keras.Model):
         return self._labels(x, y), y_pred
 
     def _labels(self, x, y):
-        """Labels in the form that the loss takes: integers or soft labels."""
-        rank = 2 if is_pair(x) else 1
-        if rank == 1 and len(y.shape) == 2 and y.shape[1] == 1:
-            y = y[:, 0]
-        is_soft = len(y.shape) > rank
-        require(
-            not (is_soft and self._held.label_form == "integer"),
-            "`loss` must take soft labels, as CategoricalCrossentropy does, where "
-            "labels are soft.",
-            labels_shape=tuple(y.shape),
-        )
-        if not is_soft and self._held.label_form == "soft":
-            y = ops.one_hot(ops.cast(y, "int32"), self.num_classes)
-        return y
+        return labels_for(self._held.label_form, is_pair(x), y, self.num_classes)
 
     def compile(
         self,
@@ -222,9 +213,14 @@ class MIMOModel(keras.Model):
 
         Raises:
             ValueError: If the loss has another reduction or takes
-                probabilities.
+                probabilities, or a weighted metric asks for subnetworks.
         """
         require_loss(loss)
+        require(
+            not any(map(is_on_subnetworks, keras.tree.flatten(weighted_metrics))),
+            "`weighted_metrics` must not ask for subnetworks, as `metrics` may.",
+            weighted_metrics=weighted_metrics,
+        )
         arguments = {
             "optimizer": optimizer,
             "loss": loss,
@@ -267,9 +263,11 @@ class MIMOModel(keras.Model):
         self,
         x=None,
         y=None,
-        *,
+        batch_size: int | None = None,
         epochs: int | None = None,
+        verbose="auto",
         callbacks=None,
+        *,
         validation_data=None,
         shuffle: bool = True,
         **kwargs,
@@ -280,13 +278,15 @@ class MIMOModel(keras.Model):
             x: A `MixedPairDataset`, or anything that Keras takes and that
                 gives mixed pairs.
             y: Labels, if `x` does not give them. Defaults to `None`.
+            batch_size: Integer, for arrays only. Defaults to `None`.
             epochs: Integer; a `MixedPairDataset` knows it. Defaults to
                 `None`.
+            verbose: What `keras.Model.fit` takes. Defaults to `"auto"`.
             callbacks: List of callbacks, or `None`. Defaults to `None`.
             validation_data: Images and labels `(x, y)`, which validate the
                 ensemble, or anything else that `evaluate` takes. Defaults to
                 `None`.
-            shuffle: Boolean, ignored by Keras's own data sets; a
+            shuffle: Boolean, whether Keras shuffles arrays; a
                 `MixedPairDataset` shuffles by itself. Defaults to `True`.
             **kwargs: Further arguments of `keras.Model.fit`.
 
@@ -307,29 +307,29 @@ class MIMOModel(keras.Model):
                 epochs=epochs,
             )
             epochs, shuffle = x.epochs, False
-            if isinstance(callbacks, keras.callbacks.CallbackList):
-                callbacks.append(EpochSetter(x))
-            else:
-                callbacks = [EpochSetter(x), *as_list(callbacks)]
+            callbacks = with_callback(callbacks, EpochSetter(x))
         else:
             check_arrays(self, x, y)
         return super().fit(
             x,
             y,
+            batch_size=batch_size,
             epochs=1 if epochs is None else epochs,
+            verbose=verbose,
             callbacks=callbacks,
             validation_data=validation_data,
             shuffle=shuffle,
             **kwargs,
         )
 
-    def evaluate(self, x=None, y=None, **kwargs):
+    def evaluate(self, x=None, y=None, *args, **kwargs):
         """Loss and metrics of the ensemble, or of mixed pairs.
 
         Args:
             x: Images, mixed pairs, or a data set of either. Defaults to
                 `None`.
             y: Labels, if `x` does not give them. Defaults to `None`.
+            *args: Further arguments of `keras.Model.evaluate`.
             **kwargs: Further arguments of `keras.Model.evaluate`.
 
         Returns:
@@ -339,39 +339,9 @@ class MIMOModel(keras.Model):
             ValueError: If data do not fit the model.
         """
         check_arrays(self, x, y)
-        return super().evaluate(x, y, **kwargs)
-
-
-def per_subnetwork(x, sample_weight):
-    """Weights `(B,)` of mixed pairs as `(B, 1)`; all others as they are."""
-    if sample_weight is None or not is_pair(x) or len(sample_weight.shape) > 1:
-        return sample_weight
-    return sample_weight[:, None]
+        return super().evaluate(x, y, *args, **kwargs)
 
 
 def is_on_subnetworks(metric) -> bool:
     """Whether a metric asks for the logits of every subnetwork."""
     return getattr(metric, "on_subnetworks", False)
-
-
-def as_list(callbacks):
-    """Callbacks as a list, from none, one or several."""
-    if callbacks is None:
-        return []
-    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
-
-
-def on_any_backend(config):
-    """A config whose optimizers are not those of one backend.
-
-    On PyTorch, Keras names the module of an optimizer of its own, which no
-    other backend can use; the public name serves all.
-    """
-    if isinstance(config, (list, tuple)):
-        return [on_any_backend(value) for value in config]
-    if not isinstance(config, dict):
-        return config
-    config = {key: on_any_backend(value) for key, value in config.items()}
-    if str(config.get("module")).startswith("keras.src.backend."):
-        config.update(module="keras.optimizers", registered_name=None)
-    return config

@@ -16,6 +16,7 @@ from keras_mixvit.layers import (
     SubnetworkHeads,
 )
 from keras_mixvit.masks import ConstantMasks, PatchCutMix
+from keras_mixvit.models.axes import folded, stacked, unfolded
 from keras_mixvit.models.mimo_model import MIMOModel
 
 ATTRIBUTIONS = {"embedding": SourceEmbedding, "encoding": SourceEncoding}
@@ -299,19 +300,3 @@ def require_inference(inference, num_subnetworks, source_attribution, input_mixi
         "`inference` must be 'parallel' or an index without source attribution.",
         inference=inference,
     )
-
-
-def folded(x):
-    """`(B, M, ...)` as `(B·M, ...)`."""
-    return ops.reshape(x, (-1, *x.shape[2:]))
-
-
-def unfolded(x, members: int):
-    """`(B·M, ...)` as `(B, M, ...)`."""
-    return ops.reshape(x, (-1, members, *x.shape[1:]))
-
-
-def stacked(grids):
-    """M grids `(B, M, h, w, d)` on the height of one, `(B, M·h, w, d)`."""
-    _, members, height, width, features = grids.shape
-    return ops.reshape(grids, (-1, members * height, width, features))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_mixvit import MixViT, SingleNetwork, mixed_pair_dataset
+from keras_mixvit.metrics import SubnetworkAccuracy
 from tests.helpers import LOSS, images, one_hot_masks, tiny_convit
 
 
@@ -47,6 +48,12 @@ def test_losses_that_do_not_fit_the_weights_are_refused(loss, message):
     assert message in str(error.value)
     assert "Received: " in str(error.value)
     assert not fresh.compiled
+
+
+def test_subnetwork_metrics_are_not_weighted():
+    fresh = SingleNetwork(tiny_convit(num_blocks=1, num_class_blocks=1), 5)
+    with pytest.raises(ValueError, match="`weighted_metrics` must not ask for sub"):
+        fresh.compile("sgd", LOSS, weighted_metrics=[SubnetworkAccuracy()])
 
 
 def test_other_epochs_than_the_data_sets_are_refused(model):

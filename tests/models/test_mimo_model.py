@@ -272,10 +272,10 @@ def test_single_network_learns_the_same_from_images_and_pairs_of_one():
 
 def test_fixed_pairs_are_fitted_by_every_head():
     digits = load("digits")
-    backbone = ConViT((8, 8, 1), 2, 32, 4, 1, 1, mean=4.9, std=6.0)
-    model = MixViT(backbone, 10)
+    backbone = ConViT((8, 8, 1), 2, 48, 4, 1, 1, mean=4.9, std=6.0)
+    model = MixViT(backbone, 10, source_attribution="encoding")
     metrics = [SubnetworkAccuracy(m, name=f"accuracy_{m}") for m in range(2)]
-    model.compile(keras.optimizers.Adam(5e-3), LOSS, metrics=metrics)
+    model.compile(keras.optimizers.Adam(3e-3), LOSS, metrics=metrics)
     x = digits.images[:128].reshape(64, 2, 8, 8, 1)
     y = digits.labels[:128].reshape(64, 2)
     left = np.repeat([[1, 1, 0, 0]], 4, axis=0)

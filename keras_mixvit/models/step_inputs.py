@@ -1,0 +1,44 @@
+"""What a step makes of labels and sample weights."""
+
+from keras import ops
+
+from keras_mixvit._checks import require
+from keras_mixvit.models.data_checks import is_pair
+
+
+def labels_for(form: str, of_pairs: bool, y, num_classes: int):
+    """Labels in the form that a loss takes.
+
+    Args:
+        form: What `label_form` says of the loss.
+        of_pairs: Boolean, whether labels belong to mixed pairs.
+        y: Integer labels `(B,)`, `(B, 1)` or, of pairs, `(B, M)`; or soft
+            labels of one axis more.
+        num_classes: Integer, the number K of classes.
+
+    Returns:
+        Labels `(B,)` or `(B, M)`, or soft labels of one axis more.
+
+    Raises:
+        ValueError: If labels are soft and the loss takes integers.
+    """
+    rank = 2 if of_pairs else 1
+    if rank == 1 and len(y.shape) == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    is_soft = len(y.shape) > rank
+    require(
+        not (is_soft and form == "integer"),
+        "`loss` must take soft labels, as CategoricalCrossentropy does, where "
+        "labels are soft.",
+        labels_shape=tuple(y.shape),
+    )
+    if not is_soft and form == "soft":
+        return ops.one_hot(ops.cast(y, "int32"), num_classes)
+    return y
+
+
+def per_subnetwork(x, sample_weight):
+    """Weights `(B,)` of mixed pairs as `(B, 1)`; all others as they are."""
+    if sample_weight is None or not is_pair(x) or len(sample_weight.shape) > 1:
+        return sample_weight
+    return sample_weight[:, None]
