@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print(
-            "keras-mixvit: interrupted; the folder of the run holds the model so far.",
+            "keras-mixvit: interrupted; the run's folder holds what was trained.",
             file=sys.stderr,
         )
         return 130

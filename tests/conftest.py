@@ -3,7 +3,9 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import numpy as np
 import pytest
+from keras import ops
 
 if keras.config.backend() == "torch":
     import torch
@@ -21,3 +23,23 @@ def _seeded():
 def _float32():
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _numpy_initializers():
+    """Draws by NumPy on JAX, which would compile each shape of weights."""
+    with pytest.MonkeyPatch.context() as patch:
+        if keras.config.backend() == "jax":
+            rng = np.random.default_rng(0)
+
+            def normal(self, shape, dtype=None):
+                values = rng.normal(self.mean, self.stddev, shape)
+                return ops.convert_to_tensor(values.astype("float32"), dtype)
+
+            def uniform(self, shape, dtype=None):
+                values = rng.uniform(self.minval, self.maxval, shape)
+                return ops.convert_to_tensor(values.astype("float32"), dtype)
+
+            patch.setattr(keras.initializers.RandomNormal, "__call__", normal)
+            patch.setattr(keras.initializers.RandomUniform, "__call__", uniform)
+        yield

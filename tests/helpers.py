@@ -6,6 +6,11 @@ from keras import ops
 
 from keras_mixvit.backbones import CaiT, ConViT
 
+# Programs of JAX that run once: optimising them costs more than it saves.
+UNOPTIMISED = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+}
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
@@ -91,7 +96,9 @@ def gradients(function, layer, inputs):
 
         tensors = [ops.convert_to_tensor(x) for x in inputs]
         values = [v.value for v in variables]
-        weights, data = jax.grad(stateless, argnums=(0, 1))(values, tensors)
+        differentiate = jax.grad(stateless, argnums=(0, 1))
+        differentiate = jax.jit(differentiate, compiler_options=UNOPTIMISED)
+        weights, data = differentiate(values, tensors)
         found = [*weights, *data]
     else:
         import torch

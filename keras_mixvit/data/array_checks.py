@@ -92,6 +92,11 @@ def _require_soft(name, labels, num_classes):
         f"`{name}` must have {num_classes} classes.",
         shape=labels.shape,
     )
+    require(
+        labels.dtype.kind == "f",
+        f"`{name}` must be soft labels of a floating-point dtype.",
+        dtype=str(labels.dtype),
+    )
     # Comparisons with NaN are false.
     distributions = np.all(labels >= 0, axis=-1) & (
         np.abs(labels.sum(axis=-1, dtype="float64") - 1) < 1e-3

@@ -1,3 +1,4 @@
+import contextlib
 import os
 from importlib import resources
 
@@ -5,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_mixvit._checks import require, require_choice
+from keras_mixvit.data.array_checks import require_labels
 from keras_mixvit.data.image_set import ImageSet
 
 SPLITS = ("train", "val", "test")
@@ -44,55 +46,52 @@ def load(name: str, split: str = "train") -> ImageSet:
         Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI
         Machine Learning Repository, 1998, CC BY 4.0.
     """
-    require_choice("split", split, SPLITS)
-    if name == "digits":
-        with resources.as_file(resources.files(__package__) / "digits.npz") as path:
-            return _from_npz(path, split)
+    require_choice("split", split, splits(name))
     if name in CIFAR:
         return _from_keras(name, split)
-    require(
-        str(name).endswith(".npz") and os.path.isfile(name),
-        "`name` must be 'digits', 'cifar10', 'cifar100' or an existing .npz file.",
-        name=name,
-    )
-    return _from_npz(name, split)
+    arrays = _arrays(name, (f"x_{split}", f"y_{split}", "y_train", "classes"))
+    labels = require_labels("y_train", arrays["y_train"])
+    if "classes" in arrays:
+        names = tuple(_text(name) for name in np.atleast_1d(arrays["classes"]))
+    else:
+        names = tuple(str(k) for k in range(int(labels.max()) + 1))
+    return ImageSet(arrays[f"x_{split}"], arrays[f"y_{split}"], names)
 
 
 def splits(name: str) -> tuple[str, ...]:
     """The splits that a set has, of `"train"`, `"val"` and `"test"`."""
-    if name == "digits":
-        return SPLITS
     if name in CIFAR:
         return ("train", "test")
-    with _opened(name) as arrays:
-        return tuple(split for split in SPLITS if f"x_{split}" in arrays)
+    held = _arrays(name, ())
+    found = tuple(s for s in SPLITS if {f"x_{s}", f"y_{s}"} <= set(held))
+    require(
+        "train" in found,
+        "`name` must be an .npz file with the arrays x_train and y_train.",
+        name=str(name),
+        arrays=sorted(held),
+    )
+    return found
 
 
-def _opened(path):
+def _arrays(name, wanted) -> dict:
+    """Every name in a .npz file, with the array where it is wanted."""
+    if name == "digits":
+        place = resources.as_file(resources.files(__package__) / "digits.npz")
+    else:
+        require(
+            str(name).endswith(".npz") and os.path.isfile(name),
+            "`name` must be 'digits', 'cifar10', 'cifar100' or an existing .npz file.",
+            name=str(name),
+        )
+        place = contextlib.nullcontext(name)
     try:
-        return np.load(path, allow_pickle=False)
+        with place as path, np.load(path, allow_pickle=False) as file:
+            return {key: file[key] if key in wanted else None for key in file}
     except Exception as error:
         raise ValueError(
-            f"`name` must be an intact .npz file. Received: name={str(path)!r}, "
-            f"which NumPy cannot read ({error})"
+            "`name` must be an intact .npz file without pickled objects. Received: "
+            f"name={str(name)!r}"
         ) from error
-
-
-def _from_npz(path, split):
-    with _opened(path) as arrays:
-        needed = {f"x_{split}", f"y_{split}", "y_train"}
-        require(
-            needed <= set(arrays),
-            f"`name` must hold the arrays {', '.join(sorted(needed))}.",
-            name=str(path),
-            arrays=sorted(arrays),
-        )
-        images, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
-        if "classes" in arrays:
-            names = tuple(_text(name) for name in arrays["classes"])
-        else:
-            names = tuple(str(k) for k in range(int(arrays["y_train"].max()) + 1))
-    return ImageSet(images, labels, names)
 
 
 def _text(name):
@@ -100,7 +99,6 @@ def _text(name):
 
 
 def _from_keras(name, split):
-    require_choice("split", split, splits(name))
     try:
         train, test = CIFAR[name].load_data()
     except Exception as error:

@@ -173,9 +173,9 @@ class MixedPairDataset(keras.utils.PyDataset):
         rng = np.random.default_rng((self.seed, BATCH, epoch, index))
         members = self.masks.num_subnetworks
         pairs = rng.permuted(np.tile(chosen, (members, 1)), axis=1).T
-        masks = self.masks.draw(
-            rng, len(chosen), self.image_shape[:2], (epoch + 1) / self.epochs
-        )
+        progress = (epoch + 1) / self.epochs
+        masks = self.masks.draw(rng, len(chosen), self.image_shape[:2], progress)
+        masks = np.asarray(masks).astype("float32", copy=False)
         require_masks(masks, (len(chosen), *self.masks_shape))
         images = self.x[pairs]
         if images.dtype.kind == "f":

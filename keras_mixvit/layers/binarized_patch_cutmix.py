@@ -43,7 +43,7 @@ class BinarizedPatchCutMix(keras.layers.Layer):
 
     Raises:
         ValueError: If an argument is out of its range, images are not of rank
-            5 with M >= 1, `patch_size` does not divide the image size, or
+            5, `patch_size` does not divide the image size, or
             masks are on another grid.
 
     Example:
@@ -95,7 +95,7 @@ class BinarizedPatchCutMix(keras.layers.Layer):
     def call(self, images, masks=None, tie_source=0):
         if masks is None:
             masks = self._draw(images)
-        elif masks.shape[2:] == images.shape[2:4]:
+        elif self.patch_size > 1 and masks.shape[2:] == images.shape[2:4]:
             masks = self._on_patches(masks, tie_source)
         return self._mix(images, masks), masks
 
@@ -126,6 +126,12 @@ class BinarizedPatchCutMix(keras.layers.Layer):
         means = ops.mean(pixels, axis=(3, 5))
         if not self.binarize:
             return ops.cast(means, self.compute_dtype)
+        if isinstance(tie_source, int):
+            require(
+                0 <= tie_source < members,
+                f"`tie_source` must be in 0 to {members - 1}.",
+                tie_source=tie_source,
+            )
         first = ops.reshape(ops.cast(tie_source, "int32"), (-1, 1))
         preferred = ops.cast(first == ops.arange(members, dtype="int32"), "float32")
         largest = means >= ops.max(means, axis=1, keepdims=True)

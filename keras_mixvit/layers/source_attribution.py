@@ -16,6 +16,11 @@ class SourceAttribution(keras.layers.Layer):
         self.num_subnetworks = num_subnetworks
 
     def call(self, tokens, masks=None, source=None):
+        require(
+            source is None or (masks is None and len(tokens.shape) == 4),
+            "`source` must be None with masks or with one grid per source.",
+            source=source,
+        )
         if masks is not None:
             masks = ops.cast(masks, self.compute_dtype)
             return tokens + self._mixed(tokens, masks)

@@ -29,7 +29,7 @@ class SourceEncoding(SourceAttribution):
 
     Raises:
         ValueError: If `num_subnetworks` is not an integer of at least 2, or
-            `source` is no index of a subnetwork.
+            `source` is no index of a subnetwork or given beside masks.
 
     Example:
 

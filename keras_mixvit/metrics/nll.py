@@ -37,7 +37,7 @@ class NLL(keras.metrics.MeanMetricWrapper):
 
 def negative_log_likelihood(labels, logits):
     """NLL `(...)` of labels `(...)` or `(..., K)` given logits `(..., K)`."""
-    logits = ops.cast(logits, "float32")
+    labels, logits = ops.convert_to_tensor(labels), ops.cast(logits, "float32")
     if len(labels.shape) == len(logits.shape):
         return ops.categorical_crossentropy(
             ops.cast(labels, "float32"), logits, from_logits=True

@@ -276,7 +276,7 @@ class MIMOModel(keras.Model):
 
         Args:
             x: A `MixedPairDataset`, or anything that Keras takes and that
-                gives mixed pairs.
+                gives mixed pairs. Defaults to `None`.
             y: Labels, if `x` does not give them. Defaults to `None`.
             batch_size: Integer, for arrays only. Defaults to `None`.
             epochs: Integer; a `MixedPairDataset` knows it. Defaults to

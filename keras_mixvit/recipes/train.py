@@ -20,7 +20,13 @@ from keras_mixvit.recipes.training_options import TrainingOptions
 from keras_mixvit.recipes.warmup_step_decay import WarmupStepDecay
 
 # DeiT's rule, with the tokens of this library: vectors do not decay.
-NOT_DECAYED = ("bias", "position_embedding", "class_token", "source_embedding")
+NOT_DECAYED = (
+    "bias",
+    "class_token",
+    "position_embedding",
+    "source_bias",
+    "source_embedding",
+)
 
 
 def train(options: TrainingOptions, verbose: int | str = "auto") -> tuple[Path, list]:
@@ -55,7 +61,6 @@ def train(options: TrainingOptions, verbose: int | str = "auto") -> tuple[Path, 
         MixViT, Section 4.
     """
     sets = {split: load(options.data, split) for split in splits(options.data)}
-    require("train" in sets, "`data` must have a train split.", data=options.data)
     # A set without a validation split validates on its test split, as the
     # papers do, and the other way round; nothing is selected by it.
     held_out = sets.get("val") or sets.get("test")
@@ -168,6 +173,8 @@ def _fit(model, dataset, validation, place, options, verbose):
         weighted_metrics=["accuracy", NLL()],
     )
     checkpoint = Checkpoint(place / "model.keras")
+    # `fit` sets it late: an interruption may come first.
+    checkpoint.set_model(model)
     logger = keras.callbacks.CSVLogger(str(place / "history.csv"))
     start = time.perf_counter()
     try:

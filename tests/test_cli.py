@@ -1,0 +1,365 @@
+import contextlib
+import csv
+import dataclasses
+import io
+import json
+import re
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from keras_mixvit import load, load_model
+from keras_mixvit.cli import OPTIONS, main
+from keras_mixvit.data import MixedPairDataset
+from keras_mixvit.recipes import TrainingOptions
+from keras_mixvit.recipes.checkpoint import Checkpoint
+from keras_mixvit.recipes.train import has_matplotlib, scores
+from tests.helpers import numpy
+from tests.recipes.tiny_run import WORDS, make_eager, write_images
+
+TRAIN = sys.modules["keras_mixvit.recipes.train"]
+
+
+def words(data, output, *more):
+    return ["train", f"--data={data}", f"--output={output}", *WORDS, *more]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run of the command."""
+    base = tmp_path_factory.mktemp("run")
+    data = write_images(base / "three.npz")
+    text = io.StringIO()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        make_eager(monkeypatch)
+        monkeypatch.setenv("COLUMNS", "120")
+        with contextlib.redirect_stdout(text):
+            status = main(words(data, base / "out", "--seed=3"))
+    return SimpleNamespace(
+        status=status,
+        folder=base / "out",
+        data=data,
+        text=text.getvalue(),
+        rows=json.loads((base / "out" / "results.json").read_text()),
+    )
+
+
+def test_a_run_leaves_its_models_histories_results_and_options(finished):
+    assert finished.status == 0
+    found = {
+        path.relative_to(finished.folder).as_posix()
+        for path in finished.folder.rglob("*")
+        if path.is_file()
+    }
+    expected = {
+        "model.keras",
+        "history.csv",
+        "results.json",
+        "options.json",
+        "single/model.keras",
+        "single/history.csv",
+    }
+    if has_matplotlib():
+        expected |= {"curves.png", "mixed_samples.png"}
+    assert found == expected
+
+
+def test_a_run_draws_its_figures(finished):
+    pytest.importorskip("matplotlib")
+    for name in ("curves.png", "mixed_samples.png"):
+        assert (finished.folder / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_options_are_kept_with_the_run(finished):
+    options = TrainingOptions(
+        **json.loads((finished.folder / "options.json").read_text())
+    )
+    assert options.data == finished.data
+    assert (options.width, options.seed, options.single) == (8, 3, True)
+    assert options.learning_rate == TrainingOptions.learning_rate
+
+
+@pytest.mark.parametrize("place", ["", "single"])
+def test_the_history_has_a_row_per_epoch_with_validation(finished, place):
+    with (finished.folder / place / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0"]
+    columns = {"loss", "accuracy", "nll", "val_loss", "val_accuracy", "val_nll"}
+    assert columns <= set(rows[0])
+    assert all(np.isfinite(float(value)) for value in rows[0].values())
+
+
+def test_results_compare_the_single_network_with_the_ensemble(finished):
+    assert [row["model"] for row in finished.rows] == [
+        "single_network",
+        "mixvit ensemble",
+        "mixvit subnetwork 0",
+        "mixvit subnetwork 1",
+    ]
+    for row in finished.rows[:2]:
+        assert row["parameters"] > 0
+        assert row["seconds"] >= 0
+    for row in finished.rows[2:]:
+        assert row["parameters"] is None
+        assert row["seconds"] is None
+
+
+def test_the_table_is_the_results(finished):
+    for row in finished.rows:
+        line = next(line for line in finished.text.splitlines() if row["model"] in line)
+        assert f"{100 * row['accuracy']:.2f} %" in line
+        assert f"{row['nll']:.4f}" in line
+        if row["parameters"] is not None:
+            assert f"{row['parameters']:,}" in line
+            assert f"{row['seconds']:.1f}" in line
+    assert "1 epochs, seed 3" in finished.text
+    assert "Model, history and figures: " in finished.text
+
+
+def test_saved_models_reproduce_the_results(finished):
+    test = load(finished.data, "test")
+    rows = {row["model"]: row for row in finished.rows}
+    model = load_model(finished.folder / "model.keras")
+    single = load_model(finished.folder / "single" / "model.keras")
+    members = numpy(model.inference_network(test.images))
+    logits = {
+        "mixvit ensemble": numpy(model(test.images)),
+        "mixvit subnetwork 0": members[:, 0],
+        "mixvit subnetwork 1": members[:, 1],
+        "single_network": numpy(single(test.images)),
+    }
+    for name, values in logits.items():
+        expected = scores(values, test.labels)
+        assert rows[name]["accuracy"] == expected["accuracy"]
+        assert rows[name]["nll"] == pytest.approx(expected["nll"], rel=1e-4)
+    assert rows["mixvit ensemble"]["parameters"] == model.count_params()
+
+
+def test_saved_models_come_with_what_they_were_trained_with(finished):
+    model = load_model(finished.folder / "model.keras")
+    train = load(finished.data)
+    mean, std = train.statistics()
+    assert model.backbone.mean == pytest.approx(mean)
+    assert model.backbone.std == pytest.approx(std)
+    assert model.loss.label_smoothing == TrainingOptions.label_smoothing
+    assert model.optimizer.weight_decay == TrainingOptions.weight_decay
+
+
+def fit_nothing(model, dataset, validation, place, options, verbose):
+    model.save(place / "model.keras")
+    return 0.0
+
+
+def test_without_matplotlib_and_the_single_network_a_run_says_so_and_finishes(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(TRAIN, "_fit", fit_nothing)
+    for module in (TRAIN, sys.modules["keras_mixvit.cli"]):
+        monkeypatch.setattr(module, "has_matplotlib", lambda: False)
+    data = write_images(tmp_path / "three.npz")
+    assert main(words(data, tmp_path / "out", "--no-single")) == 0
+    out = capsys.readouterr().out
+    text = "No figures: matplotlib is missing (pip install 'keras_mixvit[figures]')."
+    assert text in " ".join(out.split())
+    assert "single_network" not in out
+    assert "mixvit ensemble" in out
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"model.keras", "options.json", "results.json"}
+
+
+INTERRUPTED = "keras-mixvit: interrupted; the run's folder holds what was trained.\n"
+
+
+def interrupt(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+def test_an_interruption_leaves_the_model_so_far(tmp_path, monkeypatch, capsys):
+    make_eager(monkeypatch)
+    # Callbacks run in the thread that Ctrl-C reaches, on every backend.
+    monkeypatch.setattr(Checkpoint, "on_train_batch_end", interrupt)
+    data = write_images(tmp_path / "three.npz")
+    assert main(words(data, tmp_path / "out", "--no-single")) == 130
+    assert capsys.readouterr().err.endswith(INTERRUPTED)
+    assert not (tmp_path / "out" / "results.json").exists()
+    model = load_model(tmp_path / "out" / "model.keras")
+    assert int(model.optimizer.iterations) == 1
+    assert numpy(model(load(data, "test").images)).shape == (12, 3)
+
+
+def test_an_interruption_at_the_first_batch_leaves_the_model_too(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(MixedPairDataset, "__getitem__", interrupt)
+    data = write_images(tmp_path / "three.npz")
+    assert main(words(data, tmp_path / "out", "--no-single")) == 130
+    assert capsys.readouterr().err.endswith(INTERRUPTED)
+    assert load_model(tmp_path / "out" / "model.keras").num_classes == 3
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        (
+            "--data=missing.npz",
+            "`name` must be 'digits', 'cifar10', 'cifar100' or an existing .npz "
+            "file. Received: name='missing.npz'",
+        ),
+        (
+            "--backbone=resnet",
+            "`backbone` must be one of 'convit', 'cait'. Received: backbone='resnet'",
+        ),
+        (
+            "--source-attribution=both",
+            "`source_attribution` must be one of 'embedding', 'encoding', 'none'. "
+            "Received: source_attribution='both'",
+        ),
+        (
+            "--attribution-position=middle",
+            "`attribution_position` must be one of 'late', 'early'. "
+            "Received: attribution_position='middle'",
+        ),
+        (
+            "--input-mixing=mixup",
+            "`input_mixing` must be one of 'binarized_cutmix', 'averaged_masks', "
+            "'all_tokens'. Received: input_mixing='mixup'",
+        ),
+        (
+            "--inference=2",
+            "`inference` must be 'parallel', 'sum', 'alternating' or the index of a "
+            "subnetwork, 0 to 1. Received: inference=2",
+        ),
+        (
+            "--inference=all",
+            "`inference` must be 'parallel', 'sum', 'alternating' or the index of a "
+            "subnetwork, 0 to 1. Received: inference='all'",
+        ),
+        (
+            "--ensemble-of=votes",
+            "`ensemble_of` must be one of 'logits', 'probabilities'. "
+            "Received: ensemble_of='votes'",
+        ),
+        (
+            "--patch-size=3",
+            "`patch_size` must divide the image size. "
+            "Received: patch_size=3, image_size=(8, 8)",
+        ),
+        (
+            "--num-heads=3",
+            "`num_heads` must divide the width. Received: num_heads=3, width=8",
+        ),
+        (
+            "--num-subnetworks=1",
+            "`num_subnetworks` must be an integer of at least 2. "
+            "Received: num_subnetworks=1",
+        ),
+        (
+            "--batch-size=17",
+            "`batch_size` must not exceed the number of images. "
+            "Received: batch_size=17, images=16",
+        ),
+        (
+            "--alpha=0",
+            "`alpha` must be a positive finite number. Received: alpha=0.0",
+        ),
+        (
+            "--stochastic-depth-rate=1",
+            "`stochastic_depth_rate` must be in [0, 1). "
+            "Received: stochastic_depth_rate=1.0",
+        ),
+        ("--epochs=0", "`epochs` must be an integer of at least 1. Received: epochs=0"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence_and_leaves_no_folder(
+    word, text, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    data = write_images(tmp_path / "three.npz")
+    assert main(words(data, tmp_path / "out", word)) == 1
+    assert capsys.readouterr().err.endswith(f"keras-mixvit: {text}\n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_file_is_one_sentence(tmp_path, capsys):
+    (tmp_path / "three.npz").write_bytes(b"no archive")
+    assert main(words(tmp_path / "three.npz", tmp_path / "out")) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("keras-mixvit: `name` must be an intact .npz file ")
+
+
+def test_an_output_folder_that_holds_something_is_left_alone(tmp_path, capsys):
+    data = write_images(tmp_path / "three.npz")
+    assert main(words(data, tmp_path)) == 1
+    text = "keras-mixvit: `output` must be a new or empty folder. Received: output="
+    assert capsys.readouterr().err == f"{text}{str(tmp_path)!r}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["three.npz"]
+
+
+def test_an_output_folder_that_cannot_be_made_is_one_sentence(tmp_path, capsys):
+    data = write_images(tmp_path / "three.npz")
+    assert main(words(data, f"{data}/out")) == 1
+    text = (
+        "keras-mixvit: `output` must be a folder that can be written. Received: "
+        f"output='{data}/out' (Not a directory)\n"
+    )
+    assert capsys.readouterr().err == text
+
+
+@pytest.mark.parametrize(
+    "wrong", [[], ["predict"], ["train", "--epochs=many"], ["train", "--speed=2"]]
+)
+def test_words_that_are_not_understood_are_told_with_the_usage(wrong, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(wrong)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: keras-mixvit")
+
+
+def test_help_lists_every_option_with_its_default(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    text = " ".join(text[text.index("options:") :].split())
+    told = dict(re.findall(r"(--[a-z-]+) (.*?)(?= --|$)", text))
+    for field in dataclasses.fields(TrainingOptions):
+        if field.name == "single":
+            assert "do not train the single network" in told["--no-single"]
+            continue
+        description = told[f"--{field.name.replace('_', '-')}"]
+        assert "(default: " in description
+        if field.default is not None:
+            assert f"(default: {field.default})" in description
+
+
+def test_every_option_has_a_description():
+    fields = {field.name for field in dataclasses.fields(TrainingOptions)}
+    assert set(OPTIONS) == fields - {"single"}
+
+
+@pytest.mark.parametrize(
+    ("word", "name", "value"),
+    [
+        ("--inference=1", "inference", 1),
+        ("--inference=sum", "inference", "sum"),
+        ("--patch-size=2", "patch_size", 2),
+        ("--alpha=2", "alpha", 2.0),
+        ("--learning-rate=1e-4", "learning_rate", 1e-4),
+        ("--no-single", "single", False),
+    ],
+)
+def test_words_become_options(word, name, value, monkeypatch):
+    found = []
+
+    def record(options, verbose):
+        found.append(options)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(sys.modules["keras_mixvit.cli"], "train", record)
+    assert main(["train", word]) == 1
+    expected = dataclasses.replace(TrainingOptions(), **{name: value})
+    assert found == [expected]
+    assert type(getattr(found[0], name)) is type(value)

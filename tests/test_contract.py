@@ -1,0 +1,494 @@
+"""What every public class and function of the package promises alike."""
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import json
+import pkgutil
+import re
+import textwrap
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_mixvit
+from keras_mixvit import (
+    analysis,
+    backbones,
+    cli,
+    data,
+    layers,
+    masks,
+    metrics,
+    models,
+    recipes,
+)
+
+PACKAGES = (layers, backbones, models, metrics, masks, data, recipes)
+PUBLIC = {
+    name: getattr(package, name)
+    for package in (*PACKAGES, analysis)
+    for name in package.__all__
+}
+CLASSES = {name: item for name, item in PUBLIC.items() if inspect.isclass(item)}
+# Classes to derive from, whose constructor the derived classes call.
+BASES = {"Backbone", "MIMOModel", "MaskSampler"}
+SERIALISABLE = sorted(
+    name
+    for name, item in CLASSES.items()
+    if hasattr(item, "get_config") and name not in BASES
+)
+SOURCES = sorted(Path(keras_mixvit.__file__).parent.rglob("*.py"))
+MODULES = [
+    importlib.import_module(found.name)
+    for found in pkgutil.walk_packages(keras_mixvit.__path__, "keras_mixvit.")
+]
+
+ATTENTION = {
+    "num_heads": 2,
+    "qkv_bias": False,
+    "dropout_rate": 0.1,
+    "attention_dropout_rate": 0.2,
+    "seed": 3,
+}
+BLOCK = {
+    "mlp_ratio": 2.0,
+    "layer_scale": 0.1,
+    "epsilon": 1e-3,
+    "dropout_rate": 0.1,
+    "stochastic_depth_rate": 0.2,
+    "seed": 3,
+}
+BACKBONE = {
+    "image_shape": (4, 6, 2),
+    "patch_size": 2,
+    "width": 8,
+    "num_heads": 2,
+    "num_blocks": 1,
+    "num_class_blocks": 1,
+    "mlp_ratio": 2.0,
+    "layer_scale": 0.1,
+    "epsilon": 1e-3,
+    "dropout_rate": 0.1,
+    "attention_dropout_rate": 0.2,
+    "stochastic_depth_rate": 0.3,
+    "mean": (0.1, 0.2),
+    "std": 0.5,
+    "seed": 3,
+    "name": "given",
+    "dtype": "mixed_bfloat16",
+}
+
+
+def backbone():
+    return backbones.ConViT((4, 6, 2), 2, 8, 2, 1, 1, dtype="mixed_bfloat16")
+
+
+# Arguments of every public class, none of them at its default value.
+ARGUMENTS = {
+    "MLP": lambda: {"hidden_width": 8, "dropout_rate": 0.1, "seed": 3},
+    "BinarizedPatchCutMix": lambda: {
+        "patch_size": 2,
+        "alpha": 2.0,
+        "binarize": False,
+        "seed": 3,
+    },
+    "ClassAttention": lambda: {
+        name: value for name, value in ATTENTION.items() if name != "dropout_rate"
+    },
+    "ClassAttentionBlock": lambda: {
+        "attention": layers.ClassAttention(2, seed=4, name="inner"),
+        **BLOCK,
+    },
+    "ClassToken": lambda: {},
+    "GatedPositionalAttention": lambda: {
+        **ATTENTION,
+        "qkv_bias": True,
+        "locality_strength": 0.5,
+        "grid_shape": (2, 3),
+    },
+    "LayerScale": lambda: {"initial_value": 0.5},
+    "PatchEmbedding": lambda: {"width": 8, "patch_size": 2},
+    "PositionEmbedding": lambda: {"dropout_rate": 0.1, "seed": 3},
+    "SourceEmbedding": lambda: {"num_subnetworks": 3},
+    "SourceEncoding": lambda: {"num_subnetworks": 3},
+    "StochasticDepth": lambda: {"rate": 0.1, "seed": 3},
+    "SubnetworkHeads": lambda: {"num_classes": 5, "num_subnetworks": 3},
+    "TalkingHeadsAttention": lambda: dict(ATTENTION),
+    "TransformerBlock": lambda: {
+        "attention": layers.TalkingHeadsAttention(2, seed=4, name="inner"),
+        **BLOCK,
+    },
+    "CaiT": lambda: {**BACKBONE, "qkv_bias": False},
+    "ConViT": lambda: {**BACKBONE, "qkv_bias": True, "locality_strength": 0.5},
+    "MixViT": lambda: {
+        "backbone": backbone(),
+        "num_classes": 5,
+        "num_subnetworks": 3,
+        "source_attribution": "encoding",
+        "attribution_position": "early",
+        "input_mixing": "averaged_masks",
+        "inference": "sum",
+        "alternation": "checkerboard",
+        "ensemble_of": "probabilities",
+        "seed": 3,
+        "name": "given",
+        "dtype": "mixed_bfloat16",
+    },
+    "SingleNetwork": lambda: {
+        "backbone": backbone(),
+        "num_classes": 5,
+        "name": "given",
+        "dtype": "mixed_bfloat16",
+    },
+    "NLL": lambda: {"name": "given", "dtype": "float16"},
+    "SubnetworkAccuracy": lambda: {
+        "subnetwork": 1,
+        "name": "given",
+        "dtype": "float16",
+    },
+    "ConstantMasks": lambda: {"patch_size": 2, "num_subnetworks": 3},
+    "PatchCutMix": lambda: {
+        "patch_size": 2,
+        "num_subnetworks": 3,
+        "alpha": 2.0,
+        "binarize": False,
+        "owner_per": "sample",
+        "single_source_ramp": False,
+    },
+    "ImageSet": lambda: {
+        "images": np.zeros((2, 4, 4, 1), "uint8"),
+        "labels": np.array([0, 1], "int32"),
+        "class_names": ("zero", "one"),
+    },
+    "MixedPairDataset": lambda: {
+        "x": np.zeros((5, 4, 4, 1), "uint8"),
+        "y": np.arange(5, dtype="int32"),
+        "masks": masks.PatchCutMix(2),
+        "epochs": 3,
+        "batch_size": 2,
+        "seed": 3,
+        "shuffle": False,
+        "drop_remainder": False,
+        "workers": 2,
+    },
+    "TrainingOptions": lambda: {
+        "data": "mine.npz",
+        "output": "run",
+        "backbone": "cait",
+        "patch_size": 2,
+        "width": 8,
+        "num_heads": 2,
+        "num_blocks": 1,
+        "num_class_blocks": 1,
+        "num_subnetworks": 3,
+        "source_attribution": "encoding",
+        "attribution_position": "early",
+        "input_mixing": "averaged_masks",
+        "inference": 1,
+        "ensemble_of": "probabilities",
+        "alpha": 2.0,
+        "epochs": 2,
+        "batch_size": 8,
+        "learning_rate": 0.01,
+        "weight_decay": 0.1,
+        "label_smoothing": 0.2,
+        "stochastic_depth_rate": 0.3,
+        "seed": 3,
+        "single": False,
+    },
+    "WarmupStepDecay": lambda: {
+        "learning_rate": 0.01,
+        "total_steps": 20,
+        "warmup": 0.2,
+        "decay_at": (0.5,),
+        "decay_rate": 0.2,
+    },
+}
+
+
+def parameters(function):
+    """Parameters by name, without `self`, `*args` and `**kwargs`."""
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {
+        name: parameter
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name not in ("self", "cls") and parameter.kind not in several
+    }
+
+
+def own_parameters(cls):
+    """Parameters of the constructor, as far as the package writes it."""
+    writer = next(base for base in cls.__mro__ if "__init__" in vars(base))
+    own = writer.__module__.startswith("keras_mixvit")
+    return parameters(cls.__init__) if own else {}
+
+
+def make(name):
+    """An instance with no argument at its default value."""
+    arguments = ARGUMENTS[name]()
+    if issubclass(CLASSES[name], keras.layers.Layer):
+        arguments = {"name": "given", "dtype": "mixed_bfloat16", **arguments}
+    return CLASSES[name](**arguments)
+
+
+def test_the_table_lists_every_public_class():
+    assert set(ARGUMENTS) == set(CLASSES) - BASES
+
+
+@pytest.mark.parametrize("name", sorted(ARGUMENTS))
+def test_the_table_leaves_no_argument_at_its_default(name):
+    arguments = ARGUMENTS[name]()
+    expected = own_parameters(CLASSES[name])
+    assert set(arguments) == set(expected)
+    for argument, parameter in expected.items():
+        if parameter.default is not inspect.Parameter.empty:
+            assert arguments[argument] != parameter.default, argument
+
+
+@pytest.mark.parametrize("name", SERIALISABLE)
+def test_every_constructor_argument_is_in_the_config(name):
+    assert set(own_parameters(CLASSES[name])) <= set(make(name).get_config())
+
+
+@pytest.mark.parametrize("name", SERIALISABLE)
+def test_the_config_holds_the_values_that_were_given(name):
+    config = make(name).get_config()
+    for argument, value in ARGUMENTS[name]().items():
+        if isinstance(value, keras.layers.Layer):
+            value = keras.saving.serialize_keras_object(value)
+        elif argument == "dtype" and isinstance(config["dtype"], dict):
+            value = keras.dtype_policies.serialize(keras.DTypePolicy(value))
+        assert config[argument] == value, argument
+
+
+@pytest.mark.parametrize("name", SERIALISABLE)
+def test_from_config_gives_the_same_config(name):
+    config = make(name).get_config()
+    assert CLASSES[name].from_config(config).get_config() == config
+
+
+@pytest.mark.parametrize("name", SERIALISABLE)
+def test_the_config_survives_json(name):
+    item = make(name)
+    text = json.dumps(keras.saving.serialize_keras_object(item))
+    again = keras.saving.deserialize_keras_object(json.loads(text))
+    assert type(again) is type(item)
+    assert again.get_config() == item.get_config()
+
+
+@pytest.mark.parametrize("name", SERIALISABLE)
+def test_serialisable_classes_are_registered_under_the_package(name):
+    registered = keras.saving.get_registered_name(CLASSES[name])
+    assert registered == f"keras_mixvit>{name}"
+
+
+@pytest.mark.parametrize("name", sorted(set(ARGUMENTS) - set(SERIALISABLE)))
+def test_other_classes_hold_their_arguments_as_attributes(name):
+    item = make(name)
+    for argument, value in ARGUMENTS[name]().items():
+        assert np.array_equal(getattr(item, argument), value), argument
+
+
+@pytest.mark.parametrize("base", [backbones.Backbone, models.MIMOModel])
+def test_arguments_of_a_base_class_reach_the_config_of_its_subclasses(base):
+    derived = [item for item in CLASSES.values() if issubclass(item, base)]
+    derived = [item for item in derived if item.__name__ not in BASES]
+    kept = set(parameters(base.__init__)) - {"num_subnetworks", "ensemble_of"}
+    for item in derived:
+        instance = make(item.__name__)
+        for argument in kept - {"dtype"}:
+            assert hasattr(instance, argument), argument
+
+
+def test_mixed_pair_dataset_passes_every_argument_on():
+    passed = list(parameters(data.mixed_pair_dataset))
+    assert passed == list(parameters(data.MixedPairDataset.__init__))
+
+
+def section(docstring, title="Args"):
+    """Entries of a section of a docstring, from names to texts."""
+    entries, inside, name = {}, False, None
+    for line in inspect.cleandoc(docstring or "").splitlines():
+        if line == f"{title}:":
+            inside = True
+        elif line and not line.startswith(" "):
+            inside = False
+        elif inside and line:
+            entry = re.fullmatch(r"    (\*{0,2}\w+): (.*)", line)
+            if entry:
+                name = entry[1]
+                entries[name] = entry[2]
+            else:
+                entries[name] += " " + line.strip()
+    return entries
+
+
+def callables():
+    """Every class, function and method of the package, by its full name."""
+    for module in MODULES:
+        for name, item in vars(module).items():
+            if getattr(item, "__module__", None) != module.__name__:
+                continue
+            if inspect.isfunction(item):
+                yield f"{module.__name__}.{name}", item, parameters(item)
+            elif inspect.isclass(item):
+                yield f"{module.__name__}.{name}", item, own_parameters(item)
+                for method_name, method in vars(item).items():
+                    if inspect.isfunction(method):
+                        full = f"{module.__name__}.{name}.{method_name}"
+                        yield full, method, parameters(method)
+
+
+def with_arguments():
+    for name, item, expected in callables():
+        if "Args:" in (item.__doc__ or ""):
+            yield pytest.param(item, expected, id=name.removeprefix("keras_mixvit."))
+
+
+def test_every_public_callable_documents_its_arguments():
+    undocumented = []
+    for name, item in {**PUBLIC, "main": cli.main}.items():
+        needed = own_parameters(item) if inspect.isclass(item) else parameters(item)
+        if needed and not section(item.__doc__):
+            undocumented.append(name)
+    # Its docstring points to the function that makes it.
+    assert undocumented == ["MixedPairDataset"]
+
+
+@pytest.mark.parametrize(("item", "expected"), list(with_arguments()))
+def test_documented_arguments_are_those_of_the_signature(item, expected):
+    documented = [name for name in section(item.__doc__) if not name.startswith("*")]
+    assert documented == list(expected)
+
+
+@pytest.mark.parametrize(("item", "expected"), list(with_arguments()))
+def test_documented_defaults_are_those_of_the_signature(item, expected):
+    for name, text in section(item.__doc__).items():
+        if name.startswith("*"):
+            continue
+        stated = re.findall(r"Defaults to `([^`]*)`", text)
+        default = expected[name].default
+        if default is inspect.Parameter.empty:
+            assert not stated, name
+            continue
+        assert len(stated) == 1, name
+        if inspect.ismodule(default):
+            assert stated[0] == default.__name__
+        else:
+            value = ast.literal_eval(stated[0])
+            assert (type(value), value) == (type(default), default), name
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_documented_call_arguments_are_those_of_call(name):
+    documented = section(CLASSES[name].__doc__, "Call arguments")
+    if documented:
+        assert list(documented) == list(parameters(CLASSES[name].call))
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_every_public_name_has_a_docstring(name):
+    assert (PUBLIC[name].__doc__ or "").strip()
+
+
+def examples():
+    for source in SOURCES:
+        tree = ast.parse(source.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if not isinstance(
+                node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+            ):
+                continue
+            docstring = ast.get_docstring(node) or ""
+            for code in re.findall(r"```python\n(.*?)```", docstring, re.DOTALL):
+                name = getattr(node, "name", source.stem)
+                yield pytest.param(name, textwrap.dedent(code), id=name)
+
+
+def shorten(monkeypatch):
+    """Leaves `train` its folder, models and report, on few images."""
+    module = importlib.import_module("keras_mixvit.recipes.train")
+
+    def few(name, split):
+        found = data.load(name, split)
+        return dataclasses.replace(
+            found, images=found.images[:64], labels=found.labels[:64]
+        )
+
+    def fit_nothing(model, dataset, validation, place, options, verbose):
+        model.save(place / "model.keras")
+        return 0.0
+
+    monkeypatch.setattr(module, "load", few)
+    monkeypatch.setattr(module, "_fit", fit_nothing)
+    monkeypatch.setattr(module, "has_matplotlib", lambda: False)
+
+
+def prepared(name):
+    """What the examples of figures take for granted."""
+    if name == "mixed_samples":
+        digits = data.load("digits", "test")
+        model = models.MixViT(backbones.ConViT((8, 8, 1), 2, 8, 2, 1, 1), 10)
+        pairs = data.mixed_pair_dataset(
+            digits.images, digits.labels, model.mask_sampler(), epochs=1, batch_size=8
+        )
+        return {"digits": digits, "model": model, "pairs": pairs}
+    if name == "training_curves":
+        folder = Path("runs/mine")
+        folder.mkdir(parents=True)
+        text = "epoch,loss,val_accuracy,val_nll\n0,1.0,0.5,0.9\n1,0.5,0.75,0.6\n"
+        (folder / "history.csv").write_text(text)
+    return {}
+
+
+@pytest.mark.parametrize(("name", "code"), list(examples()))
+def test_example_runs(name, code, tmp_path, monkeypatch):
+    # Trainings are run by the tests of the recipes; here they take too long.
+    if name == "train":
+        shorten(monkeypatch)
+    if PUBLIC.get(name) in (analysis.mixed_samples, analysis.training_curves):
+        pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    namespace = {"np": np, "keras": keras, "ops": ops, **PUBLIC, **prepared(name)}
+    exec(code, namespace)
+
+
+@pytest.mark.parametrize("name", sorted(set(PUBLIC) - BASES - {"MixedPairDataset"}))
+def test_every_public_name_has_an_example(name):
+    assert "```python" in PUBLIC[name].__doc__
+
+
+@pytest.mark.parametrize(
+    "source", SOURCES, ids=lambda path: f"{path.parent.name}/{path.name}"
+)
+def test_source_uses_public_keras_only_without_lambda_layers_and_asserts(source):
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        assert not isinstance(node, ast.Assert), node.lineno
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Attribute):
+            names = [ast.unparse(node)]
+        else:
+            continue
+        for name in names:
+            assert not f"{name}.".startswith("keras.src."), node.lineno
+            assert not name.endswith("layers.Lambda"), node.lineno
+
+
+def test_public_names_of_the_package_exist_and_are_sorted():
+    for package in (keras_mixvit, *PACKAGES, analysis):
+        assert all(hasattr(package, name) for name in package.__all__)
+        assert len(set(package.__all__)) == len(package.__all__)
+
+
+def test_dataclasses_of_the_package_are_frozen():
+    for item in CLASSES.values():
+        if dataclasses.is_dataclass(item):
+            assert item.__dataclass_params__.frozen, item
