@@ -6,13 +6,20 @@ import pytest
 
 from keras_mixvit import MixViT, SingleNetwork, mixed_pair_dataset
 from keras_mixvit.metrics import SubnetworkAccuracy
-from tests.helpers import LOSS, images, one_hot_masks, tiny_convit
+from tests.helpers import (
+    EAGERLY,
+    LOSS,
+    images,
+    numpy,
+    one_hot_masks,
+    tiny_convit,
+)
 
 
 @pytest.fixture(scope="module")
 def model():
     model = MixViT(tiny_convit(), 5)
-    model.compile("sgd", LOSS, run_eagerly=True)
+    model.compile("sgd", LOSS, **EAGERLY)
     return model
 
 
@@ -146,3 +153,15 @@ def test_soft_labels_with_a_sparse_loss_are_refused(model):
     soft = np.full((4, 5), 0.2, "float32")
     with pytest.raises(ValueError, match="`loss` must take soft labels"):
         model.evaluate(images(4), soft, verbose=0)
+
+
+def test_an_error_in_a_step_loses_no_weights(model):
+    before = numpy(model(images(3)))
+    with pytest.raises(ValueError, match="`x` must be a mixed pair"):
+        model.fit(images(4), np.arange(4), verbose=0)
+    soft = np.full((4, 5), 0.2, "float32")
+    with pytest.raises(ValueError, match="`loss` must take soft labels"):
+        model.evaluate(images(4), soft, verbose=0)
+    np.testing.assert_array_equal(numpy(model(images(3))), before)
+    with pytest.raises(ValueError, match=r"`x` must have images of shape \(8, 12, 3\)"):
+        model.predict(images(4, (8, 8, 3)), verbose=0)

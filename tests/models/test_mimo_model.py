@@ -16,6 +16,7 @@ from keras_mixvit.masks import ConstantMasks, PatchCutMix
 from keras_mixvit.metrics import NLL, SubnetworkAccuracy
 from keras_mixvit.models import ensemble_logits
 from tests.helpers import (
+    EAGERLY,
     LOSS,
     gradients,
     images,
@@ -24,8 +25,6 @@ from tests.helpers import (
     set_weights,
     tiny_convit,
 )
-
-PLAIN = {"run_eagerly": True}
 
 
 def softmax(x):
@@ -111,7 +110,7 @@ def cross_entropy(logits, labels):
 
 def test_loss_of_a_pair_is_equation_1():
     model = model_of()
-    model.compile("sgd", LOSS, **PLAIN)
+    model.compile("sgd", LOSS, **EAGERLY)
     x, _ = pair(2)
     first = np.random.default_rng(3).random((4, 2, 3)).astype("float32")
     masks = np.stack([first, 1 - first], axis=1)
@@ -134,7 +133,7 @@ def test_larger_share_has_the_larger_weight_and_weights_sum_to_m():
 def test_train_and_test_loss_of_one_batch_are_equal(soft):
     model = model_of()
     loss = keras.losses.CategoricalCrossentropy(from_logits=True) if soft else LOSS
-    model.compile(keras.optimizers.SGD(0.1), loss, **PLAIN)
+    model.compile(keras.optimizers.SGD(0.1), loss, **EAGERLY)
     x, masks = pair(2)
     y = np.array([[0, 1], [2, 3], [4, 0], [1, 1]])
     if soft:
@@ -150,7 +149,7 @@ def test_train_and_test_loss_of_one_batch_are_equal(soft):
 @pytest.mark.parametrize("shape", [(4,), (4, 2)])
 def test_sample_weights_of_the_user_multiply(shape):
     model = model_of()
-    model.compile("sgd", LOSS, **PLAIN)
+    model.compile("sgd", LOSS, **EAGERLY)
     x, masks = pair(2)
     y = np.zeros((4, 2), int)
     weights = np.zeros(shape, "float32")
@@ -171,7 +170,7 @@ def test_evaluate_and_predict_are_about_the_ensemble(ensemble_of):
         SubnetworkAccuracy(),
         SubnetworkAccuracy(1, name="a1"),
     ]
-    model.compile("sgd", LOSS, metrics=metrics, **PLAIN)
+    model.compile("sgd", LOSS, metrics=metrics, **EAGERLY)
     x, y = images(10), np.arange(10) % 5
     results = model.evaluate(x, y, batch_size=4, verbose=0, return_dict=True)
     members = numpy(model.inference_network(x))
@@ -194,7 +193,7 @@ def test_evaluate_and_predict_are_about_the_ensemble(ensemble_of):
 def test_evaluation_takes_integer_soft_and_column_labels_for_a_soft_loss():
     model = model_of()
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-    model.compile("sgd", loss, metrics=["accuracy", NLL()], **PLAIN)
+    model.compile("sgd", loss, metrics=["accuracy", NLL()], **EAGERLY)
     x, y = images(6), np.arange(6) % 5
     forms = [y, y[:, None], np.eye(5, dtype="float32")[y]]
     results = [model.evaluate(x, form, verbose=0) for form in forms]
@@ -204,7 +203,7 @@ def test_evaluation_takes_integer_soft_and_column_labels_for_a_soft_loss():
 def test_label_smoothing_touches_the_loss_and_not_the_nll():
     model = model_of()
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2)
-    model.compile("sgd", loss, metrics=[NLL()], **PLAIN)
+    model.compile("sgd", loss, metrics=[NLL()], **EAGERLY)
     x, y = images(6), np.arange(6) % 5
     results = model.evaluate(x, y, verbose=0, return_dict=True)
     logits = numpy(model(x))
@@ -237,7 +236,7 @@ def test_fit_sets_the_epoch_and_does_not_shuffle_batches():
             return super().draw(rng, batch_size, image_size, progress)
 
     model = model_of()
-    model.compile("sgd", LOSS, **PLAIN)
+    model.compile("sgd", LOSS, **EAGERLY)
     data = mixed_pair_dataset(
         images(12), np.arange(12) % 5, Recorder(4), epochs=4, batch_size=4
     )
@@ -257,7 +256,7 @@ def test_single_network_learns_the_same_from_images_and_pairs_of_one():
     for form in ("images", "pairs"):
         model = SingleNetwork(tiny_convit(), 5)
         set_weights(model)
-        model.compile(keras.optimizers.SGD(0.1), LOSS, **PLAIN)
+        model.compile(keras.optimizers.SGD(0.1), LOSS, **EAGERLY)
         x, y = images(8), np.arange(8) % 5
         if form == "pairs":
             data = mixed_pair_dataset(

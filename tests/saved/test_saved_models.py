@@ -8,7 +8,15 @@ import pytest
 
 from keras_mixvit import ConViT, MixViT, SingleNetwork, load_model
 from keras_mixvit.models import MIMOModel
-from tests.helpers import LOSS, images, numpy, set_weights, tiny_cait, tiny_convit
+from tests.helpers import (
+    EAGERLY,
+    LOSS,
+    images,
+    numpy,
+    set_weights,
+    tiny_cait,
+    tiny_convit,
+)
 from tests.saved.make_saved_models import HERE, predictions, two_more_losses
 
 
@@ -21,7 +29,7 @@ def test_files_of_every_backend_predict_and_go_on_training(written_on):
         )
         assert int(model.optimizer.iterations) == 2
         # The step after next depends on the moments of AdamW.
-        model.run_eagerly = True
+        model.run_eagerly = EAGERLY["run_eagerly"]
         model.reset_metrics()
         losses = two_more_losses(model)
         np.testing.assert_allclose(losses, expected["losses"], rtol=1e-5)
