@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import sys
+from pathlib import Path
 
 import keras
 
@@ -108,17 +109,16 @@ def _train(options: TrainingOptions) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
-    console.print(
-        f"keras {keras.version()} on {keras.config.backend()}", highlight=False
-    )
+    console = Console(highlight=False)
+    console.print(f"Keras {keras.version()} on {keras.config.backend()}")
     if not has_matplotlib():
         console.print(
             "No figures: matplotlib is missing (pip install 'keras_mixvit[figures]').",
             markup=False,
         )
     folder, rows = train(options, verbose="auto" if console.is_terminal else 2)
-    table = Table(title=f"{options.data}, {options.epochs} epochs, seed {options.seed}")
+    name = Path(options.data).name
+    table = Table(title=f"{name}, {options.epochs} epochs, seed {options.seed}")
     table.add_column("model")
     for column in ("parameters", "accuracy", "NLL", "seconds"):
         table.add_column(column, justify="right")
@@ -132,9 +132,8 @@ def _train(options: TrainingOptions) -> int:
             "" if seconds is None else f"{seconds:.1f}",
         )
     console.print(table)
-    console.print(
-        f"Model, history and figures: {folder}", markup=False, highlight=False
-    )
+    # A path that is broken over lines cannot be copied.
+    console.print(f"Model, history and figures: {folder}", soft_wrap=True, markup=False)
     return 0
 
 

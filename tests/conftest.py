@@ -7,6 +7,12 @@ import numpy as np
 import pytest
 from keras import ops
 
+if keras.config.backend() == "jax":
+    import jax
+
+    # Compilation is nearly all of the time: programs run a few times only.
+    jax.config.update("jax_disable_most_optimizations", True)
+
 if keras.config.backend() == "torch":
     import torch
 
@@ -17,6 +23,16 @@ if keras.config.backend() == "torch":
 @pytest.fixture(autouse=True)
 def _seeded():
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def optimised():
+    """Compiles as in real use, on JAX; elsewhere nothing changes."""
+    if keras.config.backend() == "jax":
+        jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    if keras.config.backend() == "jax":
+        jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture(autouse=True)

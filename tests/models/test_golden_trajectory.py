@@ -31,6 +31,7 @@ def losses(case, run_eagerly=False):
     return model.fit(pairs, verbose=0).history["loss"]
 
 
+@pytest.mark.usefixtures("optimised")
 @pytest.mark.parametrize("case", GOLDEN)
 def test_twelve_steps_lose_what_they_lose_everywhere(case):
     np.testing.assert_allclose(losses(case), GOLDEN[case], rtol=1e-5)

@@ -269,6 +269,7 @@ def test_single_network_learns_the_same_from_images_and_pairs_of_one():
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
 
 
+@pytest.mark.usefixtures("optimised")
 def test_fixed_pairs_are_fitted_by_every_head():
     digits = load("digits")
     backbone = ConViT((8, 8, 1), 2, 48, 4, 1, 1, mean=4.9, std=6.0)
