@@ -12,6 +12,8 @@ if keras.config.backend() == "jax":
 
     # Compilation is nearly all of the time: programs run a few times only.
     jax.config.update("jax_disable_most_optimizations", True)
+    # For the processes that tests start.
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 
 if keras.config.backend() == "torch":
     import torch
