@@ -25,6 +25,9 @@ def box_coverage(ratios, centers, image_size, patch_size, xp=np):
     Returns:
         Float tensor `(B, H / patch_size, W / patch_size)`, pixels in the box.
 
+    Raises:
+        ValueError: If NumPy ratios are not in [0, 1] or NaN.
+
     Example:
 
     ```python
@@ -36,6 +39,9 @@ def box_coverage(ratios, centers, image_size, patch_size, xp=np):
     References:
         MixMo, Section 3.3; CutMix, Section 3.
     """
+
+    if xp is np:  # Values of a traced tensor cannot be looked at.
+        require_ratios(ratios)
 
     def overlap(center, side):
         half = xp.floor(xp.floor(side * xp.sqrt(ratios)) / 2)

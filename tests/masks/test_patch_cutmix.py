@@ -336,3 +336,10 @@ def test_ratios_out_of_range_are_refused_and_the_first_three_shown():
         ),
     ):
         require_ratios(np.array([0.5, -1.0, 2.0, np.nan, 3.0]))
+
+
+@pytest.mark.parametrize("ratio", [-0.1, 1.1, float("nan")])
+def test_a_box_of_an_impossible_ratio_is_refused(ratio):
+    center = (np.zeros(1), np.zeros(1))
+    with pytest.raises(ValueError, match=r"`ratios` must be in \[0, 1\]. Received: "):
+        box_coverage(np.array([ratio]), center, (8, 8), 4)
