@@ -8,8 +8,8 @@ except ModuleNotFoundError as error:
         "KERAS_BACKEND to the one that is installed: jax, tensorflow or torch."
     ) from error
 
-from keras_mixvit import backbones, data, layers, masks, metrics, models
-from keras_mixvit.backbones import CaiT, ConViT
+from keras_mixvit import backbones, convert, data, layers, masks, metrics, models
+from keras_mixvit.backbones import CaiT, ConViT, make_backbone
 from keras_mixvit.data import load, mixed_pair_dataset
 from keras_mixvit.models import MixViT, SingleNetwork, load_model
 
@@ -21,10 +21,12 @@ __all__ = [
     "MixViT",
     "SingleNetwork",
     "backbones",
+    "convert",
     "data",
     "layers",
     "load",
     "load_model",
+    "make_backbone",
     "masks",
     "metrics",
     "mixed_pair_dataset",

@@ -1,5 +1,7 @@
 """One form for every error that a user meets."""
 
+import difflib
+
 
 def require(condition: bool, requirement: str, **received) -> None:
     """Raises `ValueError("<requirement> Received: <name>=<value>, ...")`.
@@ -18,6 +20,14 @@ def require_choice(name: str, value, choices) -> None:
     """Requires `value` to be one of `choices`."""
     listed = ", ".join(repr(choice) for choice in choices)
     require(value in choices, f"`{name}` must be one of {listed}.", **{name: value})
+
+
+def require_known(name: str, value, known) -> None:
+    """Requires `value` to be one of many `known` names, and tells the nearest."""
+    near = difflib.get_close_matches(str(value), list(known), n=3, cutoff=0.5)
+    listed = ", ".join(repr(choice) for choice in near or known)
+    hint = f"Nearest: {listed}." if near else f"Known: {listed}."
+    require(value in known, f"`{name}` must be a known name. {hint}", **{name: value})
 
 
 def is_integer(value) -> bool:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import keras
 
-from keras_mixvit.recipes import TrainingOptions, train
+from keras_mixvit.recipes import TrainingOptions, export, train
+from keras_mixvit.recipes.export import EXPORT_FORMATS
 from keras_mixvit.recipes.train import has_matplotlib
 
 OPTIONS = {
@@ -48,10 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
         interruption.
     """
     options = vars(make_parser().parse_args(arguments))
-    del options["command"]
+    command = options.pop("command")
     try:
+        if command == "export":
+            return _export(**options)
         return _train(TrainingOptions(**options))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ModuleNotFoundError) as error:
         print(f"keras-mixvit: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -69,6 +72,12 @@ def make_parser() -> argparse.ArgumentParser:
         description="Multi-input multi-output training of image classifiers.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
+    _add_train(commands)
+    _add_export(commands)
+    return parser
+
+
+def _add_train(commands):
     command = commands.add_parser(
         "train",
         help="train MixViT and the single network and compare them",
@@ -94,7 +103,25 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_false",
         help="do not train the single network",
     )
-    return parser
+
+
+def _add_export(commands):
+    command = commands.add_parser(
+        "export",
+        help="write the ensemble of a run for another runtime",
+        description="Writes the ensemble of a run as one classifier of images.",
+    )
+    command.add_argument("run", help="folder of the run, or a .keras file")
+    command.add_argument(
+        "--format",
+        required=True,
+        choices=EXPORT_FORMATS,
+        help="keras (any backend); tf_saved_model (TensorFlow, JAX); onnx, litert "
+        "(TensorFlow); torch, a .pt2 file (PyTorch)",
+    )
+    command.add_argument(
+        "--output", help="new file or folder (default: export, beside the model)"
+    )
 
 
 def _parser_of(field):
@@ -134,6 +161,12 @@ def _train(options: TrainingOptions) -> int:
     console.print(table)
     # A path that is broken over lines cannot be copied.
     console.print(f"Model, history and figures: {folder}", soft_wrap=True, markup=False)
+    return 0
+
+
+def _export(run: str, format: str, output: str | None) -> int:
+    path = export(run, format, output)
+    print(f"Ensemble of {run}, images to logits: {path}")
     return 0
 
 

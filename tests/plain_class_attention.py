@@ -23,10 +23,11 @@ class PlainClassAttention(ClassAttention):
         weights = ops.softmax(ops.cast(scores, "float32"), axis=-1)
         weights = ops.cast(weights, self.compute_dtype)
         # The shape of the layer's own weights, hence the same dropout draw.
-        weights = self.dropout(weights[:, :, 0], training=training)
+        weights = self.attention_dropout(weights[:, :, 0], training=training)
         attended = ops.matmul(weights[:, :, None], value)
         attended = ops.reshape(attended, (-1, token.shape[-1]))
-        return ops.matmul(attended, self.projection_kernel) + self.projection_bias
+        output = ops.matmul(attended, self.projection_kernel) + self.projection_bias
+        return self.dropout(output, training=training)
 
     def _split(self, tokens):
         _, count, width = tokens.shape

@@ -20,6 +20,7 @@ from keras_mixvit import (
     analysis,
     backbones,
     cli,
+    convert,
     data,
     layers,
     masks,
@@ -28,7 +29,7 @@ from keras_mixvit import (
     recipes,
 )
 
-PACKAGES = (layers, backbones, models, metrics, masks, data, recipes)
+PACKAGES = (layers, backbones, convert, models, metrics, masks, data, recipes)
 PUBLIC = {
     name: getattr(package, name)
     for package in (*PACKAGES, analysis)
@@ -97,9 +98,7 @@ ARGUMENTS = {
         "binarize": False,
         "seed": 3,
     },
-    "ClassAttention": lambda: {
-        name: value for name, value in ATTENTION.items() if name != "dropout_rate"
-    },
+    "ClassAttention": lambda: dict(ATTENTION),
     "ClassAttentionBlock": lambda: {
         "attention": layers.ClassAttention(2, seed=4, name="inner"),
         **BLOCK,
@@ -114,6 +113,7 @@ ARGUMENTS = {
     "LayerScale": lambda: {"initial_value": 0.5},
     "PatchEmbedding": lambda: {"width": 8, "patch_size": 2},
     "PositionEmbedding": lambda: {"dropout_rate": 0.1, "seed": 3},
+    "SelfAttention": lambda: dict(ATTENTION),
     "SourceEmbedding": lambda: {"num_subnetworks": 3},
     "SourceEncoding": lambda: {"num_subnetworks": 3},
     "StochasticDepth": lambda: {"rate": 0.1, "seed": 3},
@@ -124,7 +124,12 @@ ARGUMENTS = {
         **BLOCK,
     },
     "CaiT": lambda: {**BACKBONE, "qkv_bias": False},
-    "ConViT": lambda: {**BACKBONE, "qkv_bias": True, "locality_strength": 0.5},
+    "ConViT": lambda: {
+        **BACKBONE,
+        "trunk_attention": "self_attention",
+        "qkv_bias": True,
+        "locality_strength": 0.5,
+    },
     "MixViT": lambda: {
         "backbone": backbone(),
         "num_classes": 5,
@@ -159,6 +164,12 @@ ARGUMENTS = {
         "binarize": False,
         "owner_per": "sample",
         "single_source_ramp": False,
+    },
+    "Conversion": lambda: {
+        "loaded": ("norm.weight",),
+        "resized": ("pos_embed",),
+        "unused": ("head.bias",),
+        "untouched": ("heads/bias",),
     },
     "ImageSet": lambda: {
         "images": np.zeros((2, 4, 4, 1), "uint8"),
@@ -430,7 +441,9 @@ def shorten(monkeypatch):
 
 
 def prepared(name):
-    """What the examples of figures take for granted."""
+    """What some examples take for granted."""
+    if name in ("fetch", "pretrained_backbone", "from_timm"):
+        save_tiny_cait(Path("my_cait"))
     if name == "mixed_samples":
         digits = data.load("digits", "test")
         model = models.MixViT(backbones.ConViT((8, 8, 1), 2, 8, 2, 1, 1), 10)
@@ -446,8 +459,22 @@ def prepared(name):
     return {}
 
 
+def save_tiny_cait(folder):
+    """A folder in the hub's layout, as if of a CaiT that is quick to build."""
+    from safetensors.numpy import save_file
+
+    cait = backbones.make_backbone("cait_xxs24", (32, 32, 3), num_blocks=1)
+    folder.mkdir()
+    save_file(convert.timm_weights(cait), folder / "model.safetensors")
+    config = {"architecture": "cait_xxs24_224", "num_classes": 10}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
 @pytest.mark.parametrize(("name", "code"), list(examples()))
 def test_example_runs(name, code, tmp_path, monkeypatch):
+    if name in ("pretrained_backbone", "from_timm"):
+        options = backbones.named.NAMED["cait_xxs24"][1]
+        monkeypatch.setitem(options, "num_blocks", 1)
     # Trainings are run by the tests of the recipes; here they take too long.
     if name == "train":
         shorten(monkeypatch)

@@ -70,10 +70,11 @@ ALLOWED = {
     "layers": {"layers", "masks"},
     "masks": {"masks"},
     "backbones": {"backbones", "layers", "masks"},
+    "convert": {"convert", "backbones", "layers"},
     "data": {"data", "masks"},
     "metrics": {"metrics"},
     "analysis": {"analysis"},
-    "models": {"models", "layers", "backbones", "masks", "data"},
+    "models": {"models", "layers", "backbones", "convert", "masks", "data"},
     "recipes": {
         "recipes",
         "analysis",

@@ -66,12 +66,23 @@ class Backbone(keras.Model, abc.ABC):
         """Grid with what tells its places apart."""
 
     @abc.abstractmethod
-    def apply_blocks(self, grid):
-        """Grid after the blocks of the body."""
+    def apply_blocks(self, grid, maps: dict | None = None):
+        """Grid after the blocks of the body.
+
+        Args:
+            grid: Tensor `(B, h, w, d)`.
+            maps: Dict that is given the attention weights of each block, by
+                the name of the block, or `None`. Defaults to `None`.
+        """
 
     @abc.abstractmethod
-    def apply_trunk(self, grid):
-        """Features `(B, f)` of a grid."""
+    def apply_trunk(self, grid, maps: dict | None = None):
+        """Features `(B, f)` of a grid.
+
+        Args:
+            grid: Tensor `(B, h, w, d)`.
+            maps: As in `apply_blocks`. Defaults to `None`.
+        """
 
     def _connect(self):
         images = keras.Input(self.image_shape, name="images")

@@ -1,20 +1,32 @@
 import keras
 import numpy as np
+from keras import ops
 
-from keras_mixvit._checks import require_rate
+from keras_mixvit._checks import require_choice, require_rate
+from keras_mixvit.backbones.attention_map import record_attention
 from keras_mixvit.backbones.vision_transformer import VisionTransformer
-from keras_mixvit.layers import GatedPositionalAttention
+from keras_mixvit.layers import (
+    GatedPositionalAttention,
+    SelfAttention,
+    TransformerBlock,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class ConViT(VisionTransformer):
-    """The MixViT paper's variant of ConViT: GPSA blocks, class attention.
+    """ConViT: gated positional self-attention (GPSA) blocks, then a class token.
 
-    Section 4 of the paper says two class-attention blocks and Appendix H two
-    self-attention blocks; its Algorithm 2 is class attention, which is built
-    here. Where the paper is silent the published ConViT decides: no
-    query, key and value biases, no layer scale, epsilon 1e-6, stochastic
-    depth rising linearly over all blocks.
+    Defaults are the MixViT paper's variant, which reads the grid by class
+    attention. Section 4 of the paper says two class-attention blocks and
+    Appendix H two self-attention blocks; its Algorithm 2 is class attention.
+    Where the paper is silent the published ConViT decides: no query, key and
+    value biases, no layer scale, epsilon 1e-6, stochastic depth rising
+    linearly over all blocks.
+
+    The published ConViT has self-attention over class token and patches
+    instead (`trunk_attention="self_attention"`). Only the class token leaves
+    its last block, so that this block is computed as class attention: the
+    same function and parameters, without the queries that nobody reads.
 
     Args:
         image_shape: Tuple of integers (H, W, C). Defaults to `(32, 32, 3)`.
@@ -23,8 +35,10 @@ class ConViT(VisionTransformer):
             `384`.
         num_heads: Integer that divides `width`. Defaults to `12`.
         num_blocks: Integer, the number of GPSA blocks. Defaults to `5`.
-        num_class_blocks: Integer, the number of class-attention blocks.
-            Defaults to `2`.
+        num_class_blocks: Integer, the number of blocks of the trunk. Defaults
+            to `2`.
+        trunk_attention: `"class_attention"` or `"self_attention"`, what the
+            blocks of the trunk are. Defaults to `"class_attention"`.
         mlp_ratio: Positive float, hidden features of an MLP per feature of a
             token. Defaults to `4.0`.
         qkv_bias: Boolean, whether query, key and value have biases. Defaults
@@ -80,6 +94,7 @@ class ConViT(VisionTransformer):
         num_heads: int = 12,
         num_blocks: int = 5,
         num_class_blocks: int = 2,
+        trunk_attention: str = "class_attention",
         mlp_ratio: float = 4.0,
         qkv_bias: bool = False,
         layer_scale: float | None = None,
@@ -94,6 +109,9 @@ class ConViT(VisionTransformer):
         name: str = "convit",
         dtype=None,
     ):
+        require_choice(
+            "trunk_attention", trunk_attention, ("class_attention", "self_attention")
+        )
         super().__init__(
             image_shape=image_shape,
             patch_size=patch_size,
@@ -101,6 +119,7 @@ class ConViT(VisionTransformer):
             num_heads=num_heads,
             num_blocks=num_blocks,
             num_class_blocks=num_class_blocks,
+            trunk_attention=trunk_attention,
             mlp_ratio=mlp_ratio,
             qkv_bias=qkv_bias,
             layer_scale=layer_scale,
@@ -128,6 +147,37 @@ class ConViT(VisionTransformer):
             name="attention",
             dtype=self.dtype_policy,
         )
+
+    def _class_block(self, index, attention_seed, **options):
+        is_last = index == self.num_class_blocks - 1
+        if is_last or self.trunk_attention == "class_attention":
+            return super()._class_block(index, attention_seed, **options)
+        attention = SelfAttention(
+            self.num_heads,
+            self.qkv_bias,
+            self.dropout_rate,
+            self.attention_dropout_rate,
+            attention_seed,
+            name="attention",
+            dtype=self.dtype_policy,
+        )
+        return TransformerBlock(attention, **options)
+
+    def apply_trunk(self, grid, maps=None):
+        if self.trunk_attention == "class_attention":
+            return super().apply_trunk(grid, maps)
+        *blocks, last_block = self._parts.class_blocks
+        token = self._parts.class_token(grid)
+        _, height, width, features = grid.shape
+        patches = ops.reshape(grid, (-1, height * width, features))
+        tokens = ops.concatenate([token[:, None], patches], axis=1)
+        for block in blocks:
+            record_attention(maps, block, tokens)
+            tokens = block(tokens)
+        token = tokens[:, 0]
+        grid = ops.reshape(tokens[:, 1:], (-1, height, width, features))
+        record_attention(maps, last_block, token, grid)
+        return self._parts.norm(last_block(token, grid))
 
     def _stochastic_depth_rates(self):
         require_rate("stochastic_depth_rate", self.stochastic_depth_rate)

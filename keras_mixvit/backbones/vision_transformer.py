@@ -3,6 +3,7 @@ import numpy as np
 
 from keras_mixvit._checks import require, require_heads, require_positive_integer
 from keras_mixvit._seeds import child_seed
+from keras_mixvit.backbones.attention_map import record_attention
 from keras_mixvit.backbones.backbone import Backbone
 from keras_mixvit.layers import (
     ClassAttention,
@@ -40,9 +41,7 @@ class VisionTransformer(Backbone):
 
     def _make_parts(self):
         parts, dtype = self._parts, self.dtype_policy
-        parts.normalization = normalization(
-            self.mean, self.std, self.image_shape[-1], dtype
-        )
+        parts.normalization = normalization(self.mean, self.std, self.image_shape[-1])
         parts.embedding = PatchEmbedding(
             self.width, self.patch_size, name="patch_embedding", dtype=dtype
         )
@@ -58,11 +57,12 @@ class VisionTransformer(Backbone):
             )
             for i in range(self.num_blocks)
         ]
-        class_dropout = self.dropout_rate if self._class_blocks_drop else 0.0
         parts.class_token = ClassToken(name="class_token", dtype=dtype)
+        class_dropout = self.dropout_rate if self._class_blocks_drop else 0.0
         parts.class_blocks = [
-            ClassAttentionBlock(
-                self._class_attention(child_seed(self.seed, 1 + 2 * i)),
+            self._class_block(
+                i - self.num_blocks,
+                child_seed(self.seed, 1 + 2 * i),
                 **self._block_options(rates[i], class_dropout, 2 + 2 * i),
                 name=f"class_block_{i - self.num_blocks}",
             )
@@ -72,15 +72,18 @@ class VisionTransformer(Backbone):
             epsilon=self.epsilon, name="norm", dtype=dtype
         )
 
-    def _class_attention(self, seed):
-        return ClassAttention(
+    def _class_block(self, index, attention_seed, **options):
+        drops = self._class_blocks_drop
+        attention = ClassAttention(
             self.num_heads,
             self.qkv_bias,
-            self.attention_dropout_rate if self._class_blocks_drop else 0.0,
-            seed,
+            self.dropout_rate if drops else 0.0,
+            self.attention_dropout_rate if drops else 0.0,
+            attention_seed,
             name="attention",
             dtype=self.dtype_policy,
         )
+        return ClassAttentionBlock(attention, **options)
 
     def _block_options(self, stochastic_depth_rate, dropout_rate, seed_index):
         return {
@@ -101,14 +104,16 @@ class VisionTransformer(Backbone):
     def apply_position(self, grid):
         return self._parts.position(grid)
 
-    def apply_blocks(self, grid):
+    def apply_blocks(self, grid, maps=None):
         for block in self._parts.blocks:
+            record_attention(maps, block, grid)
             grid = block(grid)
         return grid
 
-    def apply_trunk(self, grid):
+    def apply_trunk(self, grid, maps=None):
         token = self._parts.class_token(grid)
         for block in self._parts.class_blocks:
+            record_attention(maps, block, token, grid)
             token = block(token, grid)
         return self._parts.norm(token)
 
@@ -117,7 +122,7 @@ class VisionTransformer(Backbone):
         return {**super().get_config(), **arguments}
 
 
-def normalization(mean, std, channels, dtype):
+def normalization(mean, std, channels):
     """Layer for (x - mean) / std per channel, or `None` for none."""
     if mean is None and std is None:
         return None
@@ -131,9 +136,11 @@ def normalization(mean, std, channels, dtype):
     std = np.broadcast_to(1.0 if std is None else std, channels)
     require(np.all(np.isfinite(mean)), "`mean` must be finite.", mean=mean.tolist())
     require(np.all(std > 0), "`std` must be positive.", std=std.tolist())
-    return keras.layers.Normalization(
-        mean=mean.tolist(),
-        variance=(std**2).tolist(),
+    # Not `Normalization`, whose constants are lost in an export to ONNX. In
+    # float32, because the product is larger than the result.
+    return keras.layers.Rescaling(
+        (1 / std).tolist(),
+        (-mean / std).tolist(),
         name="normalization",
-        dtype=dtype,
+        dtype="float32",
     )

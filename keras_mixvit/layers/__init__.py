@@ -11,6 +11,7 @@ from keras_mixvit.layers.layer_scale import LayerScale
 from keras_mixvit.layers.mlp import MLP
 from keras_mixvit.layers.patch_embedding import PatchEmbedding
 from keras_mixvit.layers.position_embedding import PositionEmbedding
+from keras_mixvit.layers.self_attention import SelfAttention
 from keras_mixvit.layers.source_embedding import SourceEmbedding
 from keras_mixvit.layers.source_encoding import SourceEncoding
 from keras_mixvit.layers.stochastic_depth import StochasticDepth
@@ -28,6 +29,7 @@ __all__ = [
     "LayerScale",
     "PatchEmbedding",
     "PositionEmbedding",
+    "SelfAttention",
     "SourceEmbedding",
     "SourceEncoding",
     "StochasticDepth",

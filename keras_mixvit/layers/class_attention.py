@@ -6,6 +6,7 @@ from keras_mixvit._checks import (
     require_positive_integer,
     require_rate,
 )
+from keras_mixvit._seeds import child_seed
 from keras_mixvit.layers.mlp import normal
 
 
@@ -24,6 +25,8 @@ class ClassAttention(keras.layers.Layer):
         num_heads: Integer, the number of attention heads.
         qkv_bias: Boolean, whether query, key and value have biases. Defaults
             to `True`.
+        dropout_rate: Float in [0, 1), dropout of the output. Defaults to
+            `0.0`.
         attention_dropout_rate: Float in [0, 1), the share of attention
             weights dropped in training. Defaults to `0.0`.
         seed: Integer seed of the dropout, or `None`. Defaults to `None`.
@@ -41,7 +44,7 @@ class ClassAttention(keras.layers.Layer):
 
     Raises:
         ValueError: If `num_heads` does not divide d or is not a positive
-            integer, or `attention_dropout_rate` is not in [0, 1).
+            integer, or a rate is not in [0, 1).
 
     Example:
 
@@ -59,19 +62,25 @@ class ClassAttention(keras.layers.Layer):
         self,
         num_heads: int,
         qkv_bias: bool = True,
+        dropout_rate: float = 0.0,
         attention_dropout_rate: float = 0.0,
         seed: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         require_positive_integer("num_heads", num_heads)
+        require_rate("dropout_rate", dropout_rate)
         require_rate("attention_dropout_rate", attention_dropout_rate)
         self.num_heads = num_heads
         self.qkv_bias = qkv_bias
+        self.dropout_rate = dropout_rate
         self.attention_dropout_rate = attention_dropout_rate
         self.seed = seed
         self.dropout = keras.layers.Dropout(
-            attention_dropout_rate, seed=seed, dtype=self.dtype_policy
+            dropout_rate, seed=child_seed(seed, 0), dtype=self.dtype_policy
+        )
+        self.attention_dropout = keras.layers.Dropout(
+            attention_dropout_rate, seed=child_seed(seed, 1), dtype=self.dtype_policy
         )
 
     def build(self, token_shape, grid_shape):
@@ -111,11 +120,12 @@ class ClassAttention(keras.layers.Layer):
             # stays in the graph, so that every backend gives it a gradient.
             bias = ops.reshape(self.key_bias, (self.num_heads, head_width))
             scores = scores + ops.sum(query * bias, axis=-1, keepdims=True)
-        return ops.softmax(ops.cast(scores, "float32"), axis=-1)
+        weights = ops.softmax(ops.cast(scores, "float32"), axis=-1)
+        return ops.cast(weights, self.compute_dtype)
 
     def call(self, token, grid, training=None):
-        weights = ops.cast(self.attention(token, grid), self.compute_dtype)
-        weights = self.dropout(weights, training=training)
+        weights = self.attention(token, grid)
+        weights = self.attention_dropout(weights, training=training)
         pooled = weights[..., :1] * token[:, None, :] + ops.einsum(
             "bhn,bnd->bhd", weights[..., 1:], self._flat(grid)
         )
@@ -127,7 +137,8 @@ class ClassAttention(keras.layers.Layer):
                 bias = ops.sum(weights, axis=-1, keepdims=True) * bias
             value = value + bias
         value = ops.reshape(value, (-1, token.shape[-1]))
-        return ops.matmul(value, self.projection_kernel) + self.projection_bias
+        output = ops.matmul(value, self.projection_kernel) + self.projection_bias
+        return self.dropout(output, training=training)
 
     def compute_output_shape(self, token_shape, grid_shape):
         return token_shape
@@ -137,6 +148,7 @@ class ClassAttention(keras.layers.Layer):
             **super().get_config(),
             "num_heads": self.num_heads,
             "qkv_bias": self.qkv_bias,
+            "dropout_rate": self.dropout_rate,
             "attention_dropout_rate": self.attention_dropout_rate,
             "seed": self.seed,
         }

@@ -61,5 +61,18 @@ class ClassAttentionBlock(TransformerBlock):
         branch = self.attention(norm(token), norm(grid), training=training)
         return self._add_branches(token, branch, training)
 
+    def attention_map(self, token, grid):
+        """Attention weights of the block, as `call` uses them in inference.
+
+        Args:
+            token: The class tokens, `(B, d)`.
+            grid: The tokens attended to, `(B, h, w, d)`.
+
+        Returns:
+            Tensor `(B, num_heads, 1 + h·w)`, the class token first.
+        """
+        norm = self.attention_norm
+        return self.attention.attention(norm(token), norm(grid))
+
     def compute_output_shape(self, token_shape, grid_shape):
         return token_shape

@@ -31,7 +31,7 @@ class ClassToken(keras.layers.Layer):
         )
 
     def call(self, grid):
-        return ops.repeat(self.token, ops.shape(grid)[0], axis=0)
+        return ops.broadcast_to(self.token, (ops.shape(grid)[0], grid.shape[-1]))
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], input_shape[-1])

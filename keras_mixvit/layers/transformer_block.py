@@ -9,13 +9,14 @@ from keras_mixvit.layers.stochastic_depth import StochasticDepth
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class TransformerBlock(keras.layers.Layer):
-    """A pre-norm transformer block around any attention over a grid.
+    """A pre-norm transformer block around any attention of tokens to tokens.
 
     `x += depth(scale(attention(norm(x))))`, then
     `x += depth(scale(mlp(norm(x))))`.
 
     Args:
-        attention: Layer from a grid to a grid of the same shape.
+        attention: Layer from tokens to tokens of the same shape, with a
+            method `attention` that gives its weights.
         mlp_ratio: Positive float, hidden features of the MLP per feature of a
             token. Defaults to `4.0`.
         layer_scale: Positive float, the initial gain of both branches, or
@@ -29,10 +30,11 @@ class TransformerBlock(keras.layers.Layer):
             Defaults to `None`.
 
     Input shape:
-        `(B, h, w, d)`.
+        What `attention` takes: a grid `(B, h, w, d)` or, with
+        `SelfAttention`, a sequence `(B, T, d)`.
 
     Output shape:
-        `(B, h, w, d)`.
+        As the input.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -110,6 +112,17 @@ class TransformerBlock(keras.layers.Layer):
     def call(self, grid, training=None):
         branch = self.attention(self.attention_norm(grid), training=training)
         return self._add_branches(grid, branch, training)
+
+    def attention_map(self, grid):
+        """Attention weights of the block, as `call` uses them in inference.
+
+        Args:
+            grid: The input of the block.
+
+        Returns:
+            Tensor `(B, num_heads, T, T)`, T the number of tokens.
+        """
+        return self.attention.attention(self.attention_norm(grid))
 
     def _add_branches(self, tokens, branch, training):
         if self.layer_scale is not None:

@@ -1,3 +1,5 @@
+import warnings
+
 import keras
 from keras import ops
 
@@ -9,6 +11,8 @@ from keras_mixvit._checks import (
 from keras_mixvit.models.checked_model import CheckedModel
 from keras_mixvit.models.data_checks import is_pair
 from keras_mixvit.models.ensembling import ensemble_logits
+from keras_mixvit.models.export_checks import require_export
+from keras_mixvit.models.export_options import export_options
 from keras_mixvit.models.step_inputs import labels_for, per_subnetwork
 
 PAIR_FORM = (
@@ -112,6 +116,49 @@ class MIMOModel(CheckedModel):
         logits = self.inference_network(images)
         outputs = ensemble_logits(logits, self.ensemble_of)
         return keras.Model(images, outputs, name=f"{self.name}_ensemble")
+
+    def export(
+        self,
+        filepath,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature=None,
+        **kwargs,
+    ):
+        """Writes the ensemble, a classifier of images, to be run without Keras.
+
+        Args:
+            filepath: Path to write to: a folder for `"tf_saved_model"`, else
+                a file ending in `.onnx`, `.tflite` or `.pt2`.
+            format: `"tf_saved_model"` (on TensorFlow, or on JAX with
+                TensorFlow installed), `"onnx"` or `"litert"` (on TensorFlow),
+                or `"torch"` (on PyTorch). Defaults to `"tf_saved_model"`.
+            verbose: Boolean, whether Keras prints what it wrote, or `None`
+                for its default. Defaults to `None`.
+            input_signature: What `keras.Model.export` takes, or `None` for
+                images in batches of any size. Defaults to `None`.
+            **kwargs: Further arguments of `keras.Model.export`.
+
+        Raises:
+            ValueError: If the backend does not write the format, with the way
+                round, or the path does not suit it.
+            ModuleNotFoundError: If a package that the format needs is missing.
+        """
+        require_export(str(filepath), format)
+        ensemble = self.ensemble()
+        if format == "onnx":
+            # Keras refuses this format to a model that was never called.
+            ensemble(ops.zeros((1, *self.image_shape)))
+        with warnings.catch_warnings():
+            # Keras's own, about NumPy.
+            warnings.simplefilter("ignore", FutureWarning)
+            ensemble.export(
+                filepath,
+                format=format,
+                verbose=verbose,
+                input_signature=input_signature,
+                **{**export_options(format), **kwargs},
+            )
 
     def loss_weights(self, ratios):
         """Weights `(B, M)` of the losses, from the ratios really drawn.

@@ -17,7 +17,7 @@ from keras_mixvit.layers import (
 )
 from keras_mixvit.masks import ConstantMasks, PatchCutMix
 from keras_mixvit.models.axes import folded, stacked, unfolded
-from keras_mixvit.models.mimo_model import MIMOModel
+from keras_mixvit.models.backbone_model import BackboneModel
 
 ATTRIBUTIONS = {"embedding": SourceEmbedding, "encoding": SourceEncoding}
 MIXINGS = ("binarized_cutmix", "averaged_masks", "all_tokens")
@@ -25,7 +25,7 @@ SCHEMES = ("parallel", "sum", "alternating")
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
-class MixViT(MIMOModel):
+class MixViT(BackboneModel):
     """A vision transformer of M subnetworks that part in its last layers.
 
     In training, M images are mixed patch by patch into one, stem and body run
@@ -106,19 +106,9 @@ class MixViT(MIMOModel):
         name: str = "mixvit",
         dtype=None,
     ):
-        require(
-            isinstance(backbone, Backbone),
-            "`backbone` must be a `Backbone`.",
-            backbone=backbone,
-        )
         require_positive_integer("num_subnetworks", num_subnetworks, minimum=2)
         super().__init__(
-            backbone.image_shape,
-            num_classes,
-            num_subnetworks,
-            ensemble_of,
-            name=name,
-            dtype=backbone.dtype_policy if dtype is None else dtype,
+            backbone, num_classes, num_subnetworks, ensemble_of, name, dtype
         )
         require_choice("source_attribution", source_attribution, (*ATTRIBUTIONS, None))
         require_choice("attribution_position", attribution_position, ("late", "early"))
@@ -132,7 +122,6 @@ class MixViT(MIMOModel):
         self.inference = inference
         self.alternation = alternation
         self.seed = seed
-        self._held.backbone = backbone
         options = {"dtype": self.dtype_policy}
         self.mixing = self.attribution = None
         if input_mixing != "all_tokens":
@@ -152,11 +141,6 @@ class MixViT(MIMOModel):
             num_classes, num_subnetworks, name="heads", **options
         )
         self._connect(self._training_network(), self._inference_network())
-
-    @property
-    def backbone(self) -> Backbone:
-        """The backbone whose layers the model uses."""
-        return self._held.backbone
 
     def mask_sampler(self, alpha: float = 0.5, owner_per: str = "batch"):
         """The sampler of masks that goes with the model's `input_mixing`.
@@ -196,52 +180,54 @@ class MixViT(MIMOModel):
             logits = self.heads(self._trunk_after(grid))
         return keras.Model({"images": images, "masks": masks}, logits, name="training")
 
-    def _inference_network(self):
+    def _inference_network(self, maps=None):
         images = keras.Input(self.image_shape, name="images")
         members, scheme = self.num_subnetworks, self.inference
         subnetwork = scheme if is_integer(scheme) else None
         if self.input_mixing == "all_tokens":
             copies = ops.repeat(ops.expand_dims(images, 1), members, axis=1)
-            logits = self._all_tokens_logits(copies)
+            logits = self._all_tokens_logits(copies, maps)
             return keras.Model(images, logits, name="inference")
-        grid = self._features_before(self.stem(images))
+        grid = self._features_before(self.stem(images), maps)
         if self.attribution is None:
-            features = self._trunk_after(grid)
+            features = self._trunk_after(grid, maps)
         elif scheme == "sum":
-            features = self._trunk_after(ops.sum(self.attribution(grid), axis=1))
+            grid = ops.sum(self.attribution(grid), axis=1)
+            features = self._trunk_after(grid, maps)
         elif scheme == "alternating":
             grid = self.attribution(grid, self.alternating_masks()[None])
-            features = self._trunk_after(grid)
+            features = self._trunk_after(grid, maps)
         else:
             grids = self.attribution(grid, source=subnetwork)
-            features = unfolded(self._trunk_after(folded(grids)), grids.shape[1])
+            features = self._trunk_after(folded(grids), maps)
+            features = unfolded(features, grids.shape[1])
         logits = self.heads(features, subnetwork=subnetwork)
         return keras.Model(images, logits, name="inference")
 
-    def _features_before(self, grid):
+    def _features_before(self, grid, maps=None):
         """What comes before attribution: the body, or only its position."""
         if self.attribution_position == "late":
-            return self.body(grid)
+            return self._run_body(grid, maps)
         return self.backbone.apply_position(grid)
 
-    def _trunk_after(self, grid):
+    def _trunk_after(self, grid, maps=None):
         """What comes after attribution: the trunk, and all blocks if early."""
-        if self.attribution_position == "late":
-            return self.trunk(grid)
-        return self.trunk(self.backbone.apply_blocks(grid))
+        if self.attribution_position == "early":
+            grid = self.backbone.apply_blocks(grid, maps)
+        return self._run_trunk(grid, maps)
 
-    def _all_tokens_logits(self, images):
+    def _all_tokens_logits(self, images, maps=None):
         members = self.num_subnetworks
         grids = self.backbone.apply_position(self.stem(folded(images)))
         grids = unfolded(grids, members)
         if self.attribution_position == "early":
             grids = self._attributed(grids)
-        grid = self.backbone.apply_blocks(stacked(grids))
+        grid = self.backbone.apply_blocks(stacked(grids), maps)
         if self.attribution_position == "late":
             _, _, height, width, features = grids.shape
             grids = ops.reshape(grid, (-1, members, height, width, features))
             grid = stacked(self._attributed(grids))
-        return self.heads(self.backbone.apply_trunk(grid))
+        return self.heads(self.backbone.apply_trunk(grid, maps))
 
     def _attributed(self, grids):
         return grids if self.attribution is None else self.attribution(grids)
@@ -260,8 +246,7 @@ class MixViT(MIMOModel):
 
     def get_config(self):
         return {
-            "backbone": keras.saving.serialize_keras_object(self.backbone),
-            "num_classes": self.num_classes,
+            **super().get_config(),
             "num_subnetworks": self.num_subnetworks,
             "source_attribution": self.source_attribution,
             "attribution_position": self.attribution_position,
@@ -270,14 +255,7 @@ class MixViT(MIMOModel):
             "alternation": self.alternation,
             "ensemble_of": self.ensemble_of,
             "seed": self.seed,
-            "name": self.name,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
         }
-
-    @classmethod
-    def from_config(cls, config):
-        backbone = keras.saving.deserialize_keras_object(config["backbone"])
-        return cls(**{**config, "backbone": backbone})
 
 
 def require_inference(inference, num_subnetworks, source_attribution, input_mixing):

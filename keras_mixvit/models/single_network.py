@@ -1,14 +1,13 @@
 import keras
 
-from keras_mixvit._checks import require
 from keras_mixvit.backbones.backbone import Backbone
 from keras_mixvit.layers import SubnetworkHeads
 from keras_mixvit.masks import ConstantMasks
-from keras_mixvit.models.mimo_model import MIMOModel
+from keras_mixvit.models.backbone_model import BackboneModel
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
-class SingleNetwork(MIMOModel):
+class SingleNetwork(BackboneModel):
     """The single-input single-output classifier, the papers' baseline.
 
     It is a MIMO model of one subnetwork: it learns from images, or from the
@@ -50,50 +49,23 @@ class SingleNetwork(MIMOModel):
         name: str = "single_network",
         dtype=None,
     ):
-        require(
-            isinstance(backbone, Backbone),
-            "`backbone` must be a `Backbone`.",
-            backbone=backbone,
-        )
-        super().__init__(
-            backbone.image_shape,
-            num_classes,
-            num_subnetworks=1,
-            name=name,
-            dtype=backbone.dtype_policy if dtype is None else dtype,
-        )
-        self._held.backbone = backbone
+        super().__init__(backbone, num_classes, 1, name=name, dtype=dtype)
         self.stem, self.body, self.trunk = backbone.stem, backbone.body, backbone.trunk
         self.heads = SubnetworkHeads(
             num_classes, 1, name="heads", dtype=self.dtype_policy
         )
-        images = keras.Input(self.image_shape, name="images")
-        logits = self.heads(self.trunk(self.body(self.stem(images))))
-        inference = keras.Model(images, logits, name="inference")
+        inference = self._inference_network()
         images = keras.Input((1, *self.image_shape), name="images")
         masks = keras.Input((1, *backbone.grid_shape), name="masks")
         inputs = {"images": images, "masks": masks}
         training = keras.Model(inputs, inference(images[:, 0]), name="training")
         self._connect(training, inference)
 
-    @property
-    def backbone(self) -> Backbone:
-        """The backbone whose layers the model uses."""
-        return self._held.backbone
+    def _inference_network(self, maps=None):
+        images = keras.Input(self.image_shape, name="images")
+        features = self._run_trunk(self._run_body(self.stem(images), maps), maps)
+        return keras.Model(images, self.heads(features), name="inference")
 
     def mask_sampler(self) -> ConstantMasks:
         """The sampler for `mixed_pair_dataset`: every image stands alone."""
         return ConstantMasks(self.backbone.patch_size, num_subnetworks=1)
-
-    def get_config(self):
-        return {
-            "backbone": keras.saving.serialize_keras_object(self.backbone),
-            "num_classes": self.num_classes,
-            "name": self.name,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        backbone = keras.saving.deserialize_keras_object(config["backbone"])
-        return cls(**{**config, "backbone": backbone})

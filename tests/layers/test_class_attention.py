@@ -100,6 +100,7 @@ def test_same_dropout_draw_gives_the_plain_form_in_training(qkv_bias):
     arguments = {
         "num_heads": 3,
         "qkv_bias": qkv_bias,
+        "dropout_rate": 0.2,
         "attention_dropout_rate": 0.5,
         "seed": 7,
     }

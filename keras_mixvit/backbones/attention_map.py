@@ -1,0 +1,24 @@
+import keras
+
+
+class AttentionMap(keras.layers.Layer):
+    """The attention weights of a block as a layer, to be a node of a graph.
+
+    A layer, so that the block's variables are cast as in the block itself.
+
+    Args:
+        block: Block with a method `attention_map`.
+    """
+
+    def __init__(self, block: keras.layers.Layer):
+        super().__init__(name=f"{block.name}_attention_map", dtype=block.dtype_policy)
+        self.block = block
+
+    def call(self, *inputs):
+        return self.block.attention_map(*inputs)
+
+
+def record_attention(maps: dict | None, block: keras.layers.Layer, *inputs) -> None:
+    """Puts the attention weights of a block into `maps`, unless it is `None`."""
+    if maps is not None:
+        maps[block.name] = AttentionMap(block)(*inputs)

@@ -1,0 +1,16 @@
+"""Weights of timm's CaiT and ConViT, in and out."""
+
+from keras_mixvit.convert.conversion import Conversion
+from keras_mixvit.convert.hub import fetch
+from keras_mixvit.convert.pretrained import pretrained_backbone
+from keras_mixvit.convert.read_weights import read_weights
+from keras_mixvit.convert.timm import load_timm_weights, timm_weights
+
+__all__ = [
+    "Conversion",
+    "fetch",
+    "load_timm_weights",
+    "pretrained_backbone",
+    "read_weights",
+    "timm_weights",
+]

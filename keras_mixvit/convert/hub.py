@@ -1,0 +1,144 @@
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from keras_mixvit._checks import require, require_known
+
+# timm's pretrained CaiT and ConViT on the Hugging Face hub.
+PRETRAINED = (
+    "cait_xxs24_224.fb_dist_in1k",
+    "cait_xxs24_384.fb_dist_in1k",
+    "cait_xxs36_224.fb_dist_in1k",
+    "cait_xxs36_384.fb_dist_in1k",
+    "cait_xs24_384.fb_dist_in1k",
+    "cait_s24_224.fb_dist_in1k",
+    "cait_s24_384.fb_dist_in1k",
+    "cait_s36_384.fb_dist_in1k",
+    "cait_m36_384.fb_dist_in1k",
+    "cait_m48_448.fb_dist_in1k",
+    "convit_tiny.fb_in1k",
+    "convit_small.fb_in1k",
+    "convit_base.fb_in1k",
+)
+FILES = ("config.json", "model.safetensors")
+
+
+def fetch(
+    name: str, revision: str | None = None, cache_dir: str | None = None
+) -> tuple[dict, Path]:
+    """Finds the files of a model of timm: in a folder, the cache, or the hub.
+
+    Files once fetched stay in the cache of the hub's client, whose file names
+    are their SHA-256 sums; they are compared at every use.
+
+    Args:
+        name: String, a name in `PRETRAINED`, a repository `"owner/name"` of
+            the hub, or the path of a folder with `config.json` and
+            `model.safetensors`.
+        revision: String, a branch, tag or commit, or `None` for the newest
+            one. Defaults to `None`.
+        cache_dir: String, the folder of the cache, or `None` for the hub
+            client's own. Defaults to `None`.
+
+    Returns:
+        The content of `config.json`, and the path of `model.safetensors`.
+
+    Raises:
+        ValueError: If there is no such model or a file is damaged.
+        ConnectionError: If the hub cannot be reached.
+        ModuleNotFoundError: If the hub's client is missing.
+
+    Example:
+
+    ```python
+    config, path = fetch("my_cait")
+    assert config["architecture"] == "cait_xxs24_224"
+    ```
+    """
+    if Path(name).is_dir():
+        paths = [Path(name) / file for file in FILES]
+        missing = [path.name for path in paths if not path.is_file()]
+        require(
+            not missing,
+            f"`name` must be a folder with {' and '.join(FILES)}.",
+            name=name,
+            missing=missing,
+        )
+    else:
+        if "/" not in name:
+            require_known("name", name, PRETRAINED)
+            name = f"timm/{name}"
+        paths = [_from_hub(name, file, revision, cache_dir) for file in FILES]
+    for path in paths:
+        _verify(path)
+    try:
+        config = json.loads(paths[0].read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"`name` must have an intact config.json. Received: {str(paths[0])!r} "
+            f"({error})"
+        ) from error
+    return config, paths[1]
+
+
+def _from_hub(repository, file, revision, cache_dir):
+    try:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import (
+            HFValidationError,
+            LocalEntryNotFoundError,
+            RemoteEntryNotFoundError,
+            RepositoryNotFoundError,
+            RevisionNotFoundError,
+        )
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "Fetching weights needs the packages huggingface_hub and safetensors: pip "
+            "install 'keras_mixvit[hub]'."
+        ) from error
+    where = {"revision": revision, "cache_dir": cache_dir}
+    try:
+        try:
+            # What was fetched once needs no network any more.
+            path = hf_hub_download(repository, file, local_files_only=True, **where)
+        except LocalEntryNotFoundError:
+            path = hf_hub_download(repository, file, **where)
+    except (
+        HFValidationError,
+        RemoteEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    ) as error:
+        raise ValueError(
+            f"`name` must be a repository of the hub with {' and '.join(FILES)}. "
+            f"Received: name={repository!r}, revision={revision!r} ({_first(error)})"
+        ) from error
+    except OSError as error:
+        raise ConnectionError(
+            f"{repository} could not be fetched from the hub ({_first(error)}): "
+            f"without a network, put {' and '.join(FILES)} of https://huggingface.co/"
+            f"{repository} into a folder and give its path as `name`."
+        ) from error
+    return Path(path)
+
+
+def _first(error):
+    """The first line of an error's text."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _verify(path):
+    """Compares a file of the cache with the sum that is its name there."""
+    stored = path.resolve()
+    if not re.fullmatch("[0-9a-f]{64}", stored.name):
+        return
+    with stored.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    require(
+        found == stored.name,
+        f"{path.name} in the cache must have the SHA-256 sum of the hub's; it is "
+        "damaged: delete it and fetch it again.",
+        path=str(stored),
+        sum=found,
+    )

@@ -1,0 +1,102 @@
+import os
+from pathlib import Path
+
+import numpy as np
+
+from keras_mixvit._checks import require
+
+# What checkpoints of trainings keep weights under.
+NESTED = ("model", "state_dict")
+
+
+def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """Reads named arrays from a `.safetensors`, `.pth` or `.npz` file.
+
+    No code that a file may carry is run: a `.pth` is read with
+    `weights_only=True`, an `.npz` without pickle. In a `.pth` the weights may
+    lie under `model` or `state_dict`; a prefix `module.` of all names, which
+    distributed trainings leave, is taken off.
+
+    Args:
+        path: Path of the file. `.safetensors` needs the package safetensors;
+            `.pth`, `.pt` and `.bin` need PyTorch, whatever the backend.
+
+    Returns:
+        Dict from names to arrays.
+
+    Raises:
+        ValueError: If the file is missing, damaged, of another kind, or holds
+            anything but arrays.
+        ModuleNotFoundError: If the package that reads the file is missing.
+
+    Example:
+
+    ```python
+    np.savez("weights.npz", **{"head.bias": np.zeros(10, "float32")})
+    assert read_weights("weights.npz")["head.bias"].shape == (10,)
+    ```
+    """
+    path = Path(path)
+    require(path.is_file(), "`path` must be an existing file.", path=str(path))
+    reader = READERS.get(path.suffix)
+    require(
+        reader is not None,
+        f"`path` must end in one of {', '.join(READERS)}.",
+        path=str(path),
+    )
+    try:
+        weights = reader(path)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"Reading a {path.suffix} file needs the package {error.name}: pip install "
+            f"{error.name}."
+        ) from error
+    # Each reader has errors of its own for files that are not what they seem.
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(
+            f"`path` must be an intact {path.suffix} file of weights only. Received: "
+            f"path={str(path)!r} ({reason})"
+        ) from error
+    if weights and all(name.startswith("module.") for name in weights):
+        weights = {name.removeprefix("module."): a for name, a in weights.items()}
+    return weights
+
+
+def _read_safetensors(path):
+    from safetensors.numpy import load_file
+
+    return load_file(path)
+
+
+def _read_pth(path):
+    import torch
+
+    found = torch.load(path, map_location="cpu", weights_only=True)
+    for name in NESTED:
+        if isinstance(found, dict) and isinstance(found.get(name), dict):
+            found = found[name]
+    is_state = isinstance(found, dict) and all(
+        isinstance(value, torch.Tensor) for value in found.values()
+    )
+    if not is_state:
+        raise TypeError("it holds other things than named tensors")
+    # NumPy has no bfloat16.
+    return {
+        name: (value.float() if value.is_floating_point() else value).numpy()
+        for name, value in found.items()
+    }
+
+
+def _read_npz(path):
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+READERS = {
+    ".safetensors": _read_safetensors,
+    ".pth": _read_pth,
+    ".pt": _read_pth,
+    ".bin": _read_pth,
+    ".npz": _read_npz,
+}
