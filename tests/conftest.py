@@ -1,6 +1,15 @@
 import os
+from importlib import metadata
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if os.environ.get("KERAS_BACKEND") == "jax" and metadata.version("jaxlib") < "0.11":
+    # Halves the compilation of programs that run a few times only. A flag that
+    # a later release no longer knows would end the process.
+    os.environ.setdefault(
+        "XLA_FLAGS",
+        "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 "
+        "--xla_cpu_max_isa=AVX2",
+    )
 
 import keras
 import numpy as np

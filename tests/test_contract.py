@@ -37,7 +37,7 @@ PUBLIC = {
 }
 CLASSES = {name: item for name, item in PUBLIC.items() if inspect.isclass(item)}
 # Classes to derive from, whose constructor the derived classes call.
-BASES = {"Backbone", "MIMOModel", "MaskSampler"}
+BASES = {"Backbone", "BinaryMasks", "MIMOModel", "MaskSampler"}
 SERIALISABLE = sorted(
     name
     for name, item in CLASSES.items()
@@ -83,6 +83,16 @@ BACKBONE = {
     "name": "given",
     "dtype": "mixed_bfloat16",
 }
+RESIDUAL = {
+    "image_shape": (8, 6, 2),
+    "widening": 2,
+    "l2": 0.01,
+    "mean": (0.1, 0.2),
+    "std": 0.5,
+    "name": "given",
+    "dtype": "mixed_bfloat16",
+}
+BINARY = {"patch_size": 2, "num_subnetworks": 3, "alpha": 0.5, "mixing": "two"}
 
 
 def backbone():
@@ -92,6 +102,7 @@ def backbone():
 # Arguments of every public class, none of them at its default value.
 ARGUMENTS = {
     "MLP": lambda: {"hidden_width": 8, "dropout_rate": 0.1, "seed": 3},
+    "BasicBlock": lambda: {"filters": 4, "stride": 2, "l2": 0.01},
     "BinarizedPatchCutMix": lambda: {
         "patch_size": 2,
         "alpha": 2.0,
@@ -113,11 +124,23 @@ ARGUMENTS = {
     "LayerScale": lambda: {"initial_value": 0.5},
     "PatchEmbedding": lambda: {"width": 8, "patch_size": 2},
     "PositionEmbedding": lambda: {"dropout_rate": 0.1, "seed": 3},
+    "PreActivationBlock": lambda: {
+        "filters": 4,
+        "stride": 2,
+        "kind": "preact",
+        "strided": "second",
+        "l2": 0.01,
+    },
     "SelfAttention": lambda: dict(ATTENTION),
     "SourceEmbedding": lambda: {"num_subnetworks": 3},
     "SourceEncoding": lambda: {"num_subnetworks": 3},
     "StochasticDepth": lambda: {"rate": 0.1, "seed": 3},
-    "SubnetworkHeads": lambda: {"num_classes": 5, "num_subnetworks": 3},
+    "SubnetworkHeads": lambda: {
+        "num_classes": 5,
+        "num_subnetworks": 3,
+        "initializer": keras.initializers.HeNormal(seed=1),
+        "l2": 0.01,
+    },
     "TalkingHeadsAttention": lambda: dict(ATTENTION),
     "TransformerBlock": lambda: {
         "attention": layers.TalkingHeadsAttention(2, seed=4, name="inner"),
@@ -129,6 +152,21 @@ ARGUMENTS = {
         "trunk_attention": "self_attention",
         "qkv_bias": True,
         "locality_strength": 0.5,
+    },
+    "PreActResNet": lambda: dict(RESIDUAL),
+    "ResNet": lambda: dict(RESIDUAL),
+    "WideResNet": lambda: {**RESIDUAL, "depth": 10, "strided": "first"},
+    "MixMo": lambda: {
+        "backbone": backbone(),
+        "num_classes": 5,
+        "num_subnetworks": 3,
+        "r": 2.0,
+        "inference": "parallel",
+        "num_stems": 1,
+        "num_heads": 3,
+        "ensemble_of": "probabilities",
+        "name": "given",
+        "dtype": "mixed_bfloat16",
     },
     "MixViT": lambda: {
         "backbone": backbone(),
@@ -156,6 +194,17 @@ ARGUMENTS = {
         "name": "given",
         "dtype": "float16",
     },
+    "BinaryOrLinear": lambda: {
+        "binary": masks.CutMixMasks(),
+        "linear": masks.LinearMasks(alpha=1.0),
+        "probability": 0.25,
+    },
+    "ConcatenationMasks": lambda: {**BINARY, "direction": "vertical"},
+    "CowMasks": lambda: {"patch_size": 2},
+    "CutMixMasks": lambda: dict(BINARY),
+    "FMixMasks": lambda: {**BINARY, "decay": 2.0},
+    "LinearMasks": lambda: {"patch_size": 2, "num_subnetworks": 3, "alpha": 0.5},
+    "PatchUpMasks": lambda: dict(BINARY),
     "ConstantMasks": lambda: {"patch_size": 2, "num_subnetworks": 3},
     "PatchCutMix": lambda: {
         "patch_size": 2,
@@ -170,6 +219,12 @@ ARGUMENTS = {
         "resized": ("pos_embed",),
         "unused": ("head.bias",),
         "untouched": ("heads/bias",),
+    },
+    "Pretrained": lambda: {
+        "backbone": 1,
+        "path": Path("model.safetensors"),
+        "num_classes": 7,
+        "source_grid": (2, 3),
     },
     "ImageSet": lambda: {
         "images": np.zeros((2, 4, 4, 1), "uint8"),
@@ -270,7 +325,7 @@ def test_every_constructor_argument_is_in_the_config(name):
 def test_the_config_holds_the_values_that_were_given(name):
     config = make(name).get_config()
     for argument, value in ARGUMENTS[name]().items():
-        if isinstance(value, keras.layers.Layer):
+        if isinstance(value, (keras.layers.Layer, keras.initializers.Initializer)):
             value = keras.saving.serialize_keras_object(value)
         elif argument == "dtype" and isinstance(config["dtype"], dict):
             value = keras.dtype_policies.serialize(keras.DTypePolicy(value))
@@ -481,7 +536,14 @@ def test_example_runs(name, code, tmp_path, monkeypatch):
     if PUBLIC.get(name) in (analysis.mixed_samples, analysis.training_curves):
         pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
-    namespace = {"np": np, "keras": keras, "ops": ops, **PUBLIC, **prepared(name)}
+    namespace = {
+        "np": np,
+        "keras": keras,
+        "ops": ops,
+        "Path": Path,
+        **PUBLIC,
+        **prepared(name),
+    }
     exec(code, namespace)
 
 

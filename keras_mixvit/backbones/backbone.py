@@ -13,13 +13,16 @@ class Backbone(keras.Model, abc.ABC):
         images (B, H, W, C) --stem--> grid --body--> grid --trunk--> (B, f)
 
     A grid has shape (B, h, w, d). `stem`, `body` and `trunk` are functional
-    models; position opens the body. A subclass makes its layers, gives the
-    four `apply` methods, which also run the same layers on grids of another
-    shape, and calls `_connect` at the end of its constructor.
+    models; position opens the body. A subclass makes its layers, gives
+    `make_stem` and the three `apply` methods, which also run the same layers
+    on grids of another shape, and calls `_connect` at the end of its
+    constructor.
 
     Args:
         image_shape: Tuple of integers (H, W, C).
         patch_size: Integer, the side in pixels of one place of the grid.
+        l2: Non-negative float, the weight of the sum of squares of all
+            parameters in the loss. Defaults to `0.0`.
         name: String, the name of the model, or `None`. Defaults to `None`.
         dtype: Dtype or dtype policy, or `None` for the global policy.
             Defaults to `None`.
@@ -33,6 +36,7 @@ class Backbone(keras.Model, abc.ABC):
         self,
         image_shape: tuple[int, int, int],
         patch_size: int,
+        l2: float = 0.0,
         name: str | None = None,
         dtype=None,
     ):
@@ -45,6 +49,8 @@ class Backbone(keras.Model, abc.ABC):
         for side in image_shape:
             require_positive_integer("image_shape", side)
         require_positive_integer("patch_size", patch_size)
+        require(0 <= l2 < float("inf"), "`l2` must not be negative.", l2=l2)
+        self.l2 = l2
         self.image_shape = tuple(image_shape)
         self.patch_size = patch_size
         require_divides(patch_size, self.image_shape[:2])
@@ -58,21 +64,28 @@ class Backbone(keras.Model, abc.ABC):
         return height // self.patch_size, width // self.patch_size
 
     @abc.abstractmethod
-    def apply_stem(self, images):
-        """Grid of `(B, H, W, C)` images, before position."""
+    def make_stem(self, name: str = "stem") -> keras.Model:
+        """A stem of new layers, from images to a grid, before position."""
 
     @abc.abstractmethod
+    def head_initializer(self) -> keras.initializers.Initializer | None:
+        """What `SubnetworkHeads` takes for a head on the features."""
+
     def apply_position(self, grid):
-        """Grid with what tells its places apart."""
+        """Grid with what tells its places apart; here as it is."""
+        return grid
 
     @abc.abstractmethod
-    def apply_blocks(self, grid, maps: dict | None = None):
+    def apply_blocks(self, grid, maps: dict | None = None, between=None):
         """Grid after the blocks of the body.
 
         Args:
             grid: Tensor `(B, h, w, d)`.
             maps: Dict that is given the attention weights of each block, by
                 the name of the block, or `None`. Defaults to `None`.
+            between: Function from the index of a group of blocks and its
+                output to what the next one reads, or `None`. Defaults to
+                `None`.
         """
 
     @abc.abstractmethod
@@ -85,14 +98,13 @@ class Backbone(keras.Model, abc.ABC):
         """
 
     def _connect(self):
-        images = keras.Input(self.image_shape, name="images")
-        self.stem = keras.Model(images, self.apply_stem(images), name="stem")
+        self.stem = self.make_stem()
         # Stages pass the compute dtype on: no cast at their borders.
         grid_shape, dtype = self.stem.output.shape[1:], self.compute_dtype
         grid = keras.Input(grid_shape, name="grid", dtype=dtype)
         body = self.apply_blocks(self.apply_position(grid))
         self.body = keras.Model(grid, body, name="body")
-        grid = keras.Input(grid_shape, name="grid", dtype=dtype)
+        grid = keras.Input(self.body.output.shape[1:], name="grid", dtype=dtype)
         self.trunk = keras.Model(grid, self.apply_trunk(grid), name="trunk")
         self.built = True
 

@@ -51,6 +51,7 @@ NAMED = {
 
 def make_backbone(
     name: str,
+    /,
     image_shape: tuple[int, int, int] = (224, 224, 3),
     patch_size: int = 16,
     **changes,

@@ -1,10 +1,10 @@
 import keras
-import numpy as np
 
-from keras_mixvit._checks import require, require_heads, require_positive_integer
+from keras_mixvit._checks import require_heads, require_positive_integer
 from keras_mixvit._seeds import child_seed
 from keras_mixvit.backbones.attention_map import record_attention
 from keras_mixvit.backbones.backbone import Backbone
+from keras_mixvit.backbones.normalization import normalized, plain
 from keras_mixvit.layers import (
     ClassAttention,
     ClassAttentionBlock,
@@ -31,8 +31,7 @@ class VisionTransformer(Backbone):
             require_positive_integer(argument, arguments[argument])
         require_heads(arguments["width"], arguments["num_heads"])
         for argument in ("mean", "std"):
-            if np.ndim(arguments[argument]):
-                arguments[argument] = tuple(map(float, arguments[argument]))
+            arguments[argument] = plain(arguments[argument])
         self._argument_names = tuple(arguments)
         for argument, value in arguments.items():
             setattr(self, argument, value)
@@ -41,10 +40,6 @@ class VisionTransformer(Backbone):
 
     def _make_parts(self):
         parts, dtype = self._parts, self.dtype_policy
-        parts.normalization = normalization(self.mean, self.std, self.image_shape[-1])
-        parts.embedding = PatchEmbedding(
-            self.width, self.patch_size, name="patch_embedding", dtype=dtype
-        )
         parts.position = PositionEmbedding(
             self.dropout_rate, child_seed(self.seed, 0), name="position", dtype=dtype
         )
@@ -96,18 +91,26 @@ class VisionTransformer(Backbone):
             "dtype": self.dtype_policy,
         }
 
-    def apply_stem(self, images):
-        if self._parts.normalization is not None:
-            images = self._parts.normalization(images)
-        return self._parts.embedding(images)
+    def make_stem(self, name="stem"):
+        images = keras.Input(self.image_shape, name="images")
+        embedding = PatchEmbedding(
+            self.width, self.patch_size, name="patch_embedding", dtype=self.dtype_policy
+        )
+        grid = embedding(normalized(images, self.mean, self.std))
+        return keras.Model(images, grid, name=name)
+
+    def head_initializer(self):
+        return None
 
     def apply_position(self, grid):
         return self._parts.position(grid)
 
-    def apply_blocks(self, grid, maps=None):
-        for block in self._parts.blocks:
+    def apply_blocks(self, grid, maps=None, between=None):
+        for i, block in enumerate(self._parts.blocks):
             record_attention(maps, block, grid)
             grid = block(grid)
+            if between is not None:
+                grid = between(i, grid)
         return grid
 
     def apply_trunk(self, grid, maps=None):
@@ -120,27 +123,3 @@ class VisionTransformer(Backbone):
     def get_config(self):
         arguments = {name: getattr(self, name) for name in self._argument_names}
         return {**super().get_config(), **arguments}
-
-
-def normalization(mean, std, channels):
-    """Layer for (x - mean) / std per channel, or `None` for none."""
-    if mean is None and std is None:
-        return None
-    for argument, value in (("mean", mean), ("std", std)):
-        require(
-            np.ndim(value) == 0 or np.shape(value) == (channels,),
-            f"`{argument}` must be a number or {channels} numbers, one per channel.",
-            **{argument: value},
-        )
-    mean = np.broadcast_to(0.0 if mean is None else mean, channels)
-    std = np.broadcast_to(1.0 if std is None else std, channels)
-    require(np.all(np.isfinite(mean)), "`mean` must be finite.", mean=mean.tolist())
-    require(np.all(std > 0), "`std` must be positive.", std=std.tolist())
-    # Not `Normalization`, whose constants are lost in an export to ONNX. In
-    # float32, because the product is larger than the result.
-    return keras.layers.Rescaling(
-        (1 / std).tolist(),
-        (-mean / std).tolist(),
-        name="normalization",
-        dtype="float32",
-    )

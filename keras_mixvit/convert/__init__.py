@@ -2,12 +2,13 @@
 
 from keras_mixvit.convert.conversion import Conversion
 from keras_mixvit.convert.hub import fetch
-from keras_mixvit.convert.pretrained import pretrained_backbone
+from keras_mixvit.convert.pretrained import Pretrained, pretrained_backbone
 from keras_mixvit.convert.read_weights import read_weights
 from keras_mixvit.convert.timm import load_timm_weights, timm_weights
 
 __all__ = [
     "Conversion",
+    "Pretrained",
     "fetch",
     "load_timm_weights",
     "pretrained_backbone",

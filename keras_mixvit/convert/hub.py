@@ -69,7 +69,12 @@ def fetch(
         if "/" not in name:
             require_known("name", name, PRETRAINED)
             name = f"timm/{name}"
-        paths = [_from_hub(name, file, revision, cache_dir) for file in FILES]
+        paths = []
+        for file in FILES:
+            paths.append(_from_hub(name, file, revision, cache_dir))
+            if paths[0].parents[1].name == "snapshots":
+                # All files from one commit, whatever is newest by now.
+                revision = paths[0].parents[0].name
     for path in paths:
         _verify(path)
     try:
@@ -79,6 +84,11 @@ def fetch(
             f"`name` must have an intact config.json. Received: {str(paths[0])!r} "
             f"({error})"
         ) from error
+    require(
+        isinstance(config, dict),
+        "`name` must have a config.json that holds a dict.",
+        config=str(paths[0]),
+    )
     return config, paths[1]
 
 
@@ -111,8 +121,9 @@ def _from_hub(repository, file, revision, cache_dir):
         RevisionNotFoundError,
     ) as error:
         raise ValueError(
-            f"`name` must be a repository of the hub with {' and '.join(FILES)}. "
-            f"Received: name={repository!r}, revision={revision!r} ({_first(error)})"
+            "`name` must be an existing folder, or a repository of the hub, with "
+            f"{' and '.join(FILES)}. Received: name={repository!r}, "
+            f"revision={revision!r} ({_first(error)})"
         ) from error
     except OSError as error:
         raise ConnectionError(

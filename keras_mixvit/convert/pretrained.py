@@ -1,4 +1,5 @@
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from keras_mixvit._checks import require, require_positive_integer
@@ -9,13 +10,38 @@ from keras_mixvit.convert.hub import fetch
 PATCH_SIZE = 16
 
 
+@dataclass(frozen=True)
+class Pretrained:
+    """A backbone and the weights that it is to be given.
+
+    Args:
+        backbone: The `Backbone`, with new weights.
+        path: Path of the file of weights.
+        num_classes: Integer, the classes of their head.
+        source_grid: Tuple of integers (h, w), the grid that they were trained
+            on, or `None` where it is not known.
+
+    Example:
+
+    ```python
+    backbone = CaiT((8, 8, 1), 2, 16, 4, num_blocks=1)
+    print(Pretrained(backbone, Path("model.safetensors"), 1000, (14, 14)))
+    ```
+    """
+
+    backbone: Backbone
+    path: Path
+    num_classes: int
+    source_grid: tuple[int, int] | None
+
+
 def pretrained_backbone(
     name: str,
     image_size: int | tuple[int, int] | None = None,
     revision: str | None = None,
     cache_dir: str | None = None,
-    **changes,
-) -> tuple[Backbone, Path, int]:
+    changes: dict | None = None,
+) -> Pretrained:
     """The backbone of a model of timm, not yet with its weights.
 
     The backbone normalises images of 0 to 255 as the model was trained with.
@@ -26,24 +52,31 @@ def pretrained_backbone(
             for that of the model. Defaults to `None`.
         revision: String or `None`, as in `fetch`. Defaults to `None`.
         cache_dir: String or `None`, as in `fetch`. Defaults to `None`.
-        **changes: Arguments of `make_backbone` that shall differ.
+        changes: Dict of arguments of `CaiT` or `ConViT` that shall differ, or
+            `None`. Defaults to `None`.
 
     Returns:
-        The backbone, the path of the weights, and the number of classes of
-        their head.
+        A `Pretrained`.
 
     Raises:
-        ValueError: If `name` or `image_size` cannot be, or the model is none
-            of the named backbones.
+        ValueError: If `name`, `image_size` or `changes` cannot be, or the
+            model is none of the named backbones.
         ConnectionError: If the hub cannot be reached.
 
     Example:
 
     ```python
-    backbone, path, num_classes = pretrained_backbone("my_cait", image_size=32)
-    print(load_timm_weights(backbone, path))
+    found = pretrained_backbone("my_cait", image_size=32)
+    print(load_timm_weights(found.backbone, found.path))
     ```
     """
+    changes = changes or {}
+    require(
+        not {"image_shape", "patch_size"} & set(changes),
+        "`changes` must not hold `image_shape`, for which there is `image_size`, nor "
+        "`patch_size`, which is that of the weights.",
+        changes=sorted(changes),
+    )
     config, path = fetch(name, revision, cache_dir)
     architecture = str(config.get("architecture"))
     # timm's names of CaiT end in the image size.
@@ -55,8 +88,10 @@ def pretrained_backbone(
         name=name,
         architecture=architecture,
     )
-    trained = config.get("pretrained_cfg", {})
-    channels, *size = trained.get("input_size", (3, 224, 224))
+    trained = config.get("pretrained_cfg") or {}
+    known_size = trained.get("input_size")
+    channels, *size = known_size or (3, 224, 224)
+    source_grid = known_size and tuple(side // PATCH_SIZE for side in size)
     if image_size is not None:
         size = image_size if isinstance(image_size, (tuple, list)) else [image_size] * 2
         require(
@@ -74,4 +109,9 @@ def pretrained_backbone(
     backbone = make_backbone(
         known, (*size, channels), PATCH_SIZE, **{**arguments, **changes}
     )
-    return backbone, path, int(config.get("num_classes", 1000))
+    return Pretrained(
+        backbone,
+        path,
+        int(config.get("num_classes") or 1000),
+        source_grid,
+    )

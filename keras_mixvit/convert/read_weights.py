@@ -83,7 +83,7 @@ def _read_pth(path):
         raise TypeError("it holds other things than named tensors")
     # NumPy has no bfloat16.
     return {
-        name: (value.float() if value.is_floating_point() else value).numpy()
+        name: (value.float() if value.is_floating_point() else value).detach().numpy()
         for name, value in found.items()
     }
 

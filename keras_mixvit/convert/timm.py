@@ -72,15 +72,13 @@ def load_timm_weights(
         "`include_head` must be False for a backbone, which has no head.",
         include_head=include_head,
     )
-    entries = backbone_entries(backbone)
+    entries = backbone_entries(backbone, getattr(model, "stems", None))
     if include_head:
         entries = entries + head_entries(heads)
     expected = timm_shapes(entries, backbone.patch_size)
     unused = tuple(name for name in HEAD if name in weights and not include_head)
     arrays = {
-        name: np.asarray(keras.ops.convert_to_numpy(array))
-        for name, array in weights.items()
-        if name not in unused
+        name: _as_array(array) for name, array in weights.items() if name not in unused
     }
     resized = ()
     if "pos_embed" in arrays:
@@ -98,9 +96,7 @@ def load_timm_weights(
         resized=resized,
         unused=unused,
         untouched=tuple(
-            variable.path
-            for variable in model.trainable_variables
-            if id(variable) not in touched
+            variable.path for variable in model.weights if id(variable) not in touched
         ),
     )
 
@@ -136,7 +132,8 @@ def timm_weights(model, subnetwork: int | None = None) -> dict[str, np.ndarray]:
         f"`subnetwork` must be None or the index of one of {count} heads.",
         subnetwork=subnetwork,
     )
-    entries = backbone_entries(backbone)
+    stems = getattr(model, "stems", [])
+    entries = backbone_entries(backbone, stems[subnetwork or 0 :][:1] or stems)
     if count == 1 or subnetwork is not None:
         entries = entries + head_entries(heads)
     values = [
@@ -156,18 +153,18 @@ def _resized(table, grid_shape, source_grid):
     places = math.prod(grid_shape)
     if table.ndim != 3:
         return table
-    if source_grid is None:
+    grid = source_grid
+    if grid is None:
         side = math.isqrt(table.shape[1])
-        fits = table.shape[1] == places
-        source_grid = grid_shape if fits else (side, side)
-    if tuple(source_grid) == tuple(grid_shape):
-        return table
+        grid = grid_shape if table.shape[1] == places else (side, side)
     require(
-        math.prod(source_grid) == table.shape[1],
-        f"`source_grid` must have the {table.shape[1]} places of the weights.",
+        np.shape(grid) == (2,) and math.prod(grid) == table.shape[1],
+        f"`source_grid` must be (h, w) with the {table.shape[1]} places of the table.",
         source_grid=source_grid,
     )
-    grid = table.reshape(1, *source_grid, -1).astype("float32")
+    if tuple(grid) == tuple(grid_shape):
+        return table
+    grid = table.reshape(1, *grid, -1).astype("float32")
     grid = keras.ops.image.resize(
         grid,
         grid_shape,
@@ -176,6 +173,14 @@ def _resized(table, grid_shape, source_grid):
         data_format="channels_last",
     )
     return keras.ops.convert_to_numpy(grid).reshape(1, places, -1)
+
+
+def _as_array(value):
+    """An array of any library, PyTorch's with gradients or bfloat16 among them."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        value = value.float() if value.is_floating_point() else value
+    return np.asarray(keras.ops.convert_to_numpy(value))
 
 
 def _require_match(arrays, expected):

@@ -72,18 +72,34 @@ class Entry:
         return array[subnetwork] if self.layout == "head_bias" else array
 
 
-def backbone_entries(backbone: VisionTransformer) -> list[Entry]:
-    """Entries of all variables of a backbone."""
+def backbone_entries(backbone: VisionTransformer, stems=None) -> list[Entry]:
+    """Entries of all variables of a backbone.
+
+    Args:
+        backbone: `VisionTransformer`.
+        stems: List of stems, all of which timm's embedding is for, or `None`
+            for the backbone's own. Defaults to `None`.
+
+    Returns:
+        List of entries.
+
+    Raises:
+        ValueError: If the backbone is none of timm's.
+    """
     require(
         isinstance(backbone, VisionTransformer),
         "`model` must have a vision transformer as its backbone, CaiT or ConViT.",
         backbone=type(backbone).__name__,
     )
-    stem, body, trunk = backbone.stem, backbone.body, backbone.trunk
-    embedding = stem.get_layer("patch_embedding")
-    entries = [
-        Entry("patch_embed.proj.weight", embedding.kernel, "patches"),
-        Entry("patch_embed.proj.bias", embedding.bias, "same"),
+    body, trunk = backbone.body, backbone.trunk
+    entries = []
+    for stem in stems or [backbone.stem]:
+        embedding = stem.get_layer("patch_embedding")
+        entries += [
+            Entry("patch_embed.proj.weight", embedding.kernel, "patches"),
+            Entry("patch_embed.proj.bias", embedding.bias, "same"),
+        ]
+    entries += [
         Entry("pos_embed", body.get_layer("position").table, "position"),
         Entry("cls_token", trunk.get_layer("class_token").token, "token"),
     ]

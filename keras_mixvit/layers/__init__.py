@@ -1,5 +1,6 @@
-"""The layers of vision transformers and of their MIMO training."""
+"""The layers of the networks and of their MIMO training."""
 
+from keras_mixvit.layers.basic_block import BasicBlock
 from keras_mixvit.layers.binarized_patch_cutmix import BinarizedPatchCutMix
 from keras_mixvit.layers.class_attention import ClassAttention
 from keras_mixvit.layers.class_attention_block import ClassAttentionBlock
@@ -11,6 +12,7 @@ from keras_mixvit.layers.layer_scale import LayerScale
 from keras_mixvit.layers.mlp import MLP
 from keras_mixvit.layers.patch_embedding import PatchEmbedding
 from keras_mixvit.layers.position_embedding import PositionEmbedding
+from keras_mixvit.layers.preactivation_block import PreActivationBlock
 from keras_mixvit.layers.self_attention import SelfAttention
 from keras_mixvit.layers.source_embedding import SourceEmbedding
 from keras_mixvit.layers.source_encoding import SourceEncoding
@@ -21,6 +23,7 @@ from keras_mixvit.layers.transformer_block import TransformerBlock
 
 __all__ = [
     "MLP",
+    "BasicBlock",
     "BinarizedPatchCutMix",
     "ClassAttention",
     "ClassAttentionBlock",
@@ -29,6 +32,7 @@ __all__ = [
     "LayerScale",
     "PatchEmbedding",
     "PositionEmbedding",
+    "PreActivationBlock",
     "SelfAttention",
     "SourceEmbedding",
     "SourceEncoding",

@@ -5,7 +5,7 @@ from keras import ops
 from keras_mixvit._checks import require, require_positive_integer
 from keras_mixvit.layers.patch_embedding import require_divides
 from keras_mixvit.masks.box import box_coverage, patch_majority
-from keras_mixvit.masks.patch_cutmix import require_alpha
+from keras_mixvit.masks.mask_sampler import require_alpha
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")

@@ -2,6 +2,7 @@ import keras
 from keras import ops
 
 from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit.layers.convolution import regularizer
 from keras_mixvit.layers.mlp import normal
 
 
@@ -14,6 +15,11 @@ class SubnetworkHeads(keras.layers.Layer):
     Args:
         num_classes: Integer, the number K of classes.
         num_subnetworks: Integer, the number M of subnetworks.
+        initializer: Initialiser of the weights of one head, `(f, K)`, or
+            `None` for a normal distribution of standard deviation 0.02.
+            Defaults to `None`.
+        l2: Non-negative float, the weight of the sum of squares of all
+            parameters in the loss. Defaults to `0.0`.
 
     Call arguments:
         features: `(B, f)`, which every head reads, or `(B, M, f)`, of which
@@ -41,24 +47,45 @@ class SubnetworkHeads(keras.layers.Layer):
         MixViT, Section 2.1 (the dense layers d_i).
     """
 
-    def __init__(self, num_classes: int, num_subnetworks: int, **kwargs):
+    def __init__(
+        self,
+        num_classes: int,
+        num_subnetworks: int,
+        initializer: keras.initializers.Initializer | None = None,
+        l2: float = 0.0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         require_positive_integer("num_classes", num_classes)
         require_positive_integer("num_subnetworks", num_subnetworks)
         self.num_classes = num_classes
+        require(0 <= l2 < float("inf"), "`l2` must not be negative.", l2=l2)
         self.num_subnetworks = num_subnetworks
+        self.initializer = keras.initializers.get(initializer)
+        self.l2 = l2
 
     def build(self, features_shape):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.num_subnetworks, features_shape[-1], self.num_classes),
-            initializer=normal(),
+            initializer=self._per_head,
+            regularizer=regularizer(self.l2),
         )
         self.bias = self.add_weight(
             name="bias",
             shape=(self.num_subnetworks, self.num_classes),
             initializer="zeros",
+            regularizer=regularizer(self.l2),
         )
+
+    def _per_head(self, shape, dtype=None):
+        if self.initializer is None:
+            return normal()(shape, dtype)
+        # Initialisers that reckon with the inputs of a layer know two axes.
+        members, features, classes = shape
+        drawn = self.initializer((features, members * classes), dtype)
+        drawn = ops.reshape(drawn, (features, members, classes))
+        return ops.transpose(drawn, (1, 0, 2))
 
     def call(self, features, subnetwork=None):
         kernel, bias = self.kernel, self.bias
@@ -79,4 +106,7 @@ class SubnetworkHeads(keras.layers.Layer):
             **super().get_config(),
             "num_classes": self.num_classes,
             "num_subnetworks": self.num_subnetworks,
+            "initializer": self.initializer
+            and keras.initializers.serialize(self.initializer),
+            "l2": self.l2,
         }

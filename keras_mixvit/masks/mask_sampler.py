@@ -60,3 +60,12 @@ def require_masks(masks, shape: tuple[int, ...]) -> None:
         "`masks` must sum to 1 over the subnetworks.",
         sum=worst,
     )
+
+
+def require_alpha(alpha) -> None:
+    """Requires a parameter of a symmetric Beta distribution."""
+    require(
+        0 < alpha < float("inf"),
+        "`alpha` must be a positive finite number.",
+        alpha=alpha,
+    )

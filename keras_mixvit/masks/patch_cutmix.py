@@ -2,13 +2,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_mixvit._checks import (
-    require,
-    require_choice,
-    require_positive_integer,
-)
+from keras_mixvit._checks import require_choice, require_positive_integer
 from keras_mixvit.masks.box import box_coverage, patch_majority
-from keras_mixvit.masks.mask_sampler import MaskSampler
+from keras_mixvit.masks.mask_sampler import MaskSampler, require_alpha
 
 
 @dataclass(frozen=True)
@@ -89,12 +85,3 @@ class PatchCutMix(MaskSampler):
         owner, other = members[:, 0, :, None, None], members[:, 1, :, None, None]
         box = box[:, None].astype("float32")
         return owner * box + other * (1 - box)
-
-
-def require_alpha(alpha) -> None:
-    """Requires a parameter of a symmetric Beta distribution."""
-    require(
-        0 < alpha < float("inf"),
-        "`alpha` must be a positive finite number.",
-        alpha=alpha,
-    )

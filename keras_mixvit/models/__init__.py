@@ -3,7 +3,15 @@
 from keras_mixvit.models.ensembling import ensemble_logits
 from keras_mixvit.models.load_model import load_model
 from keras_mixvit.models.mimo_model import MIMOModel
+from keras_mixvit.models.mixmo import MixMo
 from keras_mixvit.models.mixvit import MixViT
 from keras_mixvit.models.single_network import SingleNetwork
 
-__all__ = ["MIMOModel", "MixViT", "SingleNetwork", "ensemble_logits", "load_model"]
+__all__ = [
+    "MIMOModel",
+    "MixMo",
+    "MixViT",
+    "SingleNetwork",
+    "ensemble_logits",
+    "load_model",
+]

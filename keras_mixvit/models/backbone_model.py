@@ -1,10 +1,15 @@
 import keras
 import numpy as np
 
-from keras_mixvit._checks import require, require_known
+from keras_mixvit._checks import (
+    require,
+    require_known,
+    require_positive_integer,
+)
 from keras_mixvit.backbones.backbone import Backbone
 from keras_mixvit.convert import load_timm_weights, pretrained_backbone
-from keras_mixvit.models.data_checks import check_arrays
+from keras_mixvit.data.array_checks import require_images
+from keras_mixvit.layers import SubnetworkHeads
 from keras_mixvit.models.kept_variables import kept_variables
 from keras_mixvit.models.mimo_model import MIMOModel
 
@@ -59,6 +64,7 @@ class BackboneModel(MIMOModel):
     def from_timm(
         cls,
         name: str,
+        /,
         num_classes: int | None = None,
         image_size: int | tuple[int, int] | None = None,
         revision: str | None = None,
@@ -105,12 +111,13 @@ class BackboneModel(MIMOModel):
         assert model.predict(np.zeros((2, 32, 32, 3)), verbose=0).shape == (2, 10)
         ```
         """
-        backbone, path, classes = pretrained_backbone(
-            name, image_size, revision, cache_dir, **(backbone_options or {})
+        found = pretrained_backbone(
+            name, image_size, revision, cache_dir, backbone_options
         )
         keeps_head = num_classes is None
-        model = cls(backbone, classes if keeps_head else num_classes, **options)
-        load_timm_weights(model, path, include_head=keeps_head)
+        classes = found.num_classes if keeps_head else num_classes
+        model = cls(found.backbone, classes, **options)
+        load_timm_weights(model, found.path, keeps_head, found.source_grid)
         return model
 
     @property
@@ -132,15 +139,15 @@ class BackboneModel(MIMOModel):
 
         Args:
             images: Array `(n, H, W, C)`.
-            blocks: Names of the blocks wanted, such as `"class_block_1"`, or
-                `None` for all. Defaults to `None`.
+            blocks: List of names of the blocks wanted, such as
+                `["class_block_1"]`, or `None` for all. Defaults to `None`.
             batch_size: Integer, images per step. Defaults to `32`.
 
         Returns:
-            Dict from the name of a block, in the order in which they run, to
-            an array: `(n, S, num_heads, T, T)` for self-attention, each row
-            the weights of one query; `(n, S, num_heads, 1 + T)` for class
-            attention, the class token first.
+            Dict from the name of a block, in the order in which they run or
+            were asked for, to an array: `(n, S, num_heads, T, T)` for
+            self-attention, each row the weights of one query; `(n, S,
+            num_heads, 1 + T)` for class attention, the class token first.
 
         Raises:
             ValueError: If images do not fit the model, or there is no block
@@ -158,28 +165,56 @@ class BackboneModel(MIMOModel):
         References:
             MixViT, Section 2.4 and Algorithm 2.
         """
-        images = keras.ops.convert_to_numpy(images)
-        check_arrays(self, images, None)
+        images = require_images("images", keras.ops.convert_to_numpy(images))
+        require(
+            images.shape[1:] == self.image_shape,
+            f"`images` must have shape (n, H, W, C) with (H, W, C) = "
+            f"{self.image_shape}.",
+            shape=images.shape,
+        )
+        require_positive_integer("batch_size", batch_size)
         network = self._attention_network(blocks)
         with kept_variables(self):
             found = network.predict(images, batch_size=batch_size, verbose=0)
         # Passes stand beside each other on the batch axis.
         return {
-            name: np.reshape(maps, (len(images), -1, *maps.shape[1:])).astype("float32")
-            for name, maps in found.items()
+            name: found[name]
+            .reshape(len(images), -1, *found[name].shape[1:])
+            .astype("float32")
+            for name in network.output
         }
 
     def _attention_network(self, blocks):
+        require(
+            blocks is None or (len(blocks) > 0 and not isinstance(blocks, str)),
+            "`blocks` must be None or a list of names.",
+            blocks=blocks,
+        )
         key = None if blocks is None else tuple(blocks)
         networks = self._held.attention_networks
         if key not in networks:
             maps = {}
             images = self._inference_network(maps).input
+            require(
+                maps,
+                "`backbone` must have attention; convolutional networks have none.",
+                backbone=self.backbone.name,
+            )
             for name in blocks or ():
                 require_known("blocks", name, maps)
             chosen = maps if blocks is None else {name: maps[name] for name in blocks}
             networks[key] = keras.Model(images, chosen, name="attention")
         return networks[key]
+
+    def _make_heads(self, count):
+        return SubnetworkHeads(
+            self.num_classes,
+            count,
+            self.backbone.head_initializer(),
+            self.backbone.l2,
+            name="heads",
+            dtype=self.dtype_policy,
+        )
 
     def _run_body(self, grid, maps=None):
         if maps is None:
@@ -203,3 +238,8 @@ class BackboneModel(MIMOModel):
     def from_config(cls, config):
         backbone = keras.saving.deserialize_keras_object(config["backbone"])
         return cls(**{**config, "backbone": backbone})
+
+
+def keeps_grid(backbone: Backbone) -> bool:
+    """Whether body and stem of a backbone have the same grid."""
+    return tuple(backbone.body.output.shape[1:3]) == backbone.grid_shape

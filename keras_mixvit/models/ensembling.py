@@ -1,3 +1,5 @@
+import math
+
 from keras import ops
 
 
@@ -28,5 +30,5 @@ def ensemble_logits(logits, ensemble_of: str = "logits"):
     if ensemble_of == "logits":
         return ops.mean(logits, axis=1)
     log_probabilities = ops.log_softmax(logits, axis=-1)
-    members = ops.log(ops.cast(logits.shape[1], "float32"))
-    return ops.logsumexp(log_probabilities, axis=1) - members
+    # A number, not a tensor: an export to ONNX would make that one an input.
+    return ops.logsumexp(log_probabilities, axis=1) - math.log(logits.shape[1])

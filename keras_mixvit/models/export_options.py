@@ -1,9 +1,9 @@
 """What Keras's export needs to be told to write models that work."""
 
 
-def export_options(format: str) -> dict:
+def export_options(format: str, input_signature) -> dict:
     """Keyword arguments of `keras.Model.export` for a format."""
-    if format == "torch":
+    if format == "torch" and input_signature is None:
         import torch
 
         # Else the program would take batches of one image only.

@@ -157,7 +157,7 @@ class MIMOModel(CheckedModel):
                 format=format,
                 verbose=verbose,
                 input_signature=input_signature,
-                **{**export_options(format), **kwargs},
+                **{**export_options(format, input_signature), **kwargs},
             )
 
     def loss_weights(self, ratios):

@@ -13,11 +13,10 @@ from keras_mixvit.layers import (
     BinarizedPatchCutMix,
     SourceEmbedding,
     SourceEncoding,
-    SubnetworkHeads,
 )
 from keras_mixvit.masks import ConstantMasks, PatchCutMix
 from keras_mixvit.models.axes import folded, stacked, unfolded
-from keras_mixvit.models.backbone_model import BackboneModel
+from keras_mixvit.models.backbone_model import BackboneModel, keeps_grid
 
 ATTRIBUTIONS = {"embedding": SourceEmbedding, "encoding": SourceEncoding}
 MIXINGS = ("binarized_cutmix", "averaged_masks", "all_tokens")
@@ -110,6 +109,12 @@ class MixViT(BackboneModel):
         super().__init__(
             backbone, num_classes, num_subnetworks, ensemble_of, name, dtype
         )
+        require(
+            keeps_grid(backbone),
+            "`backbone` must keep its grid through the body, as transformers do.",
+            grid_shape=backbone.grid_shape,
+            after_body=backbone.body.output.shape[1:3],
+        )
         require_choice("source_attribution", source_attribution, (*ATTRIBUTIONS, None))
         require_choice("attribution_position", attribution_position, ("late", "early"))
         require_choice("input_mixing", input_mixing, MIXINGS)
@@ -137,9 +142,7 @@ class MixViT(BackboneModel):
                 num_subnetworks, name=f"source_{source_attribution}", **options
             )
         self.trunk = backbone.trunk
-        self.heads = SubnetworkHeads(
-            num_classes, num_subnetworks, name="heads", **options
-        )
+        self.heads = self._make_heads(num_subnetworks)
         self._connect(self._training_network(), self._inference_network())
 
     def mask_sampler(self, alpha: float = 0.5, owner_per: str = "batch"):

@@ -1,7 +1,6 @@
 import keras
 
 from keras_mixvit.backbones.backbone import Backbone
-from keras_mixvit.layers import SubnetworkHeads
 from keras_mixvit.masks import ConstantMasks
 from keras_mixvit.models.backbone_model import BackboneModel
 
@@ -51,9 +50,7 @@ class SingleNetwork(BackboneModel):
     ):
         super().__init__(backbone, num_classes, 1, name=name, dtype=dtype)
         self.stem, self.body, self.trunk = backbone.stem, backbone.body, backbone.trunk
-        self.heads = SubnetworkHeads(
-            num_classes, 1, name="heads", dtype=self.dtype_policy
-        )
+        self.heads = self._make_heads(1)
         inference = self._inference_network()
         images = keras.Input((1, *self.image_shape), name="images")
         masks = keras.Input((1, *backbone.grid_shape), name="masks")

@@ -46,7 +46,7 @@ def test_stages_and_apply_methods_chain_to_the_model(tiny):
     def chains(pixels):
         grid = backbone.stem(pixels)
         body = backbone.body(grid)
-        applied = backbone.apply_position(backbone.apply_stem(pixels))
+        applied = backbone.apply_position(grid)
         applied = backbone.apply_trunk(backbone.apply_blocks(applied))
         return grid, body, backbone.trunk(body), applied, backbone(pixels)
 

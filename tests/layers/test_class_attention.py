@@ -130,6 +130,21 @@ def test_attention_dropout_keeps_the_mean_of_the_value_bias_and_moves_it():
     np.testing.assert_allclose(numpy(call(layer, token, grid)), 1.0, atol=1e-6)
 
 
+def test_output_dropout_keeps_or_drops_each_feature():
+    token, grid = noise(16, WIDTH, seed=1), noise(16, 2, 3, WIDTH, seed=2)
+    layer = built(ClassAttention, num_heads=3, dropout_rate=0.5, seed=0)
+    inference, training = (
+        numpy(y)
+        for y in compiled(lambda *x: (layer(*x), layer(*x, training=True)))(token, grid)
+    )
+    kept = training != 0
+    # 192 draws, hence 0.036 of deviation.
+    assert 0.35 < kept.mean() < 0.65
+    np.testing.assert_allclose(
+        training[kept], 2 * inference[kept], rtol=1e-5, atol=1e-6
+    )
+
+
 def test_value_bias_has_weight_one_without_dropout_in_training():
     layer = built(ClassAttention, num_heads=3)
     np.testing.assert_array_equal(
@@ -143,6 +158,10 @@ def test_value_bias_has_weight_one_without_dropout_in_training():
         (
             {"num_heads": 0},
             "`num_heads` must be an integer of at least 1. Received: num_heads=0",
+        ),
+        (
+            {"num_heads": 2, "dropout_rate": -0.5},
+            r"`dropout_rate` must be in \[0, 1\). Received: dropout_rate=-0.5",
         ),
         (
             {"num_heads": 2, "attention_dropout_rate": 1.0},

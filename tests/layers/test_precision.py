@@ -15,6 +15,7 @@ from keras_mixvit.layers import (
     LayerScale,
     PatchEmbedding,
     PositionEmbedding,
+    SelfAttention,
     SourceEmbedding,
     SourceEncoding,
     StochasticDepth,
@@ -51,6 +52,7 @@ TRAINED = {
     "mlp": (lambda: MLP(32), [GRID]),
     "patch_embedding": (lambda: PatchEmbedding(16, 4), [images(3)]),
     "position_embedding": (PositionEmbedding, [GRID]),
+    "self_attention": (lambda: SelfAttention(2), [GRID]),
     "source_embedding": (lambda: SourceEmbedding(2), [GRID, MASKS]),
     "source_encoding": (lambda: SourceEncoding(2), [GRID, MASKS]),
     "subnetwork_heads": (lambda: SubnetworkHeads(5, 2), [TOKEN]),
@@ -68,6 +70,7 @@ TAKES_TRAINING = (
     "gated_positional_attention",
     "mlp",
     "position_embedding",
+    "self_attention",
     "talking_heads_attention",
     "transformer_block",
     "convit",
@@ -75,6 +78,7 @@ TAKES_TRAINING = (
 )
 # The backbones hold every other layer.
 HOLD_ALL_LAYERS = (
+    "self_attention",
     "source_embedding",
     "source_encoding",
     "subnetwork_heads",

@@ -1,0 +1,49 @@
+"""Mean and standard deviation of images, as every backbone takes them."""
+
+import keras
+import numpy as np
+
+from keras_mixvit._checks import require
+
+
+def plain(value):
+    """A number as it is, several as a tuple of floats, as a config keeps them."""
+    return tuple(map(float, value)) if np.ndim(value) else value
+
+
+def normalized(images, mean, std):
+    """`(images - mean) / std` per channel, or the images if both are `None`.
+
+    Args:
+        images: Tensor `(B, H, W, C)`.
+        mean: Float or sequence of C floats, or `None`.
+        std: Positive float or sequence of C floats, or `None`.
+
+    Returns:
+        Tensor of the same shape.
+
+    Raises:
+        ValueError: If a sequence has another length or a number is impossible.
+    """
+    if mean is None and std is None:
+        return images
+    channels = images.shape[-1]
+    for argument, value in (("mean", mean), ("std", std)):
+        require(
+            np.ndim(value) == 0 or np.shape(value) == (channels,),
+            f"`{argument}` must be a number or {channels} numbers, one per channel.",
+            **{argument: value},
+        )
+    mean = np.broadcast_to(0.0 if mean is None else mean, channels)
+    std = np.broadcast_to(1.0 if std is None else std, channels)
+    require(np.all(np.isfinite(mean)), "`mean` must be finite.", mean=mean.tolist())
+    require(np.all(std > 0), "`std` must be positive.", std=std.tolist())
+    # Not `Normalization`, whose constants are lost in an export to ONNX. In
+    # float32, because the product is larger than the result.
+    layer = keras.layers.Rescaling(
+        (1 / std).tolist(),
+        (-mean / std).tolist(),
+        name="normalization",
+        dtype="float32",
+    )
+    return layer(images)
