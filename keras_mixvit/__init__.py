@@ -9,17 +9,37 @@ except ModuleNotFoundError as error:
     ) from error
 
 from keras_mixvit import backbones, convert, data, layers, masks, metrics, models
-from keras_mixvit.backbones import CaiT, ConViT, make_backbone
+from keras_mixvit.backbones import (
+    CaiT,
+    ConViT,
+    PreActResNet,
+    ResNet,
+    WideResNet,
+    make_backbone,
+)
 from keras_mixvit.data import load, mixed_pair_dataset
-from keras_mixvit.models import MixViT, SingleNetwork, load_model
+from keras_mixvit.models import (
+    Ensemble,
+    ManifoldMixUp,
+    MixMo,
+    MixViT,
+    SingleNetwork,
+    load_model,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CaiT",
     "ConViT",
+    "Ensemble",
+    "ManifoldMixUp",
+    "MixMo",
     "MixViT",
+    "PreActResNet",
+    "ResNet",
     "SingleNetwork",
+    "WideResNet",
     "backbones",
     "convert",
     "data",

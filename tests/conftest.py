@@ -67,6 +67,12 @@ def _numpy_initializers():
                 values = rng.uniform(self.minval, self.maxval, shape)
                 return ops.convert_to_tensor(values.astype("float32"), dtype)
 
+            def he_normal(self, shape, dtype=None):
+                stddev = (2 / np.prod(shape[:-1])) ** 0.5 / 0.87962566
+                values = stddev * np.clip(rng.normal(size=shape), -2, 2)
+                return ops.convert_to_tensor(values.astype("float32"), dtype)
+
+            patch.setattr(keras.initializers.HeNormal, "__call__", he_normal)
             patch.setattr(keras.initializers.RandomNormal, "__call__", normal)
             patch.setattr(keras.initializers.RandomUniform, "__call__", uniform)
         yield

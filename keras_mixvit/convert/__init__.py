@@ -1,7 +1,8 @@
-"""Weights of timm's CaiT and ConViT, in and out."""
+"""Weights of timm's CaiT and ConViT and of the published MixMo, in and out."""
 
 from keras_mixvit.convert.conversion import Conversion
 from keras_mixvit.convert.hub import fetch
+from keras_mixvit.convert.mixmo import load_mixmo_weights, mixmo_weights
 from keras_mixvit.convert.pretrained import Pretrained, pretrained_backbone
 from keras_mixvit.convert.read_weights import read_weights
 from keras_mixvit.convert.timm import load_timm_weights, timm_weights
@@ -10,7 +11,9 @@ __all__ = [
     "Conversion",
     "Pretrained",
     "fetch",
+    "load_mixmo_weights",
     "load_timm_weights",
+    "mixmo_weights",
     "pretrained_backbone",
     "read_weights",
     "timm_weights",

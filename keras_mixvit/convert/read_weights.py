@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import numpy as np
 from keras_mixvit._checks import require
 
 # What checkpoints of trainings keep weights under.
-NESTED = ("model", "state_dict")
+NESTED = re.compile(r"model|state_dict|.+(?<!_optimizer)_state_dict")
 
 
 def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -14,8 +15,9 @@ def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
     No code that a file may carry is run: a `.pth` is read with
     `weights_only=True`, an `.npz` without pickle. In a `.pth` the weights may
-    lie under `model` or `state_dict`; a prefix `module.` of all names, which
-    distributed trainings leave, is taken off.
+    lie under `model`, `state_dict` or the only name that ends in `_state_dict`
+    but for an optimizer's; a prefix `module.` of all names, which distributed
+    trainings leave, is taken off.
 
     Args:
         path: Path of the file. `.safetensors` needs the package safetensors;
@@ -73,9 +75,13 @@ def _read_pth(path):
     import torch
 
     found = torch.load(path, map_location="cpu", weights_only=True)
-    for name in NESTED:
-        if isinstance(found, dict) and isinstance(found.get(name), dict):
-            found = found[name]
+    if isinstance(found, dict):
+        named = [
+            name
+            for name, value in found.items()
+            if isinstance(value, dict) and NESTED.fullmatch(str(name))
+        ]
+        found = found[named[0]] if len(named) == 1 else found
     is_state = isinstance(found, dict) and all(
         isinstance(value, torch.Tensor) for value in found.values()
     )

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_mixvit._checks import require
+from keras_mixvit.convert.arrays import as_array, require_match
 from keras_mixvit.convert.conversion import Conversion
 from keras_mixvit.convert.read_weights import read_weights
 from keras_mixvit.convert.timm_layout import (
@@ -78,14 +79,18 @@ def load_timm_weights(
     expected = timm_shapes(entries, backbone.patch_size)
     unused = tuple(name for name in HEAD if name in weights and not include_head)
     arrays = {
-        name: _as_array(array) for name, array in weights.items() if name not in unused
+        name: as_array(array) for name, array in weights.items() if name not in unused
     }
     resized = ()
     if "pos_embed" in arrays:
         table = _resized(arrays["pos_embed"], backbone.grid_shape, source_grid)
         resized = ("pos_embed",) if table is not arrays["pos_embed"] else ()
         arrays["pos_embed"] = table
-    _require_match(arrays, expected)
+    require_match(
+        arrays,
+        expected,
+        "`weights` must have the names and shapes of timm's model of the same size.",
+    )
     # Read all before writing any: an error must not leave half a model.
     values = [entry.to_ours(arrays[entry.key]) for entry in entries]
     for entry, value in zip(entries, values, strict=True):
@@ -173,28 +178,3 @@ def _resized(table, grid_shape, source_grid):
         data_format="channels_last",
     )
     return keras.ops.convert_to_numpy(grid).reshape(1, places, -1)
-
-
-def _as_array(value):
-    """An array of any library, PyTorch's with gradients or bfloat16 among them."""
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        value = value.float() if value.is_floating_point() else value
-    return np.asarray(keras.ops.convert_to_numpy(value))
-
-
-def _require_match(arrays, expected):
-    missing = [name for name in expected if name not in arrays]
-    unexpected = [name for name in arrays if name not in expected]
-    shapes = {
-        name: f"{arrays[name].shape} instead of {shape}"
-        for name, shape in expected.items()
-        if name in arrays and arrays[name].shape != shape
-    }
-    require(
-        not (missing or unexpected or shapes),
-        "`weights` must have the names and shapes of timm's model of the same size.",
-        missing=missing,
-        unexpected=unexpected,
-        shapes=shapes,
-    )

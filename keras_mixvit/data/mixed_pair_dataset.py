@@ -1,8 +1,15 @@
 import keras
 import numpy as np
 
-from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit._checks import (
+    require,
+    require_choice,
+    require_positive_integer,
+)
 from keras_mixvit.data.array_checks import require_images, require_labels
+from keras_mixvit.data.manifold_mixing import ManifoldMixing
+from keras_mixvit.data.pairing import ordered, paired
+from keras_mixvit.data.pixel_mixing import PixelMixing
 from keras_mixvit.masks.mask_sampler import MaskSampler, require_masks
 
 # Streams of chance: without a purpose in the key, the order of an epoch and
@@ -20,15 +27,22 @@ def mixed_pair_dataset(
     seed: int = 0,
     shuffle: bool = True,
     drop_remainder: bool = True,
+    repetitions: int = 1,
+    input_repetition: float = 0.0,
+    member_order: str | None = None,
+    num_classes: int | None = None,
+    pixel_mixing: PixelMixing | None = None,
+    manifold_mixing: ManifoldMixing | None = None,
     workers: int = 1,
 ) -> "MixedPairDataset":
     """Pairs images at random and draws their masks, for `model.fit`.
 
-    Every batch holds B images. Member 0 of its B pairs is a permutation of
-    them and every further member an independent permutation, so that each
-    image serves each subnetwork once; an image may meet itself. Everything is
-    drawn in NumPy by a pure function of (seed, epoch, batch): every backend,
-    every number of devices and a resumed run see the same batches.
+    Every batch holds B / b different images, each b times. Member 0 of its B
+    pairs is a permutation of them and every further member an independent
+    permutation, so that each image serves each subnetwork b times; an image
+    may meet itself. Everything is drawn in NumPy by a pure function of (seed,
+    epoch, batch): every backend, every number of devices and a resumed run see
+    the same batches.
 
     Args:
         x: Array of images `(n, H, W, C)`, floating point or unsigned integer.
@@ -45,16 +59,32 @@ def mixed_pair_dataset(
             Defaults to `True`.
         drop_remainder: Boolean, whether images that do not fill a batch sit
             an epoch out. Defaults to `True`.
+        repetitions: Integer b that divides `batch_size`: how often an image
+            stands in its batch. An epoch has b times as many steps. Defaults
+            to `1`.
+        input_repetition: Float in [0, 1], the share rho of pairs that hold one
+            image M times. Defaults to `0.0`.
+        member_order: `"random"` or `"by_ratio"` (the largest mean mask first)
+            puts images, masks and labels of each pair in that order, for a
+            network with one stem; `None` leaves them as drawn. Defaults to
+            `None`.
+        num_classes: Integer K, to make soft labels of integers, which pixel
+            and manifold mixing need, or `None`. Defaults to `None`.
+        pixel_mixing: `PixelMixing`, or `None` for none. Defaults to `None`.
+        manifold_mixing: `ManifoldMixing`, for `ManifoldMixUp` models, or
+            `None` for none. Defaults to `None`.
         workers: Integer, threads that prepare batches. Defaults to `1`.
 
     Returns:
         A `keras.utils.PyDataset` of `({"images": (B, M, H, W, C), "masks":
-        (B, M, h, w)}, labels)`, labels `(B, M)` or `(B, M, K)`.
+        (B, M, h, w)}, labels)`, labels `(B, M)` or `(B, M, K)`; with
+        `manifold_mixing` also `"partners"` and `"shares"`.
 
     Raises:
         ValueError: If arrays are empty, of unequal length, of a wrong rank or
             dtype, not finite or out of range, if the patches of `masks` do
-            not tile the images, or if `batch_size` exceeds the data.
+            not tile the images, if `batch_size` exceeds the data, or if
+            another argument is out of its range.
 
     Example:
 
@@ -67,7 +97,8 @@ def mixed_pair_dataset(
     ```
 
     References:
-        MixViT, Section 2.1; MixMo, Algorithm 1.
+        MixViT, Section 2.1; MixMo, Algorithm 1, Section 3.5 and Table 3;
+        MIMO (Havasi et al., 2021), Sections 3.2 and 4 (rho and b).
     """
     return MixedPairDataset(
         x,
@@ -78,6 +109,12 @@ def mixed_pair_dataset(
         seed=seed,
         shuffle=shuffle,
         drop_remainder=drop_remainder,
+        repetitions=repetitions,
+        input_repetition=input_repetition,
+        member_order=member_order,
+        num_classes=num_classes,
+        pixel_mixing=pixel_mixing,
+        manifold_mixing=manifold_mixing,
         workers=workers,
     )
 
@@ -100,11 +137,19 @@ class MixedPairDataset(keras.utils.PyDataset):
         seed,
         shuffle,
         drop_remainder,
+        repetitions,
+        input_repetition,
+        member_order,
+        num_classes,
+        pixel_mixing,
+        manifold_mixing,
         workers,
     ):
         super().__init__(workers=workers)
         self.x = require_images("x", x)
-        self.y = require_labels("y", y)
+        if num_classes is not None:
+            require_positive_integer("num_classes", num_classes)
+        self.y = require_labels("y", y, num_classes)
         require(
             len(self.x) == len(self.y),
             "`x` and `y` must have the same length.",
@@ -119,12 +164,26 @@ class MixedPairDataset(keras.utils.PyDataset):
         require_positive_integer("epochs", epochs)
         require_positive_integer("batch_size", batch_size)
         require_positive_integer("seed", seed, minimum=0)
+        require_positive_integer("repetitions", repetitions)
         require(
-            batch_size <= len(self.x) or not drop_remainder,
+            batch_size % repetitions == 0,
+            "`repetitions` must divide `batch_size`.",
+            repetitions=repetitions,
+            batch_size=batch_size,
+        )
+        require(
+            batch_size // repetitions <= len(self.x) or not drop_remainder,
             "`batch_size` must not exceed the number of images.",
             batch_size=batch_size,
             images=len(self.x),
         )
+        require(
+            0 <= input_repetition <= 1,
+            "`input_repetition` must be in [0, 1].",
+            input_repetition=input_repetition,
+        )
+        require_choice("member_order", member_order, ("random", "by_ratio", None))
+        self._require_mixing(masks, num_classes, pixel_mixing, manifold_mixing)
         height, width, _ = self.image_shape
         require(
             height % masks.patch_size == 0 and width % masks.patch_size == 0,
@@ -138,6 +197,14 @@ class MixedPairDataset(keras.utils.PyDataset):
         self.seed = seed
         self.shuffle = shuffle
         self.drop_remainder = drop_remainder
+        self.repetitions = repetitions
+        self.input_repetition = input_repetition
+        self.member_order = member_order
+        self.num_classes = num_classes
+        self.pixel_mixing = pixel_mixing
+        self.manifold_mixing = manifold_mixing
+        if num_classes is not None and self.y.ndim == 1:
+            self.y = np.eye(num_classes, dtype="float32")[self.y]
         self.epoch = 0
         self._order = (None, None)
 
@@ -152,8 +219,34 @@ class MixedPairDataset(keras.utils.PyDataset):
         grid = self.masks.grid_shape(self.image_shape[:2])
         return (self.masks.num_subnetworks, *grid)
 
+    def _require_mixing(self, masks, num_classes, pixel_mixing, manifold_mixing):
+        for name, kind, mixing in (
+            ("pixel_mixing", PixelMixing, pixel_mixing),
+            ("manifold_mixing", ManifoldMixing, manifold_mixing),
+        ):
+            require(
+                mixing is None or isinstance(mixing, kind),
+                f"`{name}` must be a `{kind.__name__}` or None.",
+                **{name: mixing},
+            )
+            require(
+                mixing is None or num_classes is not None or self.y.ndim == 2,
+                f"`num_classes` must be given with `{name}` and integer labels.",
+                num_classes=num_classes,
+            )
+        require(
+            manifold_mixing is None or masks.num_subnetworks == 1,
+            "`manifold_mixing` must be None with several inputs in a sample.",
+            num_subnetworks=masks.num_subnetworks,
+        )
+
+    @property
+    def images_per_batch(self) -> int:
+        """Different images in a full batch, B / b."""
+        return self.batch_size // self.repetitions
+
     def __len__(self):
-        full, rest = divmod(len(self.x), self.batch_size)
+        full, rest = divmod(len(self.x), self.images_per_batch)
         return full if self.drop_remainder or not rest else full + 1
 
     def __getitem__(self, index):
@@ -168,19 +261,44 @@ class MixedPairDataset(keras.utils.PyDataset):
         )
         if not 0 <= index < len(self):
             raise IndexError(f"`index` must be in 0 to {len(self) - 1}. Got {index}.")
-        start = index * self.batch_size
-        chosen = self._epoch_order(epoch)[start : start + self.batch_size]
+        start = index * self.images_per_batch
+        order = self._epoch_order(epoch)[start : start + self.images_per_batch]
         rng = np.random.default_rng((self.seed, BATCH, epoch, index))
-        members = self.masks.num_subnetworks
-        pairs = rng.permuted(np.tile(chosen, (members, 1)), axis=1).T
+        chosen, members = np.repeat(order, self.repetitions), self.masks_shape[0]
+        pairs = paired(rng, chosen, members, self.input_repetition)
         progress = (epoch + 1) / self.epochs
-        masks = self.masks.draw(rng, len(chosen), self.image_shape[:2], progress)
+        masks = self.masks.draw(rng, len(pairs), self.image_shape[:2], progress)
         masks = np.asarray(masks).astype("float32", copy=False)
-        require_masks(masks, (len(chosen), *self.masks_shape))
-        images = self.x[pairs]
-        if images.dtype.kind == "f":
-            images = images.astype("float32", copy=False)
-        return {"images": images, "masks": masks}, self.y[pairs]
+        require_masks(masks, (len(pairs), *self.masks_shape))
+        images, labels = self._images(pairs), self.y[pairs]
+        if self.pixel_mixing is not None:
+            images, labels = self._mixed_in_pixels(rng, images, labels, masks)
+        images, masks, labels = ordered(rng, self.member_order, images, masks, labels)
+        inputs = {"images": images, "masks": masks}
+        if self.manifold_mixing is not None:
+            partners, shares = self.manifold_mixing.draw(rng, len(pairs))
+            inputs |= {"partners": partners, "shares": shares}
+            # All shares but one are 1.
+            share = shares.prod(axis=1)[:, None, None]
+            labels = share * labels + (1 - share) * labels[partners]
+        return inputs, labels
+
+    def _images(self, indices):
+        images = self.x[indices]
+        is_float = images.dtype.kind == "f"
+        return images.astype("float32", copy=False) if is_float else images
+
+    def _mixed_in_pixels(self, rng, images, labels, masks):
+        partners = rng.integers(len(self.x), size=images.shape[:2])
+        pixels, shares = self.pixel_mixing.draw(
+            rng, images.shape[:2], self.image_shape[:2], masks
+        )
+        shares = shares[..., None].astype("float32")
+        labels = shares * labels + (1 - shares) * self.y[partners]
+        pixels, others = pixels[..., None], self._images(partners)
+        if self.pixel_mixing.kind == "cutmix":
+            return np.where(pixels > 0.5, images, others), labels
+        return pixels * images + (1 - pixels) * others, labels
 
     def as_tf_dataset(self):
         """The same batches as a `tf.data.Dataset`, for `tf.distribute`.

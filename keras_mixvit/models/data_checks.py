@@ -26,6 +26,16 @@ def check_dataset(model, dataset) -> None:
         masks_shape=dataset.masks_shape,
     )
     require_labels("y", dataset.y, model.num_classes)
+    places = getattr(model, "places", None)
+    mixing = dataset.manifold_mixing
+    require(
+        (mixing and mixing.places) == places,
+        "`x` must be made without `manifold_mixing` for this model."
+        if places is None
+        else f"`x` must be made with `manifold_mixing=ManifoldMixing(places={places})` "
+        "for this model.",
+        manifold_mixing=mixing,
+    )
 
 
 def check_arrays(model, x, y) -> None:

@@ -88,6 +88,11 @@ class MIMOModel(CheckedModel):
         """The graph from images to subnetwork logits `(B, M, K)`."""
         return self._held.inference_network
 
+    @property
+    def learns_from_images(self) -> bool:
+        """Whether `fit` takes images that are not mixed."""
+        return self.num_subnetworks == 1
+
     def __dir__(self):
         # Keras saves what `dir` lists. Weights are saved with the layers
         # alone, so that a file does not depend on the graphs around them.
@@ -189,7 +194,7 @@ class MIMOModel(CheckedModel):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if not isinstance(x, dict):
             require(
-                not training or self.num_subnetworks == 1,
+                not training or self.learns_from_images,
                 PAIR_FORM,
                 x=f"{type(x).__name__} of shape {tuple(getattr(x, 'shape', ()))}",
             )

@@ -1,0 +1,55 @@
+"""Which images make a sample, and in which order they stand in it."""
+
+import numpy as np
+
+
+def paired(rng, chosen, members: int, input_repetition: float):
+    """Indices `(B, M)` of the inputs of each sample.
+
+    Args:
+        rng: The only source of chance.
+        chosen: Array `(B,)` of indices of images, each as often as it is
+            repeated.
+        members: Integer M.
+        input_repetition: Float in [0, 1], the share of samples that hold one
+            image M times.
+
+    Returns:
+        Integer array whose every column is a permutation of `chosen`.
+    """
+    pairs = rng.permuted(np.tile(chosen, (members, 1)), axis=1)
+    repeated = round(input_repetition * len(chosen))
+    if repeated:
+        # The last samples hold one image; the others are permuted anew.
+        moved = len(chosen) - repeated
+        pairs[1:] = pairs[0]
+        pairs[1:, :moved] = rng.permuted(pairs[1:, :moved], axis=1)
+    return pairs.T
+
+
+def ordered(rng, member_order: str | None, images, masks, labels):
+    """Images, masks and labels of each sample, permuted alike.
+
+    Args:
+        rng: The only source of chance.
+        member_order: `"random"`, `"by_ratio"`, the largest mean mask first, or
+            `None` to leave them.
+        images: Array `(B, M, ...)`.
+        masks: Array `(B, M, h, w)`.
+        labels: Array `(B, M, ...)`.
+
+    Returns:
+        The three arrays.
+
+    References:
+        MixMo, Table 3.
+    """
+    if member_order is None:
+        return images, masks, labels
+    batch, members = masks.shape[:2]
+    if member_order == "random":
+        order = rng.permuted(np.tile(np.arange(members), (batch, 1)), axis=1)
+    else:
+        order = np.argsort(-masks.mean(axis=(2, 3)), axis=1, kind="stable")
+    samples = np.arange(batch)[:, None]
+    return images[samples, order], masks[samples, order], labels[samples, order]
