@@ -13,8 +13,12 @@ from keras_mixvit.recipes.train import has_matplotlib
 
 OPTIONS = {
     "data": "digits (part of the package), cifar10, cifar100, or a .npz file",
-    "output": "new folder of the run (default: runs/DATA-BACKBONE-seedN)",
-    "backbone": "convit or cait",
+    "output": "new folder of the run (default: runs/DATA-METHOD-BACKBONE-seedN)",
+    "method": "mixvit, mimo, linear-mixmo, cut-mixmo, or, for a single network, "
+    "cutmix, mixup or manifold-mixup",
+    "backbone": "convit, cait, wideresnet, preactresnet or resnet",
+    "depth": "layers of a wideresnet, 6n + 4",
+    "widening": "factor of the channels of a residual network",
     "patch_size": "side of a patch in pixels (default: an eighth of the image)",
     "width": "features of a token",
     "num_heads": "attention heads",
@@ -24,13 +28,21 @@ OPTIONS = {
     "source_attribution": "embedding, encoding or none",
     "attribution_position": "late or early",
     "input_mixing": "binarized_cutmix, averaged_masks or all_tokens",
-    "inference": "parallel, sum, alternating, or the index of a subnetwork",
+    "inference": "parallel, sum, alternating (mixvit), or the index of a subnetwork "
+    "(default: that of the method)",
     "ensemble_of": "logits or probabilities",
-    "alpha": "parameter of the Beta distribution of the masks",
+    "alpha": "parameter of the distribution of the masks (default: 0.5 for mixvit, "
+    "else 2)",
+    "r": "how alike the weights of the losses of mixmo are",
+    "probability": "share of batches of cut-mixmo with boxes",
+    "repetitions": "how often an image stands in a batch",
+    "pixel_mixing": "none, cutmix or mixup within each input",
     "epochs": "epochs of each training",
     "batch_size": "pairs per step",
-    "learning_rate": "rate after the warm-up",
-    "weight_decay": "weight decay of AdamW",
+    "learning_rate": "rate after the warm-up (default: 0.002, with residual networks "
+    "0.1 / repetitions x batch size / 128)",
+    "weight_decay": "of AdamW, or, with residual networks, of L2 in the loss (default: "
+    "0.05, or 0.0003)",
     "label_smoothing": "label smoothing of the training loss",
     "stochastic_depth_rate": "stochastic depth",
     "seed": "seed of everything",
@@ -80,8 +92,8 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_train(commands):
     command = commands.add_parser(
         "train",
-        help="train MixViT and the single network and compare them",
-        description="Trains a single network and MixViT, equally long, and prints "
+        help="train a method and the single network and compare them",
+        description="Trains a single network and a method, equally long, and prints "
         "the accuracy and NLL of both, of each subnetwork, and of the ensemble.",
     )
     for field in dataclasses.fields(TrainingOptions):
@@ -129,6 +141,8 @@ def _parser_of(field):
         return lambda text: int(text) if text.isdecimal() else text
     if field.name == "patch_size":
         return int
+    if field.name in ("alpha", "learning_rate", "weight_decay"):
+        return float
     return str if field.default is None else type(field.default)
 
 

@@ -146,7 +146,7 @@ def test_saved_models_come_with_what_they_were_trained_with(finished):
     assert model.backbone.mean == pytest.approx(mean)
     assert model.backbone.std == pytest.approx(std)
     assert model.loss.label_smoothing == TrainingOptions.label_smoothing
-    assert model.optimizer.weight_decay == TrainingOptions.weight_decay
+    assert model.optimizer.weight_decay == TrainingOptions().resolved_weight_decay
 
 
 def fit_nothing(model, dataset, validation, place, options, verbose):
@@ -210,8 +210,23 @@ def test_an_interruption_at_the_first_batch_leaves_the_model_too(
             "file. Received: name='missing.npz'",
         ),
         (
-            "--backbone=resnet",
-            "`backbone` must be one of 'convit', 'cait'. Received: backbone='resnet'",
+            "--backbone=vgg",
+            "`backbone` must be one of 'convit', 'cait', 'wideresnet', 'preactresnet', "
+            "'resnet'. Received: backbone='vgg'",
+        ),
+        (
+            "--backbone=wideresnet",
+            "`backbone` must be a transformer with the method 'mixvit'. Received: "
+            "backbone='wideresnet'",
+        ),
+        (
+            "--r=2",
+            "`r` must be left alone with the method 'mixvit'. Received: r=2.0",
+        ),
+        (
+            "--widening=2",
+            "`widening` must be left alone with the backbone 'convit'. Received: "
+            "widening=2",
         ),
         (
             "--source-attribution=both",

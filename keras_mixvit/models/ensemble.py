@@ -19,6 +19,8 @@ class Ensemble(MIMOModel):
         ensemble_of: `"logits"` or `"probabilities"`, what is averaged; the
             output is always logits. Defaults to `"logits"`.
         name: String, the name of the model. Defaults to `"ensemble"`.
+        dtype: Dtype or dtype policy of the mean, or `None` for that of the
+            first model. Defaults to `None`.
 
     Input shape:
         `(B, H, W, C)`.
@@ -50,6 +52,7 @@ class Ensemble(MIMOModel):
         models: list[MIMOModel],
         ensemble_of: str = "logits",
         name: str = "ensemble",
+        dtype=None,
     ):
         models = list(models)
         require(
@@ -75,7 +78,7 @@ class Ensemble(MIMOModel):
             sum(output.shape[1] for output in logits),
             ensemble_of,
             name=name,
-            dtype=models[0].dtype_policy,
+            dtype=models[0].dtype_policy if dtype is None else dtype,
         )
         self.models = models
         images = keras.Input(self.image_shape, name="images")
@@ -121,6 +124,7 @@ class Ensemble(MIMOModel):
             "models": [keras.saving.serialize_keras_object(m) for m in self.models],
             "ensemble_of": self.ensemble_of,
             "name": self.name,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
         }
 
     @classmethod

@@ -9,16 +9,18 @@ import numpy as np
 
 from keras_mixvit._checks import require
 from keras_mixvit.analysis import mixed_samples, training_curves
-from keras_mixvit.backbones import CaiT, ConViT
-from keras_mixvit.data import load, mixed_pair_dataset
+from keras_mixvit.data import load
 from keras_mixvit.data.load import splits
 from keras_mixvit.metrics import NLL
-from keras_mixvit.models import MixViT, SingleNetwork, ensemble_logits
+from keras_mixvit.models import ensemble_logits
 from keras_mixvit.recipes.checkpoint import Checkpoint
+from keras_mixvit.recipes.methods import dataset_for, model_for, single_network
 from keras_mixvit.recipes.run_folder import new_run_folder
 from keras_mixvit.recipes.training_options import TrainingOptions
 from keras_mixvit.recipes.warmup_step_decay import WarmupStepDecay
 
+# The model of the method, in the folder of the run itself.
+MAIN = "main"
 # DeiT's rule, with the tokens of this library: vectors do not decay.
 NOT_DECAYED = (
     "bias",
@@ -30,12 +32,13 @@ NOT_DECAYED = (
 
 
 def train(options: TrainingOptions, verbose: int | str = "auto") -> tuple[Path, list]:
-    """Trains MixViT, and the single network for comparison, and reports.
+    """Trains a method, and the single network for comparison, and reports.
 
     The folder of the run gets `model.keras`, `history.csv`, `results.json`
     and `options.json`, the model and history of the single network below
-    `single`, and, with matplotlib, `curves.png` and `mixed_samples.png`. The
-    model is saved after every epoch, so an interrupted run leaves one.
+    `single`, and, with matplotlib, `curves.png` and, where images are mixed in
+    pixels alone, as in MixViT, `mixed_samples.png`. The model is saved after
+    every epoch, so an interrupted run leaves one.
 
     Args:
         options: `TrainingOptions`.
@@ -70,47 +73,37 @@ def train(options: TrainingOptions, verbose: int | str = "auto") -> tuple[Path, 
         data=options.data,
     )
     validation, test = held_out, sets.get("test") or held_out
-    models = {"mixvit": _mixvit(options, sets["train"])}
+    models = {MAIN: model_for(options, sets["train"])}
     if options.single:
-        keras.utils.set_random_seed(options.seed)
-        backbone = make_backbone(options, sets["train"])
-        single = SingleNetwork(backbone, sets["train"].num_classes)
-        models = {"single": single, **models}
+        models = {"single": single_network(options, sets["train"]), **models}
     datasets = {
-        name: mixed_pair_dataset(
-            sets["train"].images,
-            sets["train"].labels,
-            model.mask_sampler(options.alpha)
-            if name == "mixvit"
-            else model.mask_sampler(),
-            epochs=options.epochs,
-            batch_size=options.batch_size,
-            seed=options.seed,
-        )
+        name: dataset_for(options, model, sets["train"])
         for name, model in models.items()
     }
     stem = Path(options.data).stem
     folder = new_run_folder(
-        options.output, f"{stem}-{options.backbone}-seed{options.seed}"
+        options.output,
+        f"{stem}-{options.method}-{options.backbone}-seed{options.seed}",
     )
     _write_json(folder / "options.json", dataclasses.asdict(options))
     rows = []
     for name, model in models.items():
-        place = folder if name == "mixvit" else folder / name
+        place = folder if name == MAIN else folder / name
         place.mkdir(exist_ok=True)
         seconds = _fit(model, datasets[name], validation, place, options, verbose)
         rows += report(model, test, seconds)
     _write_json(folder / "results.json", rows)
     if has_matplotlib():
         histories = {
-            model.name: (folder if name == "mixvit" else folder / name) / "history.csv"
+            model.name: (folder if name == MAIN else folder / name) / "history.csv"
             for name, model in models.items()
         }
         training_curves(histories)[0].savefig(folder / "curves.png")
-        figure, _ = mixed_samples(
-            datasets["mixvit"], models["mixvit"].mixing, sets["train"].class_names
-        )
-        figure.savefig(folder / "mixed_samples.png")
+        mixing = getattr(models[MAIN], "mixing", None)
+        if mixing is not None:
+            names = sets["train"].class_names
+            figure, _ = mixed_samples(datasets[MAIN], mixing, names)
+            figure.savefig(folder / "mixed_samples.png")
     return folder, rows
 
 
@@ -119,54 +112,10 @@ def has_matplotlib() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
-def make_backbone(options: TrainingOptions, images):
-    """The backbone that options name, for a set of images."""
-    image_shape = images.images.shape[1:]
-    patch_size = options.patch_size
-    if patch_size is None:
-        patch_size = min(16, max(2, min(image_shape[:2]) // 8))
-    mean, std = images.statistics()
-    kind = {"convit": ConViT, "cait": CaiT}[options.backbone]
-    return kind(
-        image_shape,
-        patch_size,
-        options.width,
-        options.num_heads,
-        options.num_blocks,
-        options.num_class_blocks,
-        stochastic_depth_rate=options.stochastic_depth_rate,
-        mean=mean,
-        std=std,
-        seed=options.seed,
-    )
-
-
-def _mixvit(options, images):
-    keras.utils.set_random_seed(options.seed)
-    attribution = options.source_attribution
-    return MixViT(
-        make_backbone(options, images),
-        images.num_classes,
-        options.num_subnetworks,
-        source_attribution=None if attribution == "none" else attribution,
-        attribution_position=options.attribution_position,
-        input_mixing=options.input_mixing,
-        inference=options.inference,
-        ensemble_of=options.ensemble_of,
-        seed=options.seed,
-    )
-
-
 def _fit(model, dataset, validation, place, options, verbose):
-    total_steps = options.epochs * len(dataset)
-    optimizer = keras.optimizers.AdamW(
-        WarmupStepDecay(options.learning_rate, total_steps),
-        weight_decay=options.weight_decay,
-        epsilon=1e-8,
-    )
-    optimizer.exclude_from_weight_decay(var_list=not_decayed(model))
+    # Pixel and manifold mixing bring soft labels, for which this loss is.
     model.compile(
-        optimizer,
+        _optimizer(model, options, options.epochs * len(dataset)),
         keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=options.label_smoothing
         ),
@@ -189,6 +138,17 @@ def _fit(model, dataset, validation, place, options, verbose):
         checkpoint.save()
         raise
     return time.perf_counter() - start
+
+
+def _optimizer(model, options, total_steps):
+    schedule = WarmupStepDecay(options.resolved_learning_rate, total_steps)
+    if options.is_residual:
+        return keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True)
+    optimizer = keras.optimizers.AdamW(
+        schedule, weight_decay=options.resolved_weight_decay, epsilon=1e-8
+    )
+    optimizer.exclude_from_weight_decay(var_list=not_decayed(model))
+    return optimizer
 
 
 def not_decayed(model) -> list:

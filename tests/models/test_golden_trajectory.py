@@ -15,6 +15,8 @@ GOLDEN = {
     "convit-embedding": [1.7952641, 1.7582132, 1.7116182],
     "cait-encoding": [1.9201903, 2.0012534, 1.8820760],
 }
+# Half a minute of eager compilations.
+SLOW_ON_JAX = pytest.mark.slow if keras.config.backend() == "jax" else lambda test: test
 
 
 def losses(case, run_eagerly=False):
@@ -37,9 +39,7 @@ def test_twelve_steps_lose_what_they_lose_everywhere(case):
     np.testing.assert_allclose(losses(case), GOLDEN[case], rtol=1e-5)
 
 
-@pytest.mark.skipif(
-    keras.config.backend() == "jax", reason="half a minute of eager compilations"
-)
+@SLOW_ON_JAX
 def test_eager_steps_lose_the_same():
     eager = losses("convit-embedding", run_eagerly=True)
     np.testing.assert_allclose(eager, GOLDEN["convit-embedding"], rtol=1e-5)

@@ -11,9 +11,9 @@ from keras_mixvit.data import ImageSet
 from keras_mixvit.models import MixViT, SingleNetwork
 from keras_mixvit.recipes import TrainingOptions, WarmupStepDecay, train
 from keras_mixvit.recipes.checkpoint import Checkpoint
+from keras_mixvit.recipes.methods import backbone_for
 from keras_mixvit.recipes.run_folder import new_run_folder
 from keras_mixvit.recipes.train import (
-    make_backbone,
     not_decayed,
     report,
     scores,
@@ -91,9 +91,9 @@ def test_wrong_schedules_are_refused(changes, text):
     ("changes", "text"),
     [
         (
-            {"backbone": "resnet"},
-            r"`backbone` must be one of 'convit', 'cait'\. "
-            r"Received: backbone='resnet'",
+            {"backbone": "vgg"},
+            r"`backbone` must be one of 'convit', 'cait', 'wideresnet', "
+            r"'preactresnet', 'resnet'\. Received: backbone='vgg'",
         ),
         (
             {"source_attribution": None},
@@ -252,7 +252,7 @@ def image_set(shape):
 )
 def test_the_patch_size_is_an_eighth_of_the_image(shape, patch_size):
     options = TrainingOptions(width=8, num_heads=2, num_blocks=1, num_class_blocks=1)
-    assert make_backbone(options, image_set(shape)).patch_size == patch_size
+    assert backbone_for(options, image_set(shape)).patch_size == patch_size
 
 
 @pytest.mark.parametrize(("name", "kind"), [("convit", ConViT), ("cait", CaiT)])
@@ -268,7 +268,7 @@ def test_the_backbone_is_what_the_options_say(name, kind):
         seed=5,
     )
     found = image_set((8, 8, 2))
-    backbone = make_backbone(options, found)
+    backbone = backbone_for(options, found)
     assert type(backbone) is kind
     mean, std = found.statistics()
     config = backbone.get_config()
