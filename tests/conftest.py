@@ -69,7 +69,10 @@ def _numpy_initializers():
 
             def he_normal(self, shape, dtype=None):
                 stddev = (2 / np.prod(shape[:-1])) ** 0.5 / 0.87962566
-                values = stddev * np.clip(rng.normal(size=shape), -2, 2)
+                values = rng.normal(size=shape)
+                while (beyond := np.abs(values) > 2).any():
+                    values[beyond] = rng.normal(size=beyond.sum())
+                values = stddev * values
                 return ops.convert_to_tensor(values.astype("float32"), dtype)
 
             patch.setattr(keras.initializers.HeNormal, "__call__", he_normal)

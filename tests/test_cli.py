@@ -15,9 +15,11 @@ import pytest
 from keras_mixvit import load, load_model
 from keras_mixvit.cli import OPTIONS, main
 from keras_mixvit.data import MixedPairDataset
+from keras_mixvit.models import MixMo
 from keras_mixvit.recipes import TrainingOptions
 from keras_mixvit.recipes.checkpoint import Checkpoint
 from keras_mixvit.recipes.train import has_matplotlib, scores
+from keras_mixvit.recipes.training_options import METHODS, RESIDUAL, TRANSFORMERS
 from tests.helpers import numpy
 from tests.recipes.tiny_run import WORDS, make_eager, write_images
 
@@ -376,6 +378,9 @@ def test_every_option_has_a_description():
         ("--patch-size=2", "patch_size", 2),
         ("--alpha=2", "alpha", 2.0),
         ("--learning-rate=1e-4", "learning_rate", 1e-4),
+        ("--repetitions=2", "repetitions", 2),
+        ("--pixel-mixing=mixup", "pixel_mixing", "mixup"),
+        ("--method=mimo", "method", "mimo"),
         ("--no-single", "single", False),
     ],
 )
@@ -391,6 +396,67 @@ def test_words_become_options(word, name, value, monkeypatch):
     expected = dataclasses.replace(TrainingOptions(), **{name: value})
     assert found == [expected]
     assert type(getattr(found[0], name)) is type(value)
+
+
+def test_words_of_a_method_become_its_options(monkeypatch):
+    found = []
+
+    def record(options, verbose):
+        found.append(options)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(sys.modules["keras_mixvit.cli"], "train", record)
+    words = ["--method=cut-mixmo", "--backbone=wideresnet", "--depth=16"]
+    words += ["--widening=2", "--r=5", "--probability=0.25", "--weight-decay=0"]
+    assert main(["train", *words]) == 1
+    expected = TrainingOptions(
+        method="cut-mixmo",
+        backbone="wideresnet",
+        depth=16,
+        widening=2,
+        r=5.0,
+        probability=0.25,
+        weight_decay=0.0,
+    )
+    assert found == [expected]
+
+
+def test_help_lists_the_methods_and_backbones(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for name in (*METHODS, *TRANSFORMERS, *RESIDUAL):
+        assert re.search(rf"[ (]{name}[, )]", text), name
+
+
+def test_mixmo_is_trained_on_a_residual_network(tmp_path, monkeypatch, capsys):
+    make_eager(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "120")
+    data = write_images(tmp_path / "three.npz", train=8)
+    output = tmp_path / "out"
+    words = ["train", "--method=cut-mixmo", "--backbone=wideresnet", "--no-single"]
+    words += [f"--data={data}", f"--output={output}", "--epochs=1", "--batch-size=8"]
+    words += ["--repetitions=2", "--pixel-mixing=cutmix"]
+    assert main(words) == 0
+    model = load_model(output / "model.keras")
+    assert type(model) is MixMo
+    assert (model.name, model.r, model.num_subnetworks) == ("cut_mixmo", 3.0, 2)
+    rows = json.loads((output / "results.json").read_text())
+    assert [row["model"] for row in rows] == [
+        "cut_mixmo ensemble",
+        "cut_mixmo subnetwork 0",
+        "cut_mixmo subnetwork 1",
+    ]
+    assert rows[0]["parameters"] == model.count_params()
+    assert all(np.isfinite(row["nll"]) and 0 <= row["accuracy"] <= 1 for row in rows)
+    with (output / "history.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert all(np.isfinite(float(value)) for value in row.values())
+    assert int(model.optimizer.iterations) == 2
+    # Features, not pixels, are mixed: there is no picture of them.
+    assert not (output / "mixed_samples.png").exists()
+    assert rows[0]["model"] in capsys.readouterr().out
 
 
 def test_a_finished_run_is_exported_and_the_path_is_told(finished, tmp_path, capsys):

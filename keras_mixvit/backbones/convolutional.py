@@ -26,7 +26,11 @@ class ConvolutionalBackbone(Backbone):
 
     def make_stem(self, name="stem"):
         images = keras.Input(self.image_shape, name="images")
-        grid = self._stem_convolution(normalized(images, self.mean, self.std))
+        # Variables of one model need paths of their own: PyTorch's trainer
+        # forgets all but one of those that share a path.
+        grid = self._stem_convolution(
+            normalized(images, self.mean, self.std), name.replace("stem", "convolution")
+        )
         return keras.Model(images, grid, name=name)
 
     def apply_blocks(self, grid, maps=None, between=None):

@@ -72,9 +72,9 @@ class PreActResNet(ConvolutionalBackbone):
             std=std,
         )
 
-    def _stem_convolution(self, images):
+    def _stem_convolution(self, images, name):
         conv = convolution(
-            64, stride=2, padding="valid", name="convolution", **self._layer_options
+            64, stride=2, padding="valid", name=name, **self._layer_options
         )
         return conv(ops.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0))))
 

@@ -73,9 +73,9 @@ class ResNet(ConvolutionalBackbone):
             std=std,
         )
 
-    def _stem_convolution(self, images):
+    def _stem_convolution(self, images, name):
         conv = convolution(
-            64, 7, stride=2, padding="valid", name="convolution", **self._layer_options
+            64, 7, stride=2, padding="valid", name=name, **self._layer_options
         )
         return conv(ops.pad(images, ((0, 0), (3, 3), (3, 3), (0, 0))))
 

@@ -93,8 +93,13 @@ class VisionTransformer(Backbone):
 
     def make_stem(self, name="stem"):
         images = keras.Input(self.image_shape, name="images")
+        # Variables of one model need paths of their own: PyTorch's trainer
+        # forgets all but one of those that share a path.
         embedding = PatchEmbedding(
-            self.width, self.patch_size, name="patch_embedding", dtype=self.dtype_policy
+            self.width,
+            self.patch_size,
+            name=name.replace("stem", "patch_embedding"),
+            dtype=self.dtype_policy,
         )
         grid = embedding(normalized(images, self.mean, self.std))
         return keras.Model(images, grid, name=name)

@@ -92,8 +92,8 @@ class WideResNet(ConvolutionalBackbone):
             std=std,
         )
 
-    def _stem_convolution(self, images):
-        return convolution(16, name="convolution", **self._layer_options)(images)
+    def _stem_convolution(self, images, name):
+        return convolution(16, name=name, **self._layer_options)(images)
 
     def _make_parts(self):
         self._parts.groups = [

@@ -127,7 +127,7 @@ def layout(model) -> dict[str, tuple]:
         entries[name] = (variable, member, shape if member is None else shape[1:])
 
     for m, stem in enumerate(stems):
-        kernel = stem.get_layer("convolution").kernel
+        kernel = stem.layers[-1].kernel
         add("conv1.weight" if members == 1 else f"list_conv1.{m}.weight", kernel)
     for layer in backbone.body.layers:
         if layer.name.startswith("group_"):

@@ -21,7 +21,7 @@ def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
     Args:
         path: Path of the file. `.safetensors` needs the package safetensors;
-            `.pth`, `.pt` and `.bin` need PyTorch, whatever the backend.
+            `.pth`, `.pt`, `.bin` and `.ckpt` need PyTorch, whatever the backend.
 
     Returns:
         Dict from names to arrays.
@@ -104,5 +104,6 @@ READERS = {
     ".pth": _read_pth,
     ".pt": _read_pth,
     ".bin": _read_pth,
+    ".ckpt": _read_pth,
     ".npz": _read_npz,
 }

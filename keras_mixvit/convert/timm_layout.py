@@ -94,7 +94,7 @@ def backbone_entries(backbone: VisionTransformer, stems=None) -> list[Entry]:
     body, trunk = backbone.body, backbone.trunk
     entries = []
     for stem in stems or [backbone.stem]:
-        embedding = stem.get_layer("patch_embedding")
+        embedding = stem.layers[-1]
         entries += [
             Entry("patch_embed.proj.weight", embedding.kernel, "patches"),
             Entry("patch_embed.proj.bias", embedding.bias, "same"),

@@ -2,7 +2,11 @@ import keras
 from keras import ops
 
 from keras_mixvit._checks import require, require_positive_integer
-from keras_mixvit.layers.convolution import batch_norm, convolution
+from keras_mixvit.layers.convolution import (
+    batch_norm,
+    convolution,
+    strided_shape,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
@@ -89,13 +93,7 @@ class BasicBlock(keras.layers.Layer):
         return hidden
 
     def compute_output_shape(self, input_shape):
-        batch, height, width, _ = input_shape
-        return (
-            batch,
-            -(-height // self.stride),
-            -(-width // self.stride),
-            self.filters,
-        )
+        return strided_shape(input_shape, self.stride, self.filters)
 
     def get_config(self):
         return {

@@ -59,3 +59,10 @@ def batch_norm(l2: float = 0.0, **kwargs) -> keras.layers.BatchNormalization:
 def regularizer(l2: float) -> keras.regularizers.L2 | None:
     """`l2` times the sum of squares, without a factor of a half, or nothing."""
     return keras.regularizers.L2(l2) if l2 else None
+
+
+def strided_shape(input_shape: tuple, stride: int, filters: int) -> tuple:
+    """Shape of a block's output, `None` where a side is not known."""
+    batch, *sides, _ = input_shape
+    sides = [None if side is None else -(-side // stride) for side in sides]
+    return (batch, *sides, filters)

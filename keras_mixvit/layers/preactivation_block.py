@@ -6,7 +6,11 @@ from keras_mixvit._checks import (
     require_choice,
     require_positive_integer,
 )
-from keras_mixvit.layers.convolution import batch_norm, convolution
+from keras_mixvit.layers.convolution import (
+    batch_norm,
+    convolution,
+    strided_shape,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
@@ -119,13 +123,7 @@ class PreActivationBlock(keras.layers.Layer):
         return hidden + shortcut
 
     def compute_output_shape(self, input_shape):
-        batch, height, width, _ = input_shape
-        return (
-            batch,
-            -(-height // self.stride),
-            -(-width // self.stride),
-            self.filters,
-        )
+        return strided_shape(input_shape, self.stride, self.filters)
 
     def get_config(self):
         return {

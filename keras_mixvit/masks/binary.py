@@ -12,7 +12,8 @@ class BinaryMasks(MaskSampler):
     """What binary masks share: a region for one input, the rest for the others.
 
     Each sample draws ratios from a symmetric Dirichlet distribution and, by
-    `draw_region`, a region of about the first ratio. With more than two
+    `draw_region`, a region for the first ratio, whose real share differs by
+    the rule of the family. With more than two
     inputs the others share the rest of the grid linearly, by their ratios
     (`mixing="dirichlet"`), or two inputs drawn at random are mixed
     (`mixing="two"`). Which input gets the region is drawn once per batch, so
@@ -60,15 +61,20 @@ class BinaryMasks(MaskSampler):
         """
 
     def draw(self, rng, batch_size, image_size, progress=0.0):
-        members = self.num_subnetworks
-        mixed = members if self.mixing == "dirichlet" else 2
-        ratios = rng.dirichlet([self.alpha] * mixed, batch_size)
-        region = self.draw_region(rng, ratios[:, 0], self.grid_shape(image_size))
+        members, alpha = self.num_subnetworks, self.alpha
+        others = members - 1 if self.mixing == "dirichlet" else 1
+        # The first ratio of a Dirichlet distribution does not depend on how the
+        # others share the rest, of which with ratio 1 there is none.
+        ratios = rng.dirichlet([alpha, others * alpha], batch_size)[:, 0]
+        region = self.draw_region(rng, ratios, self.grid_shape(image_size))
+        rest = (~region).astype("float32")
         masks = np.zeros((batch_size, members, *region.shape[1:]), "float32")
-        masks[:, 0] = region
-        if mixed == 2:
-            masks[:, 1] = ~region
+        roles = rng.permutation(members)
+        masks[:, roles[0]] = region
+        if others == 1:
+            masks[:, roles[1]] = rest
         else:
-            shares = ratios[:, 1:] / ratios[:, 1:].sum(axis=1, keepdims=True)
-            masks[:, 1:] = shares[:, :, None, None] * ~region[:, None]
-        return masks[:, rng.permutation(members)]
+            shares = rng.dirichlet([alpha] * others, batch_size).astype("float32")
+            for share, role in zip(shares.T, roles[1:], strict=True):
+                np.multiply(rest, share[:, None, None], out=masks[:, role])
+        return masks

@@ -3,7 +3,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from keras_mixvit._checks import require_positive_integer
+from keras_mixvit._checks import require, require_positive_integer
 from keras_mixvit.masks.mask_sampler import MaskSampler
 
 SHARES = (0.2, 0.8)
@@ -27,7 +27,8 @@ class CowMasks(MaskSampler):
             grid. Defaults to `1`.
 
     Raises:
-        ValueError: If `patch_size` is not a positive integer.
+        ValueError: If `patch_size` is not a positive integer, or the grid has a
+            single place.
 
     Example:
 
@@ -54,6 +55,11 @@ class CowMasks(MaskSampler):
         shares = rng.uniform(*SHARES, batch_size)
         sigmas = np.exp(rng.uniform(*np.log(WIDTHS), batch_size))
         height, width = self.grid_shape(image_size)
+        require(
+            height * width > 1,
+            "`image_size` must give a grid of more than one place.",
+            grid_shape=(height, width),
+        )
         noise = rng.standard_normal((batch_size, height, width))
         smooth = _smoothing(height, sigmas) @ noise @ _smoothing(width, sigmas)
         quantiles = np.array([NormalDist().inv_cdf(share) for share in shares])

@@ -10,9 +10,9 @@ from keras_mixvit.masks.binary import BinaryMasks
 class FMixMasks(BinaryMasks):
     """Masks of FMix: the highest places of low-pass filtered noise.
 
-    Gaussian noise is drawn in the frequency domain and divided by the
-    frequency to the power of `decay`; the region is the `round(ratio * h * w)`
-    highest places of its real part.
+    The frequencies of Gaussian noise are divided by their size to the power of
+    `decay`; the region is the `round(ratio * h * w)` highest places of what
+    comes out. The noise is real, so that no direction is preferred.
 
     Args:
         patch_size: Integer, the side in pixels of one place of the mixing
@@ -56,11 +56,10 @@ class FMixMasks(BinaryMasks):
         frequency = np.hypot(rows, columns)
         # The mean of the noise has the frequency 0: it is given the lowest other.
         lowest = 1 / max(grid_shape)
-        gains = np.maximum(frequency, lowest) ** -self.decay
-        shape = (len(ratios), *frequency.shape)
-        noise = rng.standard_normal((2, *shape))
-        spectrum = gains * (noise[0] + 1j * noise[1])
-        heights = np.fft.irfft2(spectrum, s=grid_shape).reshape(len(ratios), -1)
+        gains = (np.maximum(frequency, lowest) / lowest) ** -self.decay
+        noise = rng.standard_normal((len(ratios), height, width))
+        heights = np.fft.irfft2(gains * np.fft.rfft2(noise), s=grid_shape)
+        heights = heights.reshape(len(ratios), -1)
         count = np.round(ratios * height * width).astype(int)
         # Sorted from the lowest, with a place above the highest for a count of 0.
         levels = np.pad(

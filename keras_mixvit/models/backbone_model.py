@@ -206,6 +206,17 @@ class BackboneModel(MIMOModel):
             networks[key] = keras.Model(images, chosen, name="attention")
         return networks[key]
 
+    def _connect(self, training_network, inference_network):
+        super()._connect(training_network, inference_network)
+        paths = [variable.path for variable in self.variables]
+        shared = sorted({path for path in paths if paths.count(path) > 1})
+        require(
+            not shared,
+            "`backbone` must give its variables paths of their own, of which PyTorch's "
+            "trainer keeps one each.",
+            shared=shared,
+        )
+
     def _make_heads(self, count):
         return SubnetworkHeads(
             self.num_classes,

@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_mixvit._checks import require
 from keras_mixvit.data.array_checks import require_images, require_labels
+from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.masks.mask_sampler import require_masks
 
 
@@ -12,8 +13,18 @@ def is_pair(x) -> bool:
     return isinstance(x, dict) and "masks" in x
 
 
+def require_pairs(model) -> None:
+    """Requires a model to take mixed pairs."""
+    require(
+        model.takes_pairs,
+        "`x` must be images: an ensemble takes no mixed pairs.",
+        model=model.name,
+    )
+
+
 def check_dataset(model, dataset) -> None:
     """Requires a `MixedPairDataset` to fit a model."""
+    require_pairs(model)
     require(
         dataset.image_shape == model.image_shape,
         f"`x` must have images of shape {model.image_shape}.",
@@ -40,10 +51,14 @@ def check_dataset(model, dataset) -> None:
 
 def check_arrays(model, x, y) -> None:
     """Requires NumPy arrays of images, or of mixed pairs, to fit a model."""
+    if isinstance(x, MixedPairDataset):
+        require_pairs(model)
     if isinstance(x, dict) and all(isinstance(v, np.ndarray) for v in x.values()):
+        require_pairs(model)
+        needed = sorted(model.training_network.input)
         require(
-            set(x) >= {"images", "masks"},
-            "`x` must have the keys `images` and `masks`.",
+            set(x) >= set(needed),
+            f"`x` must have the keys {', '.join(f'`{name}`' for name in needed)}.",
             keys=sorted(x),
         )
         images = require_images("images", x["images"], rank=5)
@@ -54,6 +69,13 @@ def check_arrays(model, x, y) -> None:
             shape=images.shape,
         )
         require_masks(x["masks"], (len(images), *masks_shape(model)))
+        if "partners" in needed:
+            partners = x["partners"]
+            require(
+                np.all((partners >= 0) & (partners < len(images))),
+                f"`partners` must be in 0 to {len(images) - 1}.",
+                range=(int(partners.min()), int(partners.max())),
+            )
         if isinstance(y, np.ndarray):
             require_labels("y", y, model.num_classes, rank=2)
     elif isinstance(x, np.ndarray):

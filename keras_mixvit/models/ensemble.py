@@ -54,9 +54,10 @@ class Ensemble(MIMOModel):
         name: str = "ensemble",
         dtype=None,
     ):
-        models = list(models)
         require(
-            len(models) > 0 and all(isinstance(m, MIMOModel) for m in models),
+            isinstance(models, (list, tuple))
+            and len(models) > 0
+            and all(isinstance(model, MIMOModel) for model in models),
             "`models` must be a list of models of this library.",
             models=models,
         )
@@ -80,7 +81,7 @@ class Ensemble(MIMOModel):
             name=name,
             dtype=models[0].dtype_policy if dtype is None else dtype,
         )
-        self.models = models
+        self.models = list(models)
         images = keras.Input(self.image_shape, name="images")
         # Under names of their own: a graph refuses two of one name.
         graphs = [
@@ -102,6 +103,14 @@ class Ensemble(MIMOModel):
     def learns_from_images(self) -> bool:
         """False: its models are trained, one by one."""
         return False
+
+    @property
+    def takes_pairs(self) -> bool:
+        """False: there is no mixture that all of its models learn from."""
+        return False
+
+    def train_step(self, *args):
+        self.fit()
 
     def fit(self, *args, **kwargs):
         """Refuses: the models of an ensemble are trained one by one.

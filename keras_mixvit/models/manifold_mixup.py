@@ -87,7 +87,7 @@ class ManifoldMixUp(SingleNetwork):
         grid = self.backbone.apply_blocks(grid, between=mixed)
         require(
             len(mixed_at) == self.places,
-            "`places` must not exceed 1 and the groups of the backbone.",
+            "`places` must not exceed 1 plus the number of groups of the backbone.",
             places=self.places,
             groups=len(mixed_at) - 1,
         )

@@ -9,7 +9,7 @@ from keras_mixvit._checks import (
     require_positive_integer,
 )
 from keras_mixvit.models.checked_model import CheckedModel
-from keras_mixvit.models.data_checks import is_pair
+from keras_mixvit.models.data_checks import is_pair, require_pairs
 from keras_mixvit.models.ensembling import ensemble_logits
 from keras_mixvit.models.export_checks import require_export
 from keras_mixvit.models.export_options import export_options
@@ -93,6 +93,11 @@ class MIMOModel(CheckedModel):
         """Whether `fit` takes images that are not mixed."""
         return self.num_subnetworks == 1
 
+    @property
+    def takes_pairs(self) -> bool:
+        """Whether the model can be called on mixed pairs."""
+        return True
+
     def __dir__(self):
         # Keras saves what `dir` lists. Weights are saved with the layers
         # alone, so that a file does not depend on the graphs around them.
@@ -104,6 +109,7 @@ class MIMOModel(CheckedModel):
             logits = self.inference_network(inputs, training=training)
             return ensemble_logits(logits, self.ensemble_of)
         if "masks" in inputs:
+            require_pairs(self)
             return self.training_network(inputs, training=training)
         return self.inference_network(inputs["images"], training=training)
 

@@ -113,6 +113,8 @@ def has_matplotlib() -> bool:
 
 
 def _fit(model, dataset, validation, place, options, verbose):
+    # The rule of the learning rate counts the repetitions that there are.
+    options = dataclasses.replace(options, repetitions=dataset.repetitions)
     # Pixel and manifold mixing bring soft labels, for which this loss is.
     model.compile(
         _optimizer(model, options, options.epochs * len(dataset)),

@@ -14,7 +14,7 @@ WEIGHTS = {
     "head.weight": np.arange(6, dtype="float32").reshape(2, 3),
     "head.bias": np.array([0.5, -0.5], "float32"),
 }
-SUFFIXES = (".npz", ".safetensors", ".pth", ".pt", ".bin")
+SUFFIXES = (".npz", ".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 
 
 def save(weights, path):
@@ -188,7 +188,7 @@ def test_a_checkpoint_of_other_things_than_tensors_is_refused(content, tmp_path)
 def test_an_unknown_ending_is_refused(name, tmp_path):
     path = tmp_path / name
     path.write_bytes(b"")
-    message = "`path` must end in one of .safetensors, .pth, .pt, .bin, .npz."
+    message = "`path` must end in one of .safetensors, .pth, .pt, .bin, .ckpt, .npz."
     assert refused(path).startswith(message)
 
 

@@ -1,3 +1,4 @@
+import json
 import re
 
 import keras
@@ -170,6 +171,57 @@ def test_logits_are_float32_under_mixed_precision(policy):
     assert logits.shape == (None, 2, 4)
 
 
+@pytest.mark.parametrize("num_subnetworks", [1, 3])
+def test_heads_start_as_the_initializer_draws_one_head(num_subnetworks):
+    class Ramp(keras.initializers.Initializer):
+        """Numbers each input, from 0, in every column."""
+
+        def __call__(self, shape, dtype=None):
+            features, columns = shape
+            return ops.convert_to_tensor(
+                np.arange(features)[:, None] + np.arange(columns) / 100, dtype
+            )
+
+    heads = SubnetworkHeads(4, num_subnetworks, initializer=Ramp())
+    heads.build((None, 5))
+    kernel = numpy(heads.kernel)
+    assert kernel.shape == (num_subnetworks, 5, 4)
+    np.testing.assert_array_equal(np.floor(kernel), np.arange(5)[:, None] + 0 * kernel)
+    # No two heads share a draw.
+    assert len(np.unique(kernel[:, 0])) == 4 * num_subnetworks
+    np.testing.assert_array_equal(numpy(heads.bias), 0.0)
+
+
+def test_heads_start_from_a_normal_of_two_hundredths_without_an_initializer():
+    heads = SubnetworkHeads(50, 2)
+    heads.build((None, 60))
+    np.testing.assert_allclose(numpy(heads.kernel).std(), 0.02, rtol=0.05)
+
+
+def test_every_parameter_of_heads_is_in_the_l2_loss():
+    heads = SubnetworkHeads(num_classes=4, num_subnetworks=3, l2=0.01)
+    heads.build((None, 5))
+    set_weights(heads)
+    squares = np.sum(wide(heads.kernel) ** 2) + np.sum(wide(heads.bias) ** 2)
+    loss = sum(float(numpy(term)) for term in heads.losses)
+    np.testing.assert_allclose(loss, 0.01 * squares, rtol=1e-5)
+    plain = SubnetworkHeads(4, 3)
+    plain.build((None, 5))
+    assert plain.losses == []
+
+
+@pytest.mark.parametrize(
+    "initializer", [None, "he_normal", keras.initializers.RandomNormal(stddev=0.01)]
+)
+def test_config_of_heads_keeps_initializer_and_l2(initializer):
+    heads = SubnetworkHeads(4, 2, initializer, 0.01)
+    serialised = keras.saving.serialize_keras_object(heads)
+    copy = keras.saving.deserialize_keras_object(json.loads(json.dumps(serialised)))
+    assert copy.get_config() == heads.get_config()
+    assert type(copy.initializer) is type(heads.initializer)
+    assert copy.l2 == 0.01
+
+
 @pytest.mark.parametrize("subnetwork", [-1, 3])
 def test_subnetwork_must_be_an_index(subnetwork):
     heads = SubnetworkHeads(num_classes=4, num_subnetworks=3)
@@ -277,6 +329,10 @@ def test_both_branches_of_a_block_are_dropped_apart():
             lambda: SubnetworkHeads(10, 0),
             "`num_subnetworks` must be an integer of at least 1. "
             "Received: num_subnetworks=0",
+        ),
+        (
+            lambda: SubnetworkHeads(10, 2, l2=-0.5),
+            "`l2` must not be negative. Received: l2=-0.5",
         ),
         (
             lambda: TransformerBlock(TalkingHeadsAttention(1), mlp_ratio=0),

@@ -1,0 +1,369 @@
+"""CutMix and MixUp in pixels: what is in the images and what labels say of it."""
+
+import numpy as np
+import pytest
+
+from keras_mixvit.data import ManifoldMixing, PixelMixing
+from keras_mixvit.masks import ConstantMasks, CutMixMasks, LinearMasks
+from tests.data.test_mixed_pair_dataset import Wrong, indices, numbered, pairs, same
+
+COUNT = 40
+ONE = ConstantMasks(2, num_subnetworks=1)
+# Every image of every sample is mixed.
+ALWAYS = PixelMixing(probability=1.0)
+CASES = {
+    "single": ONE,
+    "boxes": CutMixMasks(1),
+    "boxes of patches": CutMixMasks(2, alpha=0.3),
+    "linear": LinearMasks(2),
+    "three inputs": CutMixMasks(2, 3),
+}
+
+
+def mixed(masks=ONE, pixel_mixing=ALWAYS, shape=(12, 8, 1), **changes):
+    options = {"batch_size": 20, "num_classes": COUNT, "epochs": 6, **changes}
+    x = numbered(COUNT, shape)
+    return pairs(
+        x=x, y=np.arange(COUNT), masks=masks, pixel_mixing=pixel_mixing, **options
+    )
+
+
+def batches(masks, pixel_mixing=ALWAYS, **changes):
+    """Own images, pixels, masks and labels of many batches.
+
+    Without pixel mixing the same seed gives the same pairs and masks, which
+    tells what the own image of each input is.
+    """
+    plain = mixed(masks, None, **changes)
+    mixture = mixed(masks, pixel_mixing, **changes)
+    for epoch in range(6):
+        for index in range(2):
+            before, _ = plain.batch(epoch, index)
+            inputs, labels = mixture.batch(epoch, index)
+            np.testing.assert_array_equal(before["masks"], inputs["masks"])
+            yield indices(before), inputs["images"][..., 0], inputs["masks"], labels
+
+
+def share_of(labels, own):
+    """What labels say of the class of the own image."""
+    return np.take_along_axis(labels, own[..., None], -1)[..., 0]
+
+
+def box_of(inside):
+    """First and last row and column, if the pixels are a filled box."""
+    rows, columns = np.nonzero(inside.any(axis=1))[0], np.nonzero(inside.any(axis=0))[0]
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    return (top, bottom, left, right) if inside[top:bottom, left:right].all() else None
+
+
+def is_clipped_box(inside):
+    """Whether pixels are an even box, or one that the border clips."""
+    if not inside.any():
+        return True
+    box = box_of(inside)
+    if box is None:
+        return False
+    for low, high, side in zip(box[::2], box[1::2], inside.shape, strict=True):
+        if (high - low) % 2 and low > 0 and high < side:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("masks", CASES.values(), ids=CASES)
+def test_one_image_is_in_a_box_and_the_other_around_it(masks):
+    for own, images, _, labels in batches(masks):
+        for place in np.ndindex(*own.shape):
+            is_own = images[place] == own[place]
+            values = set(np.unique(images[place])) | {own[place]}
+            assert len(values) <= 2
+            boxes = (is_clipped_box(is_own), is_clipped_box(~is_own))
+            # A single network has its own image in the box.
+            assert boxes[0] if own.shape[1] == 1 else any(boxes)
+            assert set(np.nonzero(labels[place])[0]) <= values
+
+
+@pytest.mark.parametrize("masks", CASES.values(), ids=CASES)
+def test_labels_have_the_share_that_the_masks_leave_visible(masks):
+    size, shares = masks.patch_size, []
+    for own, images, grids, labels in batches(masks):
+        is_own = images == own[..., None, None]
+        for place in np.ndindex(*own.shape):
+            visible = whole = 0.0
+            for row, column in np.ndindex(*images.shape[2:]):
+                weight = float(grids[place][row // size, column // size])
+                visible += weight * is_own[place][row, column]
+                whole += weight
+            if whole:
+                shares.append((share_of(labels, own)[place], visible / whole))
+        np.testing.assert_allclose(labels.sum(axis=-1), 1, atol=1e-6)
+    found, expected = np.transpose(shares)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    # Shares that hardly differ would say little.
+    assert np.std(found) > 0.1
+
+
+@pytest.mark.parametrize("kind", ["cutmix", "mixup"])
+@pytest.mark.parametrize("masks", list(CASES.values())[1:], ids=list(CASES)[1:])
+def test_with_several_inputs_the_own_image_is_predominant(masks, kind):
+    found = [
+        share_of(labels, own)
+        for own, *_, labels in batches(masks, PixelMixing(kind, 1.0))
+    ]
+    assert np.min(found) >= 0.5 - 1e-6
+    assert np.max(found) <= 1
+    assert np.mean(found) < 0.95
+
+
+@pytest.mark.parametrize("kind", ["cutmix", "mixup"])
+def test_with_one_input_images_do_not_change_places(kind):
+    found, areas = [], []
+    for own, images, _, labels in batches(ONE, PixelMixing(kind, 1.0)):
+        found.append(share_of(labels, own))
+        areas.append(np.mean(images == own[..., None, None], axis=(2, 3)))
+    assert np.mean(np.concatenate(found) < 0.5) > 0.3
+    if kind == "cutmix":
+        np.testing.assert_allclose(found, areas, atol=1e-6)
+
+
+def test_linear_masks_leave_the_share_of_the_pixels():
+    for own, images, _, labels in batches(LinearMasks(2, 3)):
+        area = np.mean(images == own[..., None, None], axis=(2, 3))
+        np.testing.assert_allclose(share_of(labels, own), area, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["cutmix", "mixup"])
+def test_an_input_that_is_wholly_hidden_has_the_share_of_its_pixels(kind):
+    masks = np.zeros((8, 2, 2, 3), "float32")
+    masks[:, 1] = 1
+    dataset = pairs(
+        masks=Wrong(masks), num_classes=24, pixel_mixing=PixelMixing(kind, 1.0)
+    )
+    plain = pairs(masks=Wrong(masks))
+    for index in range(3):
+        inputs, labels = dataset[index]
+        own = indices(plain[index][0])
+        assert np.all(np.isfinite(labels))
+        np.testing.assert_allclose(labels.sum(axis=-1), 1, atol=1e-6)
+        share = share_of(labels, own)[:, 0]
+        assert np.all(share >= 0.5 - 1e-6)
+        if kind == "cutmix":
+            is_own = inputs["images"][:, 0] == own[:, 0, None, None, None]
+            np.testing.assert_allclose(share, is_own.mean(axis=(1, 2, 3)), atol=1e-6)
+
+
+@pytest.mark.parametrize("masks", [ONE, LinearMasks(2)], ids=["one", "two"])
+def test_mixup_interpolates_pixels_as_labels(masks):
+    for own, images, _, labels in batches(masks, PixelMixing("mixup", 1.0)):
+        assert np.all(images == images[:, :, :1, :1])
+        value = images[:, :, 0, 0]
+        np.testing.assert_allclose(value, labels @ np.arange(COUNT), atol=1e-4)
+        np.testing.assert_allclose(labels.sum(axis=-1), 1, atol=1e-6)
+        assert np.all(np.count_nonzero(labels, axis=-1) <= 2)
+        assert np.all(share_of(labels, own) > 0)
+
+
+def ratios(mixing, members=2, count=4000):
+    """Shares that are drawn for many samples under equal masks."""
+    masks = np.full((count, members, 2, 2), 1 / members, "float32")
+    rng = np.random.default_rng(0)
+    return mixing.draw(rng, (count, members), (4, 4), masks)
+
+
+@pytest.mark.parametrize(("probability", "limit"), [(0.0, 0), (0.5, 0.035), (1.0, 0)])
+def test_the_probability_is_of_each_input_on_its_own(probability, limit):
+    _, shares = ratios(PixelMixing("mixup", probability))
+    is_mixed = shares < 1
+    for member in range(2):
+        assert abs(is_mixed[:, member].mean() - probability) <= limit
+    assert abs(is_mixed.all(axis=1).mean() - probability**2) <= limit
+
+
+def test_the_default_is_cutmix_of_half_the_inputs():
+    assert PixelMixing() == PixelMixing("cutmix", 0.5, 1.0)
+    own, images, _, labels = (
+        np.concatenate(part) for part in zip(*batches(ONE, PixelMixing()), strict=True)
+    )
+    untouched = np.all(images == own[..., None, None], axis=(2, 3))
+    # A box may hold the whole image, or the image may be its own partner.
+    assert 0.4 < untouched.mean() < 0.65
+    np.testing.assert_array_equal(share_of(labels, own)[untouched], 1)
+
+
+@pytest.mark.parametrize("alpha", [0.3, 1.0])
+def test_ratios_are_of_a_beta_distribution(alpha):
+    _, shares = ratios(PixelMixing("mixup", 1.0, alpha), members=1)
+    assert shares.mean() == pytest.approx(0.5, abs=0.03)
+    assert shares.var() == pytest.approx(1 / (8 * alpha + 4), rel=0.1)
+
+
+def test_boxes_have_the_mean_size_of_clipped_boxes():
+    masks = np.ones((4000, 1, 32, 32), "float32")
+    rng = np.random.default_rng(0)
+    pixels, shares = ALWAYS.draw(rng, (4000, 1), (32, 32), masks)
+    # Simulated on its own: even sides around a centre, clipped.
+    rng = np.random.default_rng(1)
+    half = np.floor(32 * rng.random(4000) ** 0.5) // 2
+    sides = []
+    for _ in range(2):
+        center = rng.integers(32, size=4000)
+        sides.append(np.minimum(center + half, 32) - np.maximum(center - half, 0))
+    expected = np.mean(sides[0] * sides[1]) / 32**2
+    assert shares.mean() == pytest.approx(expected, abs=0.015)
+    assert pixels.mean() == pytest.approx(shares.mean(), abs=1e-6)
+
+
+def test_partners_are_drawn_from_the_whole_data_set():
+    dataset = mixed(batch_size=4, epochs=120, pixel_mixing=PixelMixing("mixup", 1.0))
+    plain = mixed(batch_size=4, epochs=120, pixel_mixing=None)
+    partners, outside = [], []
+    for epoch in range(120):
+        own = indices(plain.batch(epoch, 0)[0])
+        _, labels = dataset.batch(epoch, 0)
+        for sample in range(4):
+            others = set(np.nonzero(labels[sample, 0])[0]) - {own[sample, 0]}
+            partners += others
+            outside += [not others & set(own[:, 0])] * len(others)
+    assert np.mean(outside) > 0.8
+    assert len(set(partners)) == COUNT
+
+
+def test_a_partner_may_be_the_image_itself():
+    mixing = PixelMixing("mixup", 1.0)
+    found = [labels.max(axis=-1) for *_, labels in batches(LinearMasks(2), mixing)]
+    assert np.sum(np.isclose(found, 1, atol=1e-6)) > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "served"),
+    [
+        ("cutmix", "uint8", "uint8"),
+        ("cutmix", "float64", "float32"),
+        ("cutmix", "float16", "float32"),
+        ("mixup", "uint8", "float32"),
+        ("mixup", "uint16", "float32"),
+        ("mixup", "float64", "float32"),
+    ],
+)
+def test_cutmix_keeps_the_dtype_of_images_and_mixup_has_floats(kind, given, served):
+    changes = {"num_classes": 24, "pixel_mixing": PixelMixing(kind)}
+    inputs, labels = pairs(x=numbered(24, dtype=given), **changes)[0]
+    assert inputs["images"].dtype == served
+    assert labels.dtype == "float32"
+    expected, _ = pairs(**changes)[0]
+    np.testing.assert_allclose(inputs["images"], expected["images"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["cutmix", "mixup"])
+def test_soft_labels_are_mixed(kind):
+    soft = np.random.default_rng(0).dirichlet(np.ones(5), COUNT)
+    options = {"y": soft, "masks": LinearMasks(2), "batch_size": 20}
+    x, mixing = numbered(COUNT, (4, 4, 1)), PixelMixing(kind, 1.0)
+    _, labels = pairs(x=x, **options, pixel_mixing=mixing)[0]
+    # One-hot labels of the images tell who was mixed with whom.
+    options["y"] = np.eye(COUNT)
+    _, known = pairs(x=x, **options, pixel_mixing=mixing)[0]
+    assert labels.shape == (20, 2, 5)
+    np.testing.assert_allclose(labels, known @ soft, atol=1e-6)
+
+
+@pytest.mark.parametrize("order", ["random", "by_ratio"])
+def test_mixed_images_and_labels_change_places_with_their_masks(order):
+    masks, mixing = LinearMasks(2), PixelMixing("mixup", 1.0)
+    drawn, changed = mixed(masks, mixing), mixed(masks, mixing, member_order=order)
+    moved = 0
+    for index in range(2):
+        (before, old), (after, new) = drawn[index], changed[index]
+        np.testing.assert_allclose(
+            after["images"][:, :, 0, 0, 0], new @ np.arange(COUNT), atol=1e-4
+        )
+        for sample in range(20):
+            same_place = np.array_equal(before["masks"][sample], after["masks"][sample])
+            step = 1 if same_place else -1
+            np.testing.assert_array_equal(new[sample], old[sample, ::step])
+            moved += not same_place
+    assert moved > 0
+
+
+def test_repeated_images_are_mixed_each_on_its_own():
+    dataset = mixed(LinearMasks(2), PixelMixing("mixup", 1.0), repetitions=10)
+    _, labels = dataset[0]
+    assert len({row.tobytes() for row in labels.reshape(-1, COUNT)}) > 30
+
+
+@pytest.mark.parametrize("kind", ["cutmix", "mixup"])
+def test_mixing_is_a_function_of_seed_epoch_and_batch(kind):
+    def dataset(seed=0):
+        return mixed(CutMixMasks(2), PixelMixing(kind), seed=seed)
+
+    used = dataset()
+    used.batch(0, 0)
+    assert same(used.batch(2, 1), dataset().batch(2, 1))
+    for other in (used.batch(2, 0), used.batch(1, 1), dataset(1).batch(2, 1)):
+        assert not same(used.batch(2, 1), other)
+
+
+def test_the_caller_keeps_his_images():
+    x = numbered(24, dtype="uint8")
+    before = x.copy()
+    dataset = pairs(x=x, num_classes=24, pixel_mixing=ALWAYS)
+    dataset[0][0]["images"][:] = 99
+    np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            {"kind": "fmix"},
+            r"`kind` must be one of 'cutmix', 'mixup'\. Received: kind='fmix'",
+        ),
+        (
+            {"probability": 1.5},
+            r"`probability` must be in \[0, 1\]\. Received: probability=1\.5",
+        ),
+        (
+            {"probability": -0.5},
+            r"`probability` must be in \[0, 1\]\. Received: probability=-0\.5",
+        ),
+        (
+            {"probability": float("nan")},
+            r"`probability` must be in \[0, 1\]\. Received: probability=nan",
+        ),
+        (
+            {"alpha": 0},
+            r"`alpha` must be a positive finite number\. Received: alpha=0",
+        ),
+        (
+            {"alpha": float("nan")},
+            r"`alpha` must be a positive finite number\. Received: alpha=nan",
+        ),
+    ],
+)
+def test_wrong_options_are_refused(options, text):
+    with pytest.raises(ValueError, match=text):
+        PixelMixing(**options)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        (
+            {"pixel_mixing": PixelMixing()},
+            r"`num_classes` must be given with `pixel_mixing` and integer labels\. "
+            r"Received: num_classes=None",
+        ),
+        (
+            {"pixel_mixing": "cutmix", "num_classes": 24},
+            r"`pixel_mixing` must be a `PixelMixing` or None\. "
+            r"Received: pixel_mixing='cutmix'",
+        ),
+        (
+            {"pixel_mixing": ManifoldMixing(), "num_classes": 24},
+            r"`pixel_mixing` must be a `PixelMixing` or None\. "
+            r"Received: pixel_mixing=ManifoldMixing\(",
+        ),
+    ],
+)
+def test_a_data_set_that_it_does_not_fit_is_refused(changes, text):
+    with pytest.raises(ValueError, match=text):
+        pairs(**changes)
