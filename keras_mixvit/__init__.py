@@ -8,7 +8,16 @@ except ModuleNotFoundError as error:
         "KERAS_BACKEND to the one that is installed: jax, tensorflow or torch."
     ) from error
 
-from keras_mixvit import backbones, convert, data, layers, masks, metrics, models
+from keras_mixvit import (
+    augmentation,
+    backbones,
+    convert,
+    data,
+    layers,
+    masks,
+    metrics,
+    models,
+)
 from keras_mixvit.backbones import (
     CaiT,
     ConViT,
@@ -40,6 +49,7 @@ __all__ = [
     "ResNet",
     "SingleNetwork",
     "WideResNet",
+    "augmentation",
     "backbones",
     "convert",
     "data",

@@ -18,6 +18,7 @@ from keras import ops
 import keras_mixvit
 from keras_mixvit import (
     analysis,
+    augmentation,
     backbones,
     cli,
     convert,
@@ -29,7 +30,17 @@ from keras_mixvit import (
     recipes,
 )
 
-PACKAGES = (layers, backbones, convert, models, metrics, masks, data, recipes)
+PACKAGES = (
+    augmentation,
+    layers,
+    backbones,
+    convert,
+    models,
+    metrics,
+    masks,
+    data,
+    recipes,
+)
 PUBLIC = {
     name: getattr(package, name)
     for package in (*PACKAGES, analysis)
@@ -37,7 +48,7 @@ PUBLIC = {
 }
 CLASSES = {name: item for name, item in PUBLIC.items() if inspect.isclass(item)}
 # Classes to derive from, whose constructor the derived classes call.
-BASES = {"Backbone", "BinaryMasks", "MIMOModel", "MaskSampler"}
+BASES = {"Augmentation", "Backbone", "BinaryMasks", "MIMOModel", "MaskSampler"}
 SERIALISABLE = sorted(
     name
     for name, item in CLASSES.items()
@@ -101,6 +112,17 @@ def backbone():
 
 # Arguments of every public class, none of them at its default value.
 ARGUMENTS = {
+    "Augment": lambda: {"augmentations": (augmentation.PadCrop(),)},
+    "AutoAugment": lambda: {"policy": "imagenet", "fill": 0.0},
+    "HorizontalFlip": lambda: {"probability": 0.25},
+    "PadCrop": lambda: {"padding": 2},
+    "RandAugment": lambda: {
+        "num_operations": 3,
+        "magnitude": 5.0,
+        "deviation": 0.0,
+        "fill": 0.0,
+    },
+    "RandomErasing": lambda: {"probability": 0.5, "mean": 0.0, "std": (1.0, 2.0, 3.0)},
     "MLP": lambda: {"hidden_width": 8, "dropout_rate": 0.1, "seed": 3},
     "BasicBlock": lambda: {"filters": 4, "stride": 2, "l2": 0.01},
     "BinarizedPatchCutMix": lambda: {
@@ -262,6 +284,7 @@ ARGUMENTS = {
         "input_repetition": 0.5,
         "member_order": "random",
         "num_classes": 5,
+        "augment": augmentation.Augment([augmentation.PadCrop(1)]),
         "pixel_mixing": data.PixelMixing(),
         "manifold_mixing": data.ManifoldMixing(),
         "workers": 2,

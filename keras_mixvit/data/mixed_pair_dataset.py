@@ -6,6 +6,7 @@ from keras_mixvit._checks import (
     require_choice,
     require_positive_integer,
 )
+from keras_mixvit.augmentation import Augment
 from keras_mixvit.data.array_checks import require_images, require_labels
 from keras_mixvit.data.manifold_mixing import ManifoldMixing
 from keras_mixvit.data.pairing import ordered, paired
@@ -31,6 +32,7 @@ def mixed_pair_dataset(
     input_repetition: float = 0.0,
     member_order: str | None = None,
     num_classes: int | None = None,
+    augment: Augment | None = None,
     pixel_mixing: PixelMixing | None = None,
     manifold_mixing: ManifoldMixing | None = None,
     workers: int = 1,
@@ -70,6 +72,8 @@ def mixed_pair_dataset(
             `None`.
         num_classes: Integer K, to make soft labels of integers, which pixel
             and manifold mixing need, or `None`. Defaults to `None`.
+        augment: `Augment` of uint8 images, drawn anew for each time that an
+            image stands in a batch, or `None` for none. Defaults to `None`.
         pixel_mixing: `PixelMixing`, or `None` for none. Defaults to `None`.
         manifold_mixing: `ManifoldMixing`, for `ManifoldMixUp` models, or
             `None` for none. Defaults to `None`.
@@ -113,6 +117,7 @@ def mixed_pair_dataset(
         input_repetition=input_repetition,
         member_order=member_order,
         num_classes=num_classes,
+        augment=augment,
         pixel_mixing=pixel_mixing,
         manifold_mixing=manifold_mixing,
         workers=workers,
@@ -141,6 +146,7 @@ class MixedPairDataset(keras.utils.PyDataset):
         input_repetition,
         member_order,
         num_classes,
+        augment,
         pixel_mixing,
         manifold_mixing,
         workers,
@@ -200,7 +206,18 @@ class MixedPairDataset(keras.utils.PyDataset):
         self.repetitions = repetitions
         self.input_repetition = input_repetition
         self.member_order = member_order
+        require(
+            augment is None or isinstance(augment, Augment),
+            "`augment` must be an `Augment` or None.",
+            augment=augment,
+        )
+        require(
+            augment is None or self.x.dtype == np.uint8,
+            "`x` must be uint8 where images are augmented.",
+            dtype=str(self.x.dtype),
+        )
         self.num_classes = num_classes
+        self.augment = augment
         self.pixel_mixing = pixel_mixing
         self.manifold_mixing = manifold_mixing
         if num_classes is not None and self.y.ndim == 1:
@@ -270,7 +287,7 @@ class MixedPairDataset(keras.utils.PyDataset):
         masks = self.masks.draw(rng, len(pairs), self.image_shape[:2], progress)
         masks = np.asarray(masks).astype("float32", copy=False)
         require_masks(masks, (len(pairs), *self.masks_shape))
-        images, labels = self._images(pairs), self.y[pairs]
+        images, labels = self._images(rng, pairs), self.y[pairs]
         if self.pixel_mixing is not None:
             images, labels = self._mixed_in_pixels(rng, images, labels, masks)
         images, masks, labels = ordered(rng, self.member_order, images, masks, labels)
@@ -283,8 +300,11 @@ class MixedPairDataset(keras.utils.PyDataset):
             labels = share * labels + (1 - share) * labels[partners]
         return inputs, labels
 
-    def _images(self, indices):
+    def _images(self, rng, indices):
         images = self.x[indices]
+        if self.augment is not None:
+            augmented = self.augment(rng, images.reshape(-1, *self.image_shape))
+            images = augmented.reshape(images.shape)
         is_float = images.dtype.kind == "f"
         return images.astype("float32", copy=False) if is_float else images
 
@@ -295,7 +315,7 @@ class MixedPairDataset(keras.utils.PyDataset):
         )
         shares = shares[..., None].astype("float32")
         labels = shares * labels + (1 - shares) * self.y[partners]
-        pixels, others = pixels[..., None], self._images(partners)
+        pixels, others = pixels[..., None], self._images(rng, partners)
         if self.pixel_mixing.kind == "cutmix":
             return np.where(pixels > 0.5, images, others), labels
         return pixels * images + (1 - pixels) * others, labels

@@ -1,0 +1,40 @@
+import abc
+
+import numpy as np
+
+
+class Augmentation(abc.ABC):
+    """A change of images whose chance is drawn in NumPy, apart from the change.
+
+    A subclass gives `draw`, a pure function of its generator, and `apply`,
+    which is written against an array namespace: `numpy` in the pipeline,
+    `keras.ops` in a compiled step.
+    """
+
+    @abc.abstractmethod
+    def draw(
+        self, rng: np.random.Generator, count: int, image_shape: tuple[int, int, int]
+    ) -> dict[str, np.ndarray]:
+        """Draws what is done to each of some images.
+
+        Args:
+            rng: The only source of chance.
+            count: Integer B, the number of images.
+            image_shape: Tuple of integers (H, W, C).
+
+        Returns:
+            Dict of arrays `(B, ...)`.
+        """
+
+    @abc.abstractmethod
+    def apply(self, images, draws, xp=np):
+        """Changes images as was drawn.
+
+        Args:
+            images: Array `(B, H, W, C)` in 0 to 255, of a floating dtype.
+            draws: What `draw` gave.
+            xp: Array namespace. Defaults to `numpy`.
+
+        Returns:
+            Array `(B, H, W, C)`.
+        """

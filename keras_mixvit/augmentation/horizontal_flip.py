@@ -1,0 +1,46 @@
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_mixvit._checks import require
+from keras_mixvit.augmentation.arrays import per_image
+from keras_mixvit.augmentation.augmentation import Augmentation
+
+
+@dataclass(frozen=True)
+class HorizontalFlip(Augmentation):
+    """Mirrors some images, left to right.
+
+    Args:
+        probability: Float in [0, 1], the share of images. Defaults to `0.5`.
+
+    Raises:
+        ValueError: If `probability` is not in [0, 1].
+
+    Example:
+
+    ```python
+    images = np.arange(12, dtype="uint8").reshape(1, 2, 2, 3)
+    flipped = Augment([HorizontalFlip(1.0)])(np.random.default_rng(0), images)
+    assert np.array_equal(flipped, images[:, :, ::-1])
+    ```
+
+    References:
+        MixMo, Section 6.4.
+    """
+
+    probability: float = 0.5
+
+    def __post_init__(self):
+        require(
+            0 <= self.probability <= 1,
+            "`probability` must be in [0, 1].",
+            probability=self.probability,
+        )
+
+    def draw(self, rng, count, image_shape):
+        return {"flipped": rng.random(count) < self.probability}
+
+    def apply(self, images, draws, xp=np):
+        flipped = per_image(draws["flipped"], xp)
+        return xp.where(flipped, xp.flip(images, axis=2), images)
