@@ -86,5 +86,5 @@ class Augment:
         )
         draws = self.draw(rng, len(images), images.shape[1:])
         changed = self.apply(images.astype("float32"), draws)
-        whole = not any(hasattr(item, "std") for item in self.augmentations)
-        return changed.astype("uint8") if whole else changed.astype("float32")
+        keeps_bytes = all(item.keeps_bytes for item in self.augmentations)
+        return changed.astype("uint8" if keeps_bytes else "float32")

@@ -8,8 +8,11 @@ class Augmentation(abc.ABC):
 
     A subclass gives `draw`, a pure function of its generator, and `apply`,
     which is written against an array namespace: `numpy` in the pipeline,
-    `keras.ops` in a compiled step.
+    `keras.ops` in a compiled step. One that makes other than whole numbers
+    from 0 to 255 sets `keeps_bytes` to `False`.
     """
+
+    keeps_bytes = True
 
     @abc.abstractmethod
     def draw(

@@ -44,6 +44,9 @@ class RandomErasing(Augmentation):
     mean: float | tuple[float, ...] = 127.5
     std: float | tuple[float, ...] = 64.0
 
+    # Without an annotation it is no argument.
+    keeps_bytes = False
+
     def __post_init__(self):
         require(
             0 <= self.probability <= 1,

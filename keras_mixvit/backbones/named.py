@@ -26,8 +26,8 @@ def _convit(num_heads):
 
 
 # Layer scale is that of the published code, which has no M-24: the CaiT paper
-# takes 1e-5 at depth 24. Stochastic depth is not in that code; these are the
-# paper's rates for training at 224 pixels.
+# takes 1e-5 at depth 24. Stochastic depth is not in that code; the rates are
+# those for training at 224 pixels as they are commonly quoted from the paper.
 NAMED = {
     "cait_xxs24": _cait(192, 24, 1e-5, 0.05),
     "cait_xxs36": _cait(192, 36, 1e-5, 0.1),
@@ -100,7 +100,7 @@ def make_backbone(
     ```
 
     References:
-        CaiT (Touvron et al., 2021), Table 3; ConViT (d'Ascoli et al., 2021);
+        CaiT (Touvron et al., 2021); ConViT (d'Ascoli et al., 2021);
         DyTox (Douillard et al., 2022); MixViT, Section 4.
     """
     require_known("name", name, NAMED)

@@ -189,6 +189,16 @@ class MixedPairDataset(keras.utils.PyDataset):
             input_repetition=input_repetition,
         )
         require_choice("member_order", member_order, ("random", "by_ratio", None))
+        require(
+            augment is None or isinstance(augment, Augment),
+            "`augment` must be an `Augment` or None.",
+            augment=augment,
+        )
+        require(
+            augment is None or self.x.dtype == np.uint8,
+            "`x` must be uint8 where images are augmented.",
+            dtype=str(self.x.dtype),
+        )
         self._require_mixing(masks, num_classes, pixel_mixing, manifold_mixing)
         height, width, _ = self.image_shape
         require(
@@ -206,16 +216,6 @@ class MixedPairDataset(keras.utils.PyDataset):
         self.repetitions = repetitions
         self.input_repetition = input_repetition
         self.member_order = member_order
-        require(
-            augment is None or isinstance(augment, Augment),
-            "`augment` must be an `Augment` or None.",
-            augment=augment,
-        )
-        require(
-            augment is None or self.x.dtype == np.uint8,
-            "`x` must be uint8 where images are augmented.",
-            dtype=str(self.x.dtype),
-        )
         self.num_classes = num_classes
         self.augment = augment
         self.pixel_mixing = pixel_mixing
@@ -315,10 +315,17 @@ class MixedPairDataset(keras.utils.PyDataset):
         )
         shares = shares[..., None].astype("float32")
         labels = shares * labels + (1 - shares) * self.y[partners]
-        pixels, others = pixels[..., None], self._images(rng, partners)
+        # Partners are looked up, and augmented, only for inputs that have one.
+        is_mixed = (pixels < 1).any(axis=(2, 3))
+        own, others = images[is_mixed], self._images(rng, partners[is_mixed])
+        pixels = pixels[is_mixed][..., None]
         if self.pixel_mixing.kind == "cutmix":
-            return np.where(pixels > 0.5, images, others), labels
-        return pixels * images + (1 - pixels) * others, labels
+            mixed = np.where(pixels > 0.5, own, others)
+        else:
+            mixed = pixels * own + (1 - pixels) * others
+            images = images.astype("float32", copy=False)
+        images[is_mixed] = mixed
+        return images, labels
 
     def as_tf_dataset(self):
         """The same batches as a `tf.data.Dataset`, for `tf.distribute`.

@@ -173,6 +173,19 @@ def test_tensors_become_what_arrays_become_for_equal_draws():
     np.testing.assert_allclose(numpy(found), augment.apply(images, draws), atol=1e-4)
 
 
+def test_only_what_keeps_bytes_gives_bytes():
+    class Halves(HorizontalFlip):
+        keeps_bytes = False
+
+        def apply(self, images, draws, xp=np):
+            return images / 2
+
+    images = np.full((2, 4, 4, 3), 255, "uint8")
+    found = Augment([PadCrop(), Halves()])(rng(), images)
+    assert found.dtype == np.float32
+    assert found.max() == 127.5
+
+
 def test_noise_makes_floats_of_bytes():
     found = Augment([RandomErasing(1.0)])(rng(), noise())
     assert found.dtype == np.float32

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from keras_mixvit.data import ManifoldMixing, PixelMixing
+from keras_mixvit.augmentation import (
+    Augment,
+    AutoAugment,
+    HorizontalFlip,
+    PadCrop,
+    RandomErasing,
+)
+from keras_mixvit.data import ManifoldMixing, PixelMixing, mixed_pair_dataset
 from keras_mixvit.masks import ConstantMasks, CutMixMasks, LinearMasks
 from tests.data.test_mixed_pair_dataset import Wrong, indices, numbered, pairs, same
 
@@ -367,3 +374,18 @@ def test_wrong_options_are_refused(options, text):
 def test_a_data_set_that_it_does_not_fit_is_refused(changes, text):
     with pytest.raises(ValueError, match=text):
         pairs(**changes)
+
+
+def test_a_batch_without_partners_is_as_it_was():
+    x = np.random.default_rng(0).integers(256, size=(8, 8, 8, 1)).astype("uint8")
+    augment = Augment([PadCrop(1), HorizontalFlip(), AutoAugment(), RandomErasing()])
+    arguments = {"epochs": 1, "batch_size": 8, "num_classes": 8, "augment": augment}
+    plain, labels = mixed_pair_dataset(x, np.arange(8), CutMixMasks(), **arguments)[0]
+    for kind in ("cutmix", "mixup"):
+        mixing = PixelMixing(kind, probability=0.0)
+        data = mixed_pair_dataset(
+            x, np.arange(8), CutMixMasks(), pixel_mixing=mixing, **arguments
+        )
+        inputs, soft = data[0]
+        np.testing.assert_array_equal(inputs["images"], plain["images"])
+        np.testing.assert_array_equal(soft, labels)
