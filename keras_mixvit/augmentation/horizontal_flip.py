@@ -42,5 +42,9 @@ class HorizontalFlip(Augmentation):
         return {"flipped": rng.random(count) < self.probability}
 
     def apply(self, images, draws, xp=np):
+        if xp is np:
+            flipped, images = draws["flipped"], images.copy()
+            images[flipped] = images[flipped][:, :, ::-1]
+            return images
         flipped = per_image(draws["flipped"], xp)
         return xp.where(flipped, xp.flip(images, axis=2), images)
