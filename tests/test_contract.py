@@ -2,11 +2,13 @@
 
 import ast
 import dataclasses
+import functools
 import importlib
 import inspect
 import json
 import pkgutil
 import re
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -115,6 +117,14 @@ BINARY = {"patch_size": 2, "num_subnetworks": 3, "alpha": 0.5, "mixing": "two"}
 
 def backbone():
     return backbones.ConViT((4, 6, 2), 2, 8, 2, 1, 1, dtype="mixed_bfloat16")
+
+
+@functools.cache
+def photos():
+    """A folder with an image file."""
+    folder = tempfile.mkdtemp()
+    keras.utils.save_img(f"{folder}/1.png", np.zeros((4, 4, 3)), scale=False)
+    return folder
 
 
 # Arguments of every public class, none of them at its default value.
@@ -279,7 +289,7 @@ ARGUMENTS = {
         "resize_share": 0.5,
     },
     "ImageFolder": lambda: {
-        "folder": "photos",
+        "folder": photos(),
         "files": ["1.png"],
         "image_size": (2, 2),
         "channels": 3,

@@ -60,11 +60,11 @@ class ImageFolder(ImageSource):
         channels: int | None = None,
         resize_share: float | None = None,
     ):
-        self._folder = os.fspath(folder)
+        self.folder = os.fspath(folder)
         if not isinstance(files, FileNames):
             files = FileNames(image_files(folder) if files is None else files)
         self.files = files
-        require(len(files) > 0, "`folder` must hold image files.", folder=self._folder)
+        require(len(files) > 0, "`folder` must hold image files.", folder=self.folder)
         require_choice("channels", channels, (1, 3, None))
         sizes, found_channels = self._sample()
         self._is_resized = image_size is not None
@@ -81,17 +81,18 @@ class ImageFolder(ImageSource):
             varies=sizes != {image_size},
             resize_share=resize_share,
         )
+        self.channels = self.image_shape[2]
 
     def __len__(self):
         return len(self.files)
 
     def path(self, index: int) -> str:
         """Path of a file."""
-        return os.path.join(self._folder, self.files[index])
+        return os.path.join(self.folder, self.files[index])
 
     def original(self, index):
         path = self.path(index)
-        pixels = decoded(path, path, self.image_shape[2])
+        pixels = decoded(path, path, self.channels)
         require(
             self._is_resized or pixels.shape[:2] == self.image_shape[:2],
             "`image_size` must be given where images differ in size.",

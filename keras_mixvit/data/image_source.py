@@ -83,6 +83,11 @@ class ImageSource(abc.ABC):
         return (len(self), *self.image_shape)
 
     @property
+    def image_size(self) -> tuple[int, int]:
+        """Size (H, W) of the images that are given."""
+        return self.image_shape[:2]
+
+    @property
     def ndim(self) -> int:
         """4."""
         return 4
@@ -118,12 +123,12 @@ class ImageSource(abc.ABC):
             original = self._checked(int(indices[positions[0]]))
             if crop is None:
                 images[positions] = centred(
-                    original, self.image_shape[:2], self.resize_share
+                    original, self.image_size, self.resize_share
                 )
                 continue
             for position in positions.tolist():
                 box = crop(position, *original.shape[:2])
-                images[position] = cropped(original, box, self.image_shape[:2])
+                images[position] = cropped(original, box, self.image_size)
         return images
 
     def _checked(self, index):
