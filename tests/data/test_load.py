@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mixvit.data import ImageSet, load
+from keras_mixvit.data import ImageArray, ImageSet, load
 from keras_mixvit.data.load import splits
 
 X = np.arange(6 * 4 * 4, dtype="uint8").reshape(6, 4, 4, 1)
@@ -142,7 +142,8 @@ def test_pickled_objects_are_refused_and_never_unpickled(array, tmp_path):
 @pytest.mark.parametrize("name", ["mnist", "missing.npz", "missing.csv", ""])
 def test_an_unknown_name_is_refused(name):
     text = (
-        r"`name` must be 'digits', 'cifar10', 'cifar100' or an existing \.npz file\. "
+        r"`name` must be one of 'digits', 'cifar10', .*, 'tfds:NAME', or an existing "
+        r"\.npz file or folder\. "
         rf"Received: name='{name}'"
     )
     with pytest.raises(ValueError, match=text):
@@ -170,7 +171,8 @@ def test_cifar_comes_from_keras_datasets(name, monkeypatch):
     np.testing.assert_array_equal(train.labels, np.arange(5))
     np.testing.assert_array_equal(test.labels, np.arange(3))
     np.testing.assert_array_equal(test.images, test_images)
-    assert train.class_names == test.class_names == ("0", "1", "2", "3", "4")
+    assert train.class_names == test.class_names
+    assert train.num_classes == {"cifar10": 10, "cifar100": 100}[name]
     assert splits(name) == ("train", "test")
 
 
@@ -187,11 +189,67 @@ def test_cifar_without_a_network_says_what_to_do(error, monkeypatch):
 
     monkeypatch.setattr(keras.datasets.cifar10, "load_data", fail)
     text = (
-        rf"cifar10 could not be downloaded \({error}\)\. Without a network, load it "
-        r"from a \.npz file with x_train, y_train, x_test and y_test\."
+        rf"cifar10 could not be downloaded \({error}\)\. Without a network, put "
+        r"cifar-10-python\.tar\.gz into a folder and name it as `data_dir`\."
     )
     with pytest.raises(OSError, match=text):
         load("cifar10")
+
+
+def test_a_folder_of_npy_files_stays_on_the_disk(tmp_path):
+    for name, array in {
+        "x_train": X,
+        "y_train": Y,
+        "x_val": X[1:],
+        "y_val": Y[1:],
+    }.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    np.save(tmp_path / "classes.npy", np.array(["ant", "bee", "cat"]))
+    assert splits(tmp_path) == ("train", "val")
+    found = load(tmp_path, "val")
+    assert isinstance(found.images, ImageArray)
+    assert isinstance(found.images.images, np.memmap)
+    np.testing.assert_array_equal(found.images[:], X[1:])
+    np.testing.assert_array_equal(found.labels, Y[1:])
+    assert found.class_names == ("ant", "bee", "cat")
+    assert load(tmp_path, image_size=8).images[:].shape == (6, 8, 8, 1)
+
+
+def test_npy_files_of_floats_are_arrays(tmp_path):
+    np.save(tmp_path / "x_train.npy", X.astype("float32"))
+    np.save(tmp_path / "y_train.npy", Y)
+    found = load(tmp_path).images
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_array_equal(found, X)
+
+
+@pytest.mark.parametrize("array", ["x_train", "y_train"])
+def test_npy_files_with_pickled_objects_are_refused(array, tmp_path):
+    for name, content in {"x_train": X, "y_train": Y, array: Y.astype(object)}.items():
+        np.save(tmp_path / f"{name}.npy", content, allow_pickle=True)
+    with pytest.raises(ValueError, match=rf"without pickled objects\. .*{array}\.npy'"):
+        load(tmp_path)
+
+
+def test_arrays_of_bytes_are_resized_when_they_are_read(tmp_path):
+    path = save(tmp_path, x_train=X, y_train=Y)
+    images = load(path, image_size=(8, 6)).images
+    assert isinstance(images, ImageArray)
+    assert (images.shape, images.varies) == ((6, 8, 6, 1), True)
+    assert isinstance(load(path, image_size=4).images, np.ndarray)
+
+
+def test_arrays_of_floats_are_not_resized(tmp_path):
+    path = save(tmp_path, x_train=X.astype("float32"), y_train=Y)
+    text = r"`image_size` must be None, or the images uint8\. Received: dtype='float32'"
+    with pytest.raises(ValueError, match=text):
+        load(path, image_size=8)
+
+
+def test_a_file_is_looked_for_in_data_dir(tmp_path):
+    save(tmp_path, x_train=X, y_train=Y)
+    assert load("mine.npz", data_dir=tmp_path).num_classes == 3
+    assert splits("mine.npz", tmp_path) == ("train",)
 
 
 def test_statistics_are_those_of_numpy_per_channel():
