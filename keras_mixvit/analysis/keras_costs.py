@@ -190,28 +190,27 @@ KERAS_COSTS = {
     layers.ZeroPadding2D: free,
 }
 
+ACTIVATIONS = "Elu Gelu Relu Relu6 Sigmoid Silu Swish Tanh"
+REDUCTIONS = "Logsumexp Max Mean Min Sum"
+ELEMENTWISE = (
+    "Absolute Divide Maximum Minimum Multiply Negative Power Sqrt Square Subtract "
+    "TrueDivide"
+)
+FREE = (
+    "BroadcastTo Cast Concatenate ExpandDims GetItem Identity Moveaxis Pad Repeat "
+    "Reshape Squeeze Stack Swapaxes Take Tile Transpose"
+)
+
 # Operations of `keras.ops` have no public classes: they go by their names.
 OPERATION_COSTS = {
     "Add": added,
-    "Matmul": multiplied,
-    "MaxPool": pooled,
     "AveragePool": pooled,
     "LogSoftmax": softmax,
+    "Matmul": multiplied,
+    "MaxPool": pooled,
     "Softmax": softmax,
-    "Logsumexp": reduced,
-    **dict.fromkeys(["Max", "Mean", "Min", "Sum"], reduced),
-    **dict.fromkeys(
-        ["Elu", "Gelu", "Relu", "Relu6", "Sigmoid", "Silu", "Swish", "Tanh"], activated
-    ),
-    **dict.fromkeys(
-        ["Absolute", "Divide", "Maximum", "Minimum", "Multiply", "Negative"]
-        + ["Power", "Sqrt", "Square", "Subtract", "TrueDivide"],
-        elementwise,
-    ),
-    **dict.fromkeys(
-        ["BroadcastTo", "Cast", "Concatenate", "ExpandDims", "GetItem", "Identity"]
-        + ["Moveaxis", "Pad", "Repeat", "Reshape", "Squeeze", "Stack", "Swapaxes"]
-        + ["Take", "Tile", "Transpose"],
-        free,
-    ),
+    **dict.fromkeys(ACTIVATIONS.split(), activated),
+    **dict.fromkeys(REDUCTIONS.split(), reduced),
+    **dict.fromkeys(ELEMENTWISE.split(), elementwise),
+    **dict.fromkeys(FREE.split(), free),
 }

@@ -8,6 +8,8 @@ from keras_mixvit.analysis import flops
 from keras_mixvit.analysis.cost import Cost
 from keras_mixvit.analysis.layer_costs import COSTS
 
+pytestmark = pytest.mark.usefixtures("_zero_weights")
+
 # A grid of 2 x 3 tokens of width 8, two heads.
 N, D, HEADS = 6, 8, 2
 GRID, TOKEN = (2, 3, D), (D,)
