@@ -94,17 +94,24 @@ def print_table(title, rows):
         print(f"{name:36s}" + "".join(f"{ratio:16.4f}" for ratio in ratios))
 
 
-def print_paper():
-    """The MixViT paper's formulas beside the counts, M = 2."""
+def print_papers():
+    """What the papers say beside the counts, M = 2."""
+    single = flops(kv.SingleNetwork(kv.ConViT(), 100)).total.flops
     for name in ("embedding", "encoding"):
         report = flops(kv.MixViT(kv.ConViT(), 100, 2, source_attribution=name))
-        alone = report.per_subnetwork.alone
         print(f"\nConViT, source {name}\n{report.table()}")
-        print(f"This library: {report.total.flops / alone.flops:.4f} times one alone.")
+        ratio = report.total.flops / single
+        print(f"Against a single network: {ratio:.4f}; the paper, Table 7: 1.1.")
+    backbone = kv.WideResNet()
+    print("\nWRN-28-10, multiply-adds and norms; the paper, Section 6.10:")
+    for make, paper in ((kv.SingleNetwork, 5.9565), (kv.MixMo, 5.9571)):
+        model = make(backbone, 100)
+        found = flops(model).total.with_norms
+        print(f"{model.name:16s}{found:16,d}  {found / 1e9:.4f} G; paper {paper} G")
 
 
 if __name__ == "__main__":
-    print_paper()
+    print_papers()
     print_table("ConViT, 384 wide, 5 + 2 blocks", transformers(kv.ConViT))
     print_table("CaiT XXS-24", transformers(lambda: kv.make_backbone("cait_xxs24")))
     print_table("WRN-28-10", residual(kv.WideResNet))

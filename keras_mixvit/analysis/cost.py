@@ -47,9 +47,6 @@ class Cost:
     def __sub__(self, other):
         return self + Cost(*(-number for number in other.numbers()))
 
-    def __mul__(self, factor: int):
-        return Cost(*(factor * number for number in self.numbers()))
-
     def __floordiv__(self, divisor: int):
         return Cost(*(number // divisor for number in self.numbers()))
 

@@ -44,9 +44,9 @@ def flops(
 
     One subnetwork alone costs what runs once and one share of what runs once
     per subnetwork; every further one adds that share. With `inference=0` a
-    model costs the former, to the unit in multiply-adds. On all tokens, which
-    grow with M squared, `alone` is the backbone on one image and `further` the
-    average. The models of an `Ensemble` share nothing: both are the mean over
+    model costs the former, to the unit in multiply-adds (alternating inference
+    has a product with its masks besides). On all tokens, which grow with M
+    squared, `alone` is the backbone on one image and `further` the average. The models of an `Ensemble` share nothing: both are the mean over
     all subnetworks.
 
     Args:
