@@ -46,8 +46,9 @@ def flops(
     per subnetwork; every further one adds that share. With `inference=0` a
     model costs the former, to the unit in multiply-adds (alternating inference
     has a product with its masks besides). On all tokens, which grow with M
-    squared, `alone` is the backbone on one image and `further` the average. The models of an `Ensemble` share nothing: both are the mean over
-    all subnetworks.
+    squared, `alone` is the backbone on one image and `further` the average.
+    The models of an `Ensemble` share nothing: both are the mean over all
+    subnetworks.
 
     Args:
         model: Model of this library, backbone, or functional or sequential
