@@ -115,6 +115,9 @@ RESIDUAL = {
 BINARY = {"patch_size": 2, "num_subnetworks": 3, "alpha": 0.5, "mixing": "two"}
 
 
+COST = analysis.cost.Cost(multiply_adds=3)
+
+
 def backbone():
     return backbones.ConViT((4, 6, 2), 2, 8, 2, 1, 1, dtype="mixed_bfloat16")
 
@@ -319,6 +322,14 @@ ARGUMENTS = {
         "resize_share": 0.5,
         "key": "picture",
         "indices": [0],
+    },
+    "FlopReport": lambda: {
+        "name": "given",
+        "rows": (analysis.flop_report.FlopRow("a", "stem", "Dense", 1, COST),),
+        "training": True,
+        "skipped": ("b (Mine)",),
+        "per_subnetwork": analysis.flop_report.PerSubnetwork(COST, COST),
+        "paper": analysis.appendix_a.AppendixA(5, 2, 64, 384, 2),
     },
     "ImageSet": lambda: {
         "mean": (1.0,),
