@@ -56,9 +56,17 @@ def test_the_share_is_that_of_imagenet_from_128_pixels_on():
 
 def test_a_box_of_fractions_is_resized_as_pillow_does():
     pixels = noise(20, 30, 3)
-    expected = bicubic(pixels, (8, 6), (4.25, 2.5, 4.25 + 20.5, 2.5 + 10.75))
+    # The kernel sees no pixel that the box does not touch.
+    part = pixels[2:14, 4:25]
+    expected = bicubic(part, (8, 6), (0.25, 0.5, 0.25 + 20.5, 0.5 + 10.75))
     found = cropped(pixels, (2.5, 4.25, 10.75, 20.5), (6, 8))
     np.testing.assert_array_equal(found, expected)
+
+
+def test_a_box_of_whole_pixels_is_cut_out_before():
+    pixels = noise(20, 30, 3)
+    found = cropped(pixels, (2, 4, 10, 20), (6, 8))
+    np.testing.assert_array_equal(found, bicubic(pixels[2:12, 4:24], (8, 6)))
 
 
 def test_a_box_may_end_at_the_border_but_for_a_rounding():
