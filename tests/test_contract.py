@@ -226,6 +226,21 @@ ARGUMENTS = {
         "name": "given",
         "dtype": "mixed_bfloat16",
     },
+    "Brier": lambda: {"per_class": True, "name": "given", "dtype": "float16"},
+    "Disagreement": lambda: {"name": "given", "dtype": "float16"},
+    "ECE": lambda: {"bins": 10, "name": "given", "dtype": "float16"},
+    "PairwiseKL": lambda: {"name": "given", "dtype": "float16"},
+    "RatioError": lambda: {
+        "num_subnetworks": 3,
+        "name": "given",
+        "dtype": "float16",
+    },
+    "SubnetworkNLL": lambda: {
+        "subnetwork": 1,
+        "name": "given",
+        "dtype": "float16",
+    },
+    "TopKAccuracy": lambda: {"k": 3, "name": "given", "dtype": "float16"},
     "NLL": lambda: {"name": "given", "dtype": "float16"},
     "SubnetworkAccuracy": lambda: {
         "subnetwork": 1,
