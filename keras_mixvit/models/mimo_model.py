@@ -45,6 +45,8 @@ class MIMOModel(CheckedModel):
         num_subnetworks: Integer, the number M of subnetworks.
         ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
             averages; its output is always logits. Defaults to `"logits"`.
+        temperature: Positive float, by which `predict(x, calibrated=True)`
+            divides logits. Defaults to `1.0`.
         name: String, the name of the model, or `None`. Defaults to `None`.
         dtype: Dtype or dtype policy, or `None` for the global policy.
             Defaults to `None`.
@@ -62,6 +64,7 @@ class MIMOModel(CheckedModel):
         num_classes: int,
         num_subnetworks: int,
         ensemble_of: str = "logits",
+        temperature: float = 1.0,
         name: str | None = None,
         dtype=None,
     ):
@@ -72,6 +75,7 @@ class MIMOModel(CheckedModel):
         self.num_classes = num_classes
         self.num_subnetworks = num_subnetworks
         self.ensemble_of = ensemble_of
+        self.temperature = temperature
 
     def _connect(self, training_network, inference_network):
         self._held.training_network = training_network

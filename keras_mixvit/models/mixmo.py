@@ -50,6 +50,8 @@ class MixMo(BackboneModel):
             `None`.
         ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
             averages; its output is always logits. Defaults to `"logits"`.
+        temperature: Positive float, by which `predict(x, calibrated=True)`
+            divides logits. Defaults to `1.0`.
         name: String, the name of the model. Defaults to `"mixmo"`.
         dtype: Dtype or dtype policy, or `None` for the backbone's. Defaults
             to `None`.
@@ -92,12 +94,19 @@ class MixMo(BackboneModel):
         num_stems: int | None = None,
         num_heads: int | None = None,
         ensemble_of: str = "logits",
+        temperature: float = 1.0,
         name: str = "mixmo",
         dtype=None,
     ):
         require_positive_integer("num_subnetworks", num_subnetworks, minimum=2)
         super().__init__(
-            backbone, num_classes, num_subnetworks, ensemble_of, name, dtype
+            backbone,
+            num_classes,
+            num_subnetworks,
+            ensemble_of,
+            temperature,
+            name,
+            dtype,
         )
         require(r > 0, "`r` must be positive.", r=r)
         require_choice("num_stems", num_stems, (1, num_subnetworks, None))

@@ -56,6 +56,8 @@ class MixViT(BackboneModel):
             to `"random"`.
         ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
             averages; its output is always logits. Defaults to `"logits"`.
+        temperature: Positive float, by which `predict(x, calibrated=True)`
+            divides logits. Defaults to `1.0`.
         seed: Non-negative integer seed of the alternating pattern. Defaults
             to `0`.
         name: String, the name of the model. Defaults to `"mixvit"`.
@@ -101,13 +103,20 @@ class MixViT(BackboneModel):
         inference: str | int = "parallel",
         alternation: str = "random",
         ensemble_of: str = "logits",
+        temperature: float = 1.0,
         seed: int = 0,
         name: str = "mixvit",
         dtype=None,
     ):
         require_positive_integer("num_subnetworks", num_subnetworks, minimum=2)
         super().__init__(
-            backbone, num_classes, num_subnetworks, ensemble_of, name, dtype
+            backbone,
+            num_classes,
+            num_subnetworks,
+            ensemble_of,
+            temperature,
+            name,
+            dtype,
         )
         require(
             keeps_grid(backbone),
