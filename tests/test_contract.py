@@ -25,6 +25,7 @@ from keras_mixvit import (
     cli,
     convert,
     data,
+    evaluation,
     layers,
     masks,
     metrics,
@@ -41,6 +42,7 @@ PACKAGES = (
     metrics,
     masks,
     data,
+    evaluation,
     recipes,
 )
 PUBLIC = {
@@ -322,6 +324,16 @@ ARGUMENTS = {
         "resize_share": 0.5,
         "key": "picture",
         "indices": [0],
+    },
+    "CorruptionReport": lambda: {
+        "model": "mine",
+        "name": "cifar100",
+        "rows": [{"corruption": "fog", "severity": 5, "accuracy": 0.5}],
+    },
+    "EvaluationReport": lambda: {
+        "model": "mine",
+        "samples": 4,
+        "rows": [{"inference": None, "part": "network", "accuracy": 0.5}],
     },
     "ImageSet": lambda: {
         "mean": (1.0,),

@@ -93,6 +93,30 @@ class MIMOModel(CheckedModel):
         return self._held.inference_network
 
     @property
+    def inference_schemes(self) -> tuple:
+        """The values of `inference` that the trained model can be run with.
+
+        The model's own is the first. Indices are left out: what they predict
+        is part of `"parallel"`. Empty for a model without the choice.
+        """
+        return ()
+
+    def inference_network_of(self, inference: str | int) -> keras.Model:
+        """The `inference_network` of another scheme, weights shared.
+
+        Args:
+            inference: What the constructor takes.
+
+        Returns:
+            A graph from images to subnetwork logits `(B, M, K)`.
+
+        Raises:
+            ValueError: If the model has no such scheme.
+        """
+        require_choice("inference", inference, self.inference_schemes)
+        return self.inference_network
+
+    @property
     def learns_from_images(self) -> bool:
         """Whether `fit` takes images that are not mixed."""
         return self.num_subnetworks == 1

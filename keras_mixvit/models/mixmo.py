@@ -204,9 +204,31 @@ class MixMo(BackboneModel):
             logits = ops.repeat(logits, members, axis=1)
         return keras.Model({"images": images, "masks": masks}, logits, name="training")
 
-    def _inference_network(self, maps=None):
+    @property
+    def inference_schemes(self) -> tuple:
+        """The values of `inference` that the trained model can be run with."""
+        others = ("sum",) if self.num_heads == 1 else ("sum", "parallel")
+        return tuple(dict.fromkeys((self.inference, *others)))
+
+    def inference_network_of(self, inference: str | int) -> keras.Model:
+        """The `inference_network` of another scheme, weights shared.
+
+        Args:
+            inference: What the constructor takes.
+
+        Returns:
+            A graph from images to subnetwork logits `(B, M, K)`.
+
+        Raises:
+            ValueError: If the model has no such scheme.
+        """
+        require_inference(inference, self.num_subnetworks, self.num_heads)
+        return self._inference_network(inference=inference)
+
+    def _inference_network(self, maps=None, inference=None):
         images = keras.Input(self.image_shape, name="images")
-        members, scheme = self.num_subnetworks, self.inference
+        members = self.num_subnetworks
+        scheme = self.inference if inference is None else inference
         if scheme == "sum":
             grid = sum(self._stem(m)(images) for m in range(members))
             features = self._run_trunk(self._run_body(grid, maps), maps)

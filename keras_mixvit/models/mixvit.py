@@ -192,9 +192,33 @@ class MixViT(BackboneModel):
             logits = self.heads(self._trunk_after(grid))
         return keras.Model({"images": images, "masks": masks}, logits, name="training")
 
-    def _inference_network(self, maps=None):
+    @property
+    def inference_schemes(self) -> tuple:
+        """The values of `inference` that the trained model can be run with."""
+        has_all = self.attribution is not None and self.input_mixing != "all_tokens"
+        return tuple(dict.fromkeys((self.inference, *SCHEMES[: 3 if has_all else 1])))
+
+    def inference_network_of(self, inference: str | int) -> keras.Model:
+        """The `inference_network` of another scheme, weights shared.
+
+        Args:
+            inference: What the constructor takes.
+
+        Returns:
+            A graph from images to subnetwork logits `(B, M, K)`.
+
+        Raises:
+            ValueError: If the model has no such scheme.
+        """
+        require_inference(
+            inference, self.num_subnetworks, self.source_attribution, self.input_mixing
+        )
+        return self._inference_network(inference=inference)
+
+    def _inference_network(self, maps=None, inference=None):
         images = keras.Input(self.image_shape, name="images")
-        members, scheme = self.num_subnetworks, self.inference
+        members = self.num_subnetworks
+        scheme = self.inference if inference is None else inference
         subnetwork = scheme if is_integer(scheme) else None
         if self.input_mixing == "all_tokens":
             copies = ops.repeat(ops.expand_dims(images, 1), members, axis=1)
