@@ -335,6 +335,16 @@ ARGUMENTS = {
         "samples": 4,
         "rows": [{"inference": None, "part": "network", "accuracy": 0.5}],
     },
+    "RunEvaluation": lambda: {
+        "report": None,
+        "corrupted": 1,
+        "data": "digits",
+        "split": "test",
+        "temperature": 1.5,
+        "fitted_on": "val",
+        "calibrated_nll": 0.5,
+        "path": Path("evaluation.json"),
+    },
     "ImageSet": lambda: {
         "mean": (1.0,),
         "std": (2.0,),

@@ -1,7 +1,9 @@
+import numpy as np
+
 from keras_mixvit._checks import require, require_positive_integer
 from keras_mixvit.data import ImageSet
 from keras_mixvit.evaluation.evaluation_report import EvaluationReport
-from keras_mixvit.evaluation.judged import graph_of, images_and_labels, predicted
+from keras_mixvit.evaluation.predicted import graph_of, images_and_labels, predicted
 from keras_mixvit.metrics.accuracy import accuracy_of
 from keras_mixvit.metrics.auroc import auroc_of
 from keras_mixvit.metrics.calibrated_nll import calibrated
@@ -35,7 +37,8 @@ def evaluate(
     Args:
         model: Model of this library.
         data: `ImageSet`, or a tuple of images, an array `(n, H, W, C)` or a
-            `keras.utils.PyDataset`, and integer labels `(n,)`.
+            `keras.utils.PyDataset`, and integer labels `(n,)`. A single
+            sample has no calibrated NLL (NaN).
         all_schemes: Boolean, whether to run a MIMO model in every inference
             scheme that its weights allow, not only in its own. Defaults to
             `True`.
@@ -62,15 +65,23 @@ def evaluate(
     ```
 
     References:
-        MixMo, Sections 4.1, 4.3.1 and 6.5; MixViT, Table 7.
+        MixMo, Sections 4.1, 4.3.2 and 6.5; MixViT, Table 7.
     """
+    return judged(model, data, all_schemes, batch_size, bins, seed, verbose)[0]
+
+
+def judged(
+    model, data, all_schemes=True, batch_size=128, bins=15, seed=0, verbose="auto"
+) -> tuple[EvaluationReport, np.ndarray]:
+    """What `evaluate` gives, and the logits `(n, K)` that the model predicts."""
     require_model(model)
     images, labels = images_and_labels(model, data, batch_size)
     schemes = list(model.inference_schemes) or [None]
     graph, groups = graph_of(model, schemes if all_schemes else schemes[:1])
-    rows = []
+    rows, logits = [], None
     for group in predicted(graph, groups, images, batch_size, verbose):
         names = {"inference": group.inference}
+        logits = group.averaged if logits is None else logits
         scores = scores_of(group.averaged, labels, bins, seed)
         diversity = dict.fromkeys(("ratio_error", "disagreement", "pairwise_kl"))
         rows.append({**names, "part": group.part, **scores, **diversity})
@@ -86,7 +97,7 @@ def evaluate(
             if part is not None:
                 scores = scores_of(group.logits[:, m], labels, bins, seed)
                 rows.append({**names, "part": part, **scores, **diversity})
-    return EvaluationReport(model.name, len(labels), rows)
+    return EvaluationReport(model.name, len(labels), rows), logits
 
 
 def require_model(model):
@@ -102,7 +113,9 @@ def scores_of(logits, labels, bins: int = 15, seed: int = 0) -> dict[str, float]
     """Every score of logits `(n, K)`, all but one from a single pass."""
     require_positive_integer("bins", bins)
     scores = sample_scores(logits, labels)
-    calibrated_nll, temperatures = calibrated(logits, labels, seed)
+    calibrated_nll, temperatures = float("nan"), [float("nan")] * 2
+    if len(labels) > 1:
+        calibrated_nll, temperatures = calibrated(logits, labels, seed)
     return {
         "accuracy": accuracy_of(scores),
         "top5": accuracy_of(scores, k=5),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from keras_mixvit.data import CORRUPTIONS, load_corrupted
 from keras_mixvit.evaluation.corruption_report import CorruptionReport
 from keras_mixvit.evaluation.evaluate import require_model
-from keras_mixvit.evaluation.judged import graph_of, images_and_labels, predicted
+from keras_mixvit.evaluation.predicted import graph_of, images_and_labels, predicted
 from keras_mixvit.metrics.accuracy import accuracy_of
 from keras_mixvit.metrics.calibration_error import calibration_error_of
 from keras_mixvit.metrics.predictions import sample_scores
@@ -54,7 +54,7 @@ def evaluate_corrupted(
     ```
 
     References:
-        MixMo, Table 4 and Section 6.4; D. Hendrycks, T. Dietterich,
+        MixMo, Sections 4.4 and 6.4; D. Hendrycks, T. Dietterich,
         *Benchmarking Neural Network Robustness to Common Corruptions and
         Perturbations*, ICLR 2019.
     """

@@ -10,7 +10,7 @@ COLUMNS = {
     "calibrated_nll": ("NLL_c", "number"),
     "temperature": ("T", "number"),
     "ece": ("ECE", "percent"),
-    "adaptive_ece": ("adaptive", "percent"),
+    "adaptive_ece": ("adaptive ECE", "percent"),
     "brier": ("Brier", "number"),
     "auroc": ("AUROC", "number"),
     "ratio_error": ("d_re", "number"),
@@ -51,13 +51,18 @@ class EvaluationReport:
 
         table = Table(title=f"{self.model}, {self.samples:,} samples")
         table.add_column("prediction")
-        for heading, form in COLUMNS.values():
+        columns = [
+            column
+            for column in COLUMNS
+            if any(row.get(column) is not None for row in self.rows)
+        ]
+        for heading, form in map(COLUMNS.get, columns):
             unit = " %" if form == "percent" else ""
             table.add_column(heading + unit, justify="right")
         for row in self.rows:
             scheme = row["inference"]
             label = row["part"] if scheme is None else f"{scheme}, {row['part']}"
-            table.add_row(label, *(shown(row, column) for column in COLUMNS))
+            table.add_row(label, *(shown(row, column) for column in columns))
         return table
 
     def to_dict(self) -> dict:

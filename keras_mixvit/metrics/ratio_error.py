@@ -48,7 +48,7 @@ class RatioError(keras.metrics.Metric):
     ```
 
     References:
-        MixMo, Sections 4.3.1 and 6.6; Aksela, Comparison of Classifier
+        MixMo, Sections 4.3.2 and 6.6; Aksela, Comparison of Classifier
         Selection Methods for Improving Committee Performance, 2003.
     """
 
@@ -135,7 +135,7 @@ def ratio_error(logits, labels) -> float:
     ```
 
     References:
-        MixMo, Sections 4.3.1 and 6.6; Aksela, Comparison of Classifier
+        MixMo, Sections 4.3.2 and 6.6; Aksela, Comparison of Classifier
         Selection Methods for Improving Committee Performance, 2003.
     """
     logits, labels = require_predictions(require_members(logits), labels)
