@@ -129,6 +129,12 @@ def images_and_labels(model: MIMOModel, data, batch_size: int):
         images, labels = data
         if not isinstance(images, keras.utils.PyDataset):
             images = ops.convert_to_numpy(images)
+            require(
+                len(images) == len(labels),
+                "`data` must have as many labels as images.",
+                images=len(images),
+                labels=len(labels),
+            )
         check_arrays(model, images, None)
     labels = require_labels("labels", labels, model.num_classes)
     require(
