@@ -47,17 +47,13 @@ def calibrated_nll(logits, labels, seed: int = 0) -> float:
     return calibrated(logits, labels, seed)[0]
 
 
-def calibrated(
-    logits, labels, seed: int = 0, start: float | None = None
-) -> tuple[float, list[float]]:
+def calibrated(logits, labels, seed: int = 0) -> tuple[float, list[float]]:
     """NLL_c, and the temperatures applied to the two halves.
 
     Args:
         logits: Array-like `(n, K)` or `(n, M, K)`.
         labels: Integer array-like `(n,)`.
         seed: Non-negative integer. Defaults to `0`.
-        start: Float, a temperature near the best, or `None`. Defaults to
-            `None`.
 
     Returns:
         As `calibrated_nll`, and a list of two floats.
@@ -73,9 +69,10 @@ def calibrated(
     order = np.random.default_rng(seed).permutation(len(logits))
     middle = len(order) // 2
     halves = [np.sort(order[:middle]), np.sort(order[middle:])]
+    first = temperature_of(logits, labels, halves[0])
+    second = temperature_of(logits, labels, halves[1], start=first)
     # A temperature of 0 would make one error infinitely dear.
-    fitted = [temperature_of(logits, labels, half, start) or 1.0 for half in halves]
-    applied = fitted[::-1]
+    applied = [second or 1.0, first or 1.0]
     values = [
         nll_at(logits, labels, half, temperature)
         for half, temperature in zip(halves, applied, strict=True)
