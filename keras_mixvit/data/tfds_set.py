@@ -137,7 +137,7 @@ def prepared(name: str, data_dir):
     except Exception as error:
         raise ValueError(
             "`tfds:NAME` must name a set that TensorFlow Datasets knows. Received: "
-            f"name='tfds:{name}', error={str(error)!r}"
+            f"name='tfds:{name}', error={_first_line(error)!r}"
         ) from error
     if not builder.is_prepared():
         try:
@@ -145,11 +145,17 @@ def prepared(name: str, data_dir):
             builder.download_and_prepare()
         except Exception as error:
             raise OSError(
-                f"{name} could not be made by TensorFlow Datasets ({error}). Without a "
-                f"network, make it elsewhere, by `tfds build {name} "
-                "--file_format=array_record`, and name its folder as `data_dir`."
+                f"{name} could not be made by TensorFlow Datasets "
+                f"({_first_line(error)}). Without a network, make it elsewhere, by "
+                f"`tfds build {name} --file_format=array_record`, and name its folder "
+                "as `data_dir`."
             ) from error
     return builder
+
+
+def _first_line(error):
+    # The rest lists all sets that there are.
+    return str(error).strip().split("\n")[0]
 
 
 def labels_of(records, key: str) -> np.ndarray:
