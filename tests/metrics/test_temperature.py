@@ -55,6 +55,24 @@ def test_the_temperature_of_predictions_that_are_nearly_all_right():
     assert found == pytest.approx(searched(logits, labels), rel=1e-4)
 
 
+@pytest.mark.parametrize("errors", [1, 10, 100])
+def test_few_passes_find_the_temperature(monkeypatch, errors):
+    logits, labels = plain.drawn(n=1000, scale=4.0)
+    # Right but for a few that are nearly right: Newton's steps are all alike.
+    labels = logits.argmax(axis=1)
+    labels[:errors] = np.argsort(logits[:errors], axis=1)[:, -2]
+    slope, passes = temperature._slope, []
+
+    def counted(*arguments):
+        passes.append(arguments)
+        return slope(*arguments)
+
+    monkeypatch.setattr(temperature, "_slope", counted)
+    found = fit_temperature(logits, labels)
+    assert found == pytest.approx(searched(logits, labels), rel=1e-4)
+    assert len(passes) <= 14
+
+
 def test_the_temperature_in_closed_form():
     logits = np.log([[0.9, 0.1]] * 8)
     found = fit_temperature(logits, [0] * 7 + [1])
