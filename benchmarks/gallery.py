@@ -41,10 +41,9 @@ def curves(folders: dict) -> dict:
 
 
 def pairs_of(model, data, **options):
-    """Mixed pairs of the training images, as the run had them."""
-    return mixed_pair_dataset(
-        data.images, data.labels, model.mask_sampler(**options), epochs=1, batch_size=6
-    )
+    """Mixed pairs of the training images, early in a training."""
+    masks = model.mask_sampler(**options)
+    return mixed_pair_dataset(data.images, data.labels, masks, epochs=100)
 
 
 def sweep(folders, test) -> dict:
@@ -141,7 +140,11 @@ def contact_sheet(pictures: list, columns: int = 2) -> Image.Image:
 
 def save_small(picture: Image.Image, path: Path) -> None:
     """Saves a picture with 256 colours of its own, a third of the bytes."""
-    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    # Of Pillow's methods this one with k-means keeps colours of few pixels best.
+    few = picture.quantize(
+        256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE
+    )
+    few.save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -52,8 +52,10 @@ def feature_influence(kernels: dict):
     ]
     columns = min(len(panels), COLUMNS)
     rows = -(-len(panels) // columns)
-    side = min(WIDTH / columns, 3.3)
-    figure = new_figure(side * rows, side * columns + 0.7)
+    # Beside the panels stands the scale of the colours.
+    side = min((WIDTH - 0.9) / columns, 3.0)
+    figure = new_figure((side + 0.2) * rows, side * columns + 0.9)
+    figure.set_layout_engine("compressed")
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()

@@ -16,7 +16,7 @@ from keras_mixvit.masks import MaskSampler
 def mask_gallery(
     samplers: dict[str, MaskSampler],
     image_size: tuple[int, int] = (32, 32),
-    count: int = 6,
+    count: int = 8,
     progress: float = 0.0,
     seed: int = 0,
 ):
@@ -29,7 +29,7 @@ def mask_gallery(
         samplers: Dict from the name of a row to a `MaskSampler`, such as
             `mask_families()`.
         image_size: Tuple of integers (H, W) in pixels. Defaults to `(32, 32)`.
-        count: Integer, the number of masks of a row. Defaults to `6`.
+        count: Integer, the number of masks of a row. Defaults to `8`.
         progress: Float in [0, 1], the progress of the training. Defaults to
             `0.0`.
         seed: Non-negative integer, from which every row draws. Defaults to
@@ -69,7 +69,7 @@ def mask_gallery(
         for axes, mask in zip(row, found, strict=True):
             axes.imshow(mask_colours(mask))
             percent = [f"{100 * ratio:.0f}" for ratio in mask.mean(axis=(1, 2))]
-            axes.set_title(" : ".join(percent), fontsize=8, pad=2)
+            axes.set_title("/".join(percent), fontsize=8, pad=2)
             axes.set_axis_off()
     members = max(found.shape[1] for found in drawn.values())
     patches = [

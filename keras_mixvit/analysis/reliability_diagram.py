@@ -51,7 +51,7 @@ def reliability_diagram(predictions: dict, labels, bins: int = 15):
     columns = min(len(numbers), COLUMNS)
     rows = -(-len(numbers) // columns)
     width = min(WIDTH, 3.5 * columns)
-    figure = new_figure(rows * (width / columns + 1.0), width)
+    figure = new_figure(rows * (width / columns + 1.0) + 0.3, width)
     ratios = [3, 1] * rows
     grid = figure.subplots(
         2 * rows,
@@ -79,7 +79,8 @@ def reliability_diagram(predictions: dict, labels, bins: int = 15):
         lower.set_xlabel("confidence")
         upper.tick_params(labelbottom=False)
         lower.tick_params(labelbottom=True)
-    grid[0, 0].legend(loc="upper left")
+    handles, names = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, ncols=2, loc="outside upper center")
     return figure, numbers
 
 
@@ -98,7 +99,8 @@ def _draw(upper, lower, found):
         width,
         bottom=accuracy,
         align="edge",
-        facecolor=(0.84, 0.37, 0.0, 0.25),
+        # Whitens the accuracy below it where a model is not confident enough.
+        facecolor=(1.0, 1.0, 1.0, 0.55),
         edgecolor=COLOURS[1],
         hatch="////",
         linewidth=0.8,

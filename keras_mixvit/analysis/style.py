@@ -91,7 +91,8 @@ def mask_colours(masks):
 def member_colour(member: int) -> str:
     """The colour of a subnetwork and of its input, in every figure."""
     # Blue and orange differ in lightness too, so that two masks read in grey.
-    order = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#000000")
+    # No mixture of the first three looks like another of them.
+    order = ("#0072B2", "#E69F00", "#CC79A7", "#009E73", "#56B4E9", "#000000")
     return order[member % len(order)]
 
 

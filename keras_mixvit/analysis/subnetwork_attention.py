@@ -85,7 +85,6 @@ def subnetwork_attention(
                 vmax=max(float(weights[i].max()), 1e-12),
                 alpha=0.6,
                 extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-                interpolation="bilinear",
             )
         bar = figure.colorbar(
             shown, ax=grid[:, i], orientation="horizontal", pad=0.02, aspect=12
@@ -93,8 +92,7 @@ def subnetwork_attention(
         bar.ax.tick_params(labelsize=7)
         bar.locator = _few_ticks()
         bar.update_ticks()
-        if i == (count - 1) // 2:
-            bar.set_label("attention / uniform attention", fontsize=8)
+    figure.supxlabel("attention / uniform attention", fontsize=8)
     return figure, {"weights": weights}
 
 

@@ -30,7 +30,7 @@ def training_curves(histories: dict):
         "val_accuracy": "validation accuracy",
         "val_nll": "validation NLL",
     }
-    figure = new_figure(2.6)
+    figure = new_figure(2.7)
     for axes, (column, title) in zip(
         figure.subplots(1, 3), panels.items(), strict=True
     ):
@@ -39,7 +39,8 @@ def training_curves(histories: dict):
             axes.plot(epochs, history[column], label=name)
         axes.set(xlabel="epoch", ylabel=title)
         axes.grid()
-    axes.legend()
+    lines = axes.get_lines()
+    figure.legend(handles=lines, ncols=4, loc="outside upper center")
     return figure, numbers
 
 

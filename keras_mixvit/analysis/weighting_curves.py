@@ -21,7 +21,7 @@ def weighting_curves(rs: Sequence[float] = (1, 2, 3, 4, 10, math.inf)):
 
     Returns:
         A matplotlib figure, and a dict of the arrays behind it: `ratios`
-        `(101,)`, and `weights`, a dict from r to `(101,)`.
+        `(1001,)`, and `weights`, a dict from r to `(1001,)`.
 
     Raises:
         ValueError: If an r is not positive, or there is none.
@@ -39,7 +39,7 @@ def weighting_curves(rs: Sequence[float] = (1, 2, 3, 4, 10, math.inf)):
     from matplotlib import colormaps
 
     require(len(rs) > 0, "`rs` must not be empty.", rs=rs)
-    ratios = np.linspace(0, 1, 101)
+    ratios = np.linspace(0, 1, 1001)
     pairs = np.stack([ratios, 1 - ratios], axis=-1)
     weights = {r: loss_weighting(pairs, r)[:, 0] for r in rs}
     figure = new_figure(3.2, 4.4)
