@@ -1,13 +1,14 @@
 """Pictures of every figure of `keras_mixvit.analysis`, from trained runs.
 
-    python benchmarks/gallery.py --data FILE --mixvit RUN --mixmo RUN
-        [--sweep RUN ...] [--ensemble RUN ...] [--output docs/gallery]
+    python benchmarks/gallery.py --mixvit RUN --mixmo RUN [--sweep RUN ...]
+        [--ensemble RUN ...] [--data FILE] [--output docs/gallery]
 
-Runs are folders that `keras-mixvit train` wrote on the data: one of `mixvit` and
-one of `cut-mixmo` on a residual network, both with their single network; runs
-that differ in `--probability` alone, for the sweep; and runs that differ in
-`--seed` alone, with their single networks, for the ensembles. Every figure becomes
-a file, and all of them one contact sheet.
+Runs are folders that `keras-mixvit train` wrote: one of `mixvit` and one of
+`cut-mixmo` on a residual network, both with their single network and on the same
+data; runs of `cut-mixmo` that differ in `--probability` alone, for the sweep; and
+runs that differ in `--seed` alone, with their single networks, for the ensembles.
+Images are those of the data that a run was trained on, unless `--data` says
+where they are now. Every figure becomes a file, and all of them one contact sheet.
 """
 
 import argparse
@@ -46,18 +47,20 @@ def pairs_of(model, data, **options):
     return mixed_pair_dataset(data.images, data.labels, masks, epochs=100)
 
 
-def sweep(folders, test) -> dict:
+def sweep(folders, data=None) -> dict:
     """Scores of runs by their probability of binary mixing."""
     scores = {}
     for folder in folders:
+        test = load(data or options_of(folder)["data"], "test")
         probability = options_of(folder)["probability"]
         logits = logits_of(load_model(folder / "model.keras"), test.images)
         scores[probability] = analysis.subnetwork_scores(logits, test.labels)
     return scores
 
 
-def families(folders, test) -> dict:
+def families(folders, data=None) -> dict:
     """Scores of ensembles of the networks of runs, and of their single ones."""
+    test = load(data or options_of(folders[0])["data"], "test")
     found = {}
     for name, place in (("single", "single"), ("Cut-MixMo", ".")):
         models = [load_model(folder / place / "model.keras") for folder in folders]
@@ -74,7 +77,8 @@ def options_of(folder) -> dict:
 
 def figures(options):
     """Name and figure of each picture, with the numbers behind it."""
-    train, test = load(options.data, "train"), load(options.data, "test")
+    data = options.data or options_of(options.mixvit)["data"]
+    train, test = load(data, "train"), load(data, "test")
     vit, mixmo = (
         load_model(f / "model.keras") for f in (options.mixvit, options.mixmo)
     )
@@ -116,11 +120,11 @@ def figures(options):
     yield "reliability_diagram", *found
     yield "weighting_curves", *analysis.weighting_curves()
     if options.sweep:
-        scores = {"Cut-MixMo": sweep(options.sweep, test)}
+        scores = {"Cut-MixMo": sweep(options.sweep, options.data)}
         label = "probability p of binary mixing"
         yield "diversity_accuracy", *analysis.diversity_accuracy(scores, label)
     if options.ensemble:
-        found = families(options.ensemble, test)
+        found = families(options.ensemble, options.data)
         yield "ensemble_effectiveness", *analysis.ensemble_effectiveness(found)
 
 
@@ -149,11 +153,11 @@ def save_small(picture: Image.Image, path: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True)
     parser.add_argument("--mixvit", type=Path, required=True)
     parser.add_argument("--mixmo", type=Path, required=True)
     parser.add_argument("--sweep", type=Path, nargs="+", default=[])
     parser.add_argument("--ensemble", type=Path, nargs="+", default=[])
+    parser.add_argument("--data")
     parser.add_argument("--output", type=Path, default=Path("docs/gallery"))
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)

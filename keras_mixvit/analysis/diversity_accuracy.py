@@ -50,7 +50,7 @@ def diversity_accuracy(sweeps: dict, parameter: str):
     numbers = {name: _columns(name, points) for name, points in sweeps.items()}
     values = sorted({value for points in sweeps.values() for value in points})
     place = {value: i for i, value in enumerate(values)}
-    figure = new_figure(3.0)
+    figure = new_figure(3.0 + 0.2 * len(numbers))
     left, right = figure.subplots(1, 2)
     for name, found in numbers.items():
         places = [place[value] for value in found["values"]]
@@ -65,7 +65,7 @@ def diversity_accuracy(sweeps: dict, parameter: str):
             markerfacecolor="white",
             label=f"{prefix}mean subnetwork",
         )
-        right.plot(places, found["ratio_error"], "o-", label=name)
+        right.plot(places, found["ratio_error"], "o-")
     left.set(ylabel="accuracy (%)")
     right.set(ylabel="diversity (ratio-error)")
     for axes in (left, right):
@@ -75,9 +75,7 @@ def diversity_accuracy(sweeps: dict, parameter: str):
         )
         axes.margins(y=0.15)
         axes.grid()
-    left.legend()
-    if len(numbers) > 1:
-        right.legend()
+    figure.legend(handles=left.get_lines(), ncols=2, loc="outside upper center")
     return figure, numbers
 
 

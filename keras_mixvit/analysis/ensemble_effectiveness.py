@@ -57,6 +57,8 @@ def ensemble_effectiveness(
         MixMo, Section 4.6, Fig. 10, Section 6.10 and Fig. 15; Lobacheva et
         al., On power laws in deep ensembles, 2020.
     """
+    from matplotlib.ticker import EngFormatter, LogLocator
+
     require(
         len(families) > 0 and all(len(rows) > 0 for rows in families.values()),
         "`families` must have a family, and each family a point.",
@@ -66,7 +68,9 @@ def ensemble_effectiveness(
     numbers = {
         name: _numbers(name, rows, scores, cost) for name, rows in families.items()
     }
-    figure = new_figure(3.2, 3.5 * len(scores))
+    columns = 2 * len(scores)
+    rows = -(-len(numbers) // columns)
+    figure = new_figure(2.8 + 0.2 * rows, 3.5 * len(scores))
     panels = figure.subplots(1, len(scores), squeeze=False)[0]
     for axes, score in zip(panels, scores, strict=True):
         scale = 100 if score == "accuracy" else 1
@@ -77,9 +81,13 @@ def ensemble_effectiveness(
             points = {"color": drawn.get_color(), "linestyle": "none", "label": name}
             axes.plot(found["cost"], scale * found[score], marker, **points)
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+        axes.minorticks_off()
         axes.set(xlabel=cost, ylabel=LABELS.get(score, score))
-        axes.grid(which="both")
-    panels[0].legend()
+        axes.grid()
+    points = [line for line in axes.get_lines() if line.get_marker() != "None"]
+    figure.legend(handles=points, ncols=columns, loc="outside upper center")
     return figure, numbers
 
 

@@ -6,7 +6,7 @@ from keras import ops
 from keras_mixvit._checks import require
 from keras_mixvit.analysis.style import MAP, WIDTH, new_figure, style
 
-COLUMNS = 3
+COLUMNS = 2
 
 
 @style()
@@ -56,7 +56,7 @@ def feature_influence(kernels: dict):
     side = min((WIDTH - 0.9) / columns, 3.0)
     figure = new_figure((side + 0.2) * rows, side * columns + 0.9)
     figure.set_layout_engine("compressed")
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     for axes, (name, (first, second)) in zip(grid.flat, panels, strict=False):

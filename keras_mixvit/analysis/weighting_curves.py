@@ -7,17 +7,19 @@ from keras_mixvit._checks import require
 from keras_mixvit.analysis.style import new_figure, style
 from keras_mixvit.masks import loss_weighting
 
+PAPER = (1, 2, 3, 4, 10, math.inf)
+
 
 @style()
-def weighting_curves(rs: Sequence[float] = (1, 2, 3, 4, 10, math.inf)):
+def weighting_curves(rs: Sequence[float] | None = None):
     """The weight of a loss against the ratio of its input, for several r.
 
     Two subnetworks. With r = 1 the weight is twice the ratio; the larger r, the
     closer it is to 1 for every ratio. Needs matplotlib.
 
     Args:
-        rs: Sequence of positive floats, infinity included. Defaults to
-            `(1, 2, 3, 4, 10, math.inf)`.
+        rs: Sequence of positive floats, infinity included, or `None` for the
+            paper's 1, 2, 3, 4, 10 and infinity. Defaults to `None`.
 
     Returns:
         A matplotlib figure, and a dict of the arrays behind it: `ratios`
@@ -38,6 +40,7 @@ def weighting_curves(rs: Sequence[float] = (1, 2, 3, 4, 10, math.inf)):
     """
     from matplotlib import colormaps
 
+    rs = PAPER if rs is None else rs
     require(len(rs) > 0, "`rs` must not be empty.", rs=rs)
     ratios = np.linspace(0, 1, 1001)
     pairs = np.stack([ratios, 1 - ratios], axis=-1)
