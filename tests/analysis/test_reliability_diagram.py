@@ -68,3 +68,8 @@ def test_predictions_that_do_not_fit_are_refused():
         reliability_diagram({"mine": LOGITS}, LABELS, 0)
     with pytest.raises(ValueError, match="`predictions` must not be empty"):
         reliability_diagram({}, LABELS)
+
+
+def test_a_confidence_between_two_bins_belongs_to_the_lower_one():
+    _, numbers = reliability_diagram({"even": np.zeros((3, 2))}, [0, 0, 1], bins=2)
+    assert numbers["even"]["counts"].tolist() == [3, 0]
