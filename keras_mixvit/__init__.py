@@ -13,6 +13,7 @@ from keras_mixvit import (
     backbones,
     convert,
     data,
+    evaluation,
     layers,
     masks,
     metrics,
@@ -26,7 +27,14 @@ from keras_mixvit.backbones import (
     WideResNet,
     make_backbone,
 )
-from keras_mixvit.data import load, mixed_pair_dataset
+from keras_mixvit.data import (
+    ImageFolder,
+    ImageSource,
+    load,
+    load_corrupted,
+    mixed_pair_dataset,
+)
+from keras_mixvit.evaluation import evaluate
 from keras_mixvit.models import (
     Ensemble,
     ManifoldMixUp,
@@ -42,6 +50,8 @@ __all__ = [
     "CaiT",
     "ConViT",
     "Ensemble",
+    "ImageFolder",
+    "ImageSource",
     "ManifoldMixUp",
     "MixMo",
     "MixViT",
@@ -53,8 +63,11 @@ __all__ = [
     "backbones",
     "convert",
     "data",
+    "evaluate",
+    "evaluation",
     "layers",
     "load",
+    "load_corrupted",
     "load_model",
     "make_backbone",
     "masks",

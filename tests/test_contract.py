@@ -2,11 +2,13 @@
 
 import ast
 import dataclasses
+import functools
 import importlib
 import inspect
 import json
 import pkgutil
 import re
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from keras_mixvit import (
     cli,
     convert,
     data,
+    evaluation,
     layers,
     masks,
     metrics,
@@ -39,6 +42,7 @@ PACKAGES = (
     metrics,
     masks,
     data,
+    evaluation,
     recipes,
 )
 PUBLIC = {
@@ -48,7 +52,14 @@ PUBLIC = {
 }
 CLASSES = {name: item for name, item in PUBLIC.items() if inspect.isclass(item)}
 # Classes to derive from, whose constructor the derived classes call.
-BASES = {"Augmentation", "Backbone", "BinaryMasks", "MIMOModel", "MaskSampler"}
+BASES = {
+    "Augmentation",
+    "Backbone",
+    "BinaryMasks",
+    "ImageSource",
+    "MIMOModel",
+    "MaskSampler",
+}
 SERIALISABLE = sorted(
     name
     for name, item in CLASSES.items()
@@ -108,6 +119,14 @@ BINARY = {"patch_size": 2, "num_subnetworks": 3, "alpha": 0.5, "mixing": "two"}
 
 def backbone():
     return backbones.ConViT((4, 6, 2), 2, 8, 2, 1, 1, dtype="mixed_bfloat16")
+
+
+@functools.cache
+def photos():
+    """A folder with an image file."""
+    folder = tempfile.mkdtemp()
+    keras.utils.save_img(f"{folder}/1.png", np.zeros((4, 4, 3)), scale=False)
+    return folder
 
 
 # Arguments of every public class, none of them at its default value.
@@ -187,6 +206,7 @@ ARGUMENTS = {
         "num_stems": 1,
         "num_heads": 3,
         "ensemble_of": "probabilities",
+        "temperature": 1.5,
         "name": "given",
         "dtype": "mixed_bfloat16",
     },
@@ -201,6 +221,7 @@ ARGUMENTS = {
         "alternation": "checkerboard",
         "ensemble_of": "probabilities",
         "seed": 3,
+        "temperature": 1.5,
         "name": "given",
         "dtype": "mixed_bfloat16",
     },
@@ -210,6 +231,7 @@ ARGUMENTS = {
             models.SingleNetwork(backbone(), 5),
         ],
         "ensemble_of": "probabilities",
+        "temperature": 1.5,
         "name": "given",
         "dtype": "float32",
     },
@@ -217,15 +239,32 @@ ARGUMENTS = {
         "backbone": backbone(),
         "num_classes": 5,
         "places": 2,
+        "temperature": 1.5,
         "name": "given",
         "dtype": "mixed_bfloat16",
     },
     "SingleNetwork": lambda: {
         "backbone": backbone(),
         "num_classes": 5,
+        "temperature": 1.5,
         "name": "given",
         "dtype": "mixed_bfloat16",
     },
+    "Brier": lambda: {"per_class": True, "name": "given", "dtype": "float16"},
+    "Disagreement": lambda: {"name": "given", "dtype": "float16"},
+    "ECE": lambda: {"bins": 10, "name": "given", "dtype": "float16"},
+    "PairwiseKL": lambda: {"name": "given", "dtype": "float16"},
+    "RatioError": lambda: {
+        "num_subnetworks": 3,
+        "name": "given",
+        "dtype": "float16",
+    },
+    "SubnetworkNLL": lambda: {
+        "subnetwork": 1,
+        "name": "given",
+        "dtype": "float16",
+    },
+    "TopKAccuracy": lambda: {"k": 3, "name": "given", "dtype": "float16"},
     "NLL": lambda: {"name": "given", "dtype": "float16"},
     "SubnetworkAccuracy": lambda: {
         "subnetwork": 1,
@@ -266,7 +305,49 @@ ARGUMENTS = {
         "num_classes": 7,
         "source_grid": (2, 3),
     },
+    "ImageArray": lambda: {
+        "images": np.zeros((2, 4, 4, 1), "uint8"),
+        "image_size": (2, 2),
+        "resize_share": 0.5,
+    },
+    "ImageFolder": lambda: {
+        "folder": photos(),
+        "files": ["1.png"],
+        "image_size": (2, 2),
+        "channels": 3,
+        "resize_share": 0.5,
+    },
+    "TFDSImages": lambda: {
+        "records": [],
+        "image_shape": (2, 2, 3),
+        "varies": True,
+        "resize_share": 0.5,
+        "key": "picture",
+        "indices": [0],
+    },
+    "CorruptionReport": lambda: {
+        "model": "mine",
+        "name": "cifar100",
+        "rows": [{"corruption": "fog", "severity": 5, "accuracy": 0.5}],
+    },
+    "EvaluationReport": lambda: {
+        "model": "mine",
+        "samples": 4,
+        "rows": [{"inference": None, "part": "network", "accuracy": 0.5}],
+    },
+    "RunEvaluation": lambda: {
+        "report": None,
+        "corrupted": 1,
+        "data": "digits",
+        "split": "test",
+        "temperature": 1.5,
+        "fitted_on": "val",
+        "calibrated_nll": 0.5,
+        "path": Path("evaluation.json"),
+    },
     "ImageSet": lambda: {
+        "mean": (1.0,),
+        "std": (2.0,),
         "images": np.zeros((2, 4, 4, 1), "uint8"),
         "labels": np.array([0, 1], "int32"),
         "class_names": ("zero", "one"),

@@ -88,10 +88,10 @@ def nll_at(logits, labels, index, temperature: float) -> float:
 
     def nll_of(chunk):
         values, top = chunk_of(logits, chunk)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             values -= top
-        impossible = np.isneginf(values)
-        values /= temperature
+            impossible = np.isneginf(values)
+            values /= temperature
         values[impossible] = -np.inf
         of_true = values[np.arange(len(values)), labels[chunk]]
         return (np.log(np.exp(values).sum(axis=1)) - of_true).sum()

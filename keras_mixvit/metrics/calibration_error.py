@@ -1,7 +1,80 @@
+import keras
 import numpy as np
+from keras import ops
 
 from keras_mixvit._checks import require_positive_integer
+from keras_mixvit.metrics.accuracy import is_among_likeliest
 from keras_mixvit.metrics.predictions import SampleScores, sample_scores
+
+
+@keras.saving.register_keras_serializable(package="keras_mixvit")
+class ECE(keras.metrics.Metric):
+    """Expected calibration error: how far confidence is from accuracy.
+
+    Predictions are sorted into equally long bins (low, high] by their
+    confidence, the highest probability; the distances of mean confidence and
+    accuracy in each bin are averaged, weighted with the samples of the bin.
+    Bins are filled over all batches before they are compared.
+
+    Args:
+        bins: Positive integer, the number of bins. Defaults to `15`.
+        name: String, the name of the metric. Defaults to `"ece"`.
+        dtype: Dtype of the result, or `None` for the default. Defaults to
+            `None`.
+
+    Raises:
+        ValueError: If `bins` is not positive.
+
+    Input shape:
+        Labels `(...)`, integers, or `(..., K)`, soft, of which the likeliest
+        class counts; logits `(..., K)`.
+
+    Example:
+
+    ```python
+    metric = ECE()
+    metric.update_state([0, 0, 0, 1], np.log([[0.9, 0.1]] * 4))
+    assert abs(float(metric.result()) - 0.15) < 1e-6
+    ```
+
+    References:
+        MixMo, Section 6.5 (ECE, 15 bins); Naeini et al., 2015.
+    """
+
+    def __init__(self, bins: int = 15, name: str = "ece", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        require_positive_integer("bins", bins)
+        self.bins = bins
+        self.gaps = self.add_weight(shape=(bins,), initializer="zeros", name="gaps")
+        self.total = self.add_weight(shape=(), initializer="zeros", name="total")
+
+    def update_state(self, labels, logits, sample_weight=None):
+        logits = ops.cast(logits, "float32")
+        right = is_among_likeliest(labels, logits)
+        confidence = ops.max(ops.softmax(logits, axis=-1), axis=-1)
+        edges = ops.convert_to_tensor(bin_edges(self.bins).astype("float32"))
+        above = ops.cast(confidence[..., None] > edges, "int32")
+        in_bin = ops.one_hot(ops.sum(above, axis=-1), self.bins)
+        weights = broadcast_weights(sample_weight, confidence)
+        gaps = in_bin * (weights * (right - confidence))[..., None]
+        self.gaps.assign_add(ops.sum(ops.reshape(gaps, (-1, self.bins)), axis=0))
+        self.total.assign_add(ops.sum(weights))
+
+    def result(self):
+        return ops.divide_no_nan(ops.sum(ops.abs(self.gaps)), self.total)
+
+    def get_config(self):
+        return {"bins": self.bins, "name": self.name, "dtype": self.dtype}
+
+
+def broadcast_weights(sample_weight, values):
+    """Sample weights of the shape of float32 values, ones if there are none."""
+    if sample_weight is None:
+        return ops.ones_like(values)
+    weights = ops.cast(sample_weight, "float32")
+    missing = len(values.shape) - len(weights.shape)
+    weights = ops.reshape(weights, (*ops.shape(weights), *[1] * missing))
+    return weights * ops.ones_like(values)
 
 
 def calibration_error(logits, labels, bins: int = 15, adaptive: bool = False) -> float:
