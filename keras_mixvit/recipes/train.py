@@ -35,9 +35,9 @@ def train(options: TrainingOptions, verbose: int | str = "auto") -> tuple[Path, 
 
     The folder of the run gets `model.keras`, `history.csv`, `results.json`
     and `options.json`, the model and history of the single network below
-    `single`, and, with matplotlib, `curves.png` and, where images are mixed in
-    pixels alone, as in MixViT, `mixed_samples.png`. The model is saved after
-    every epoch, so an interrupted run leaves one.
+    `single`, and, with matplotlib, `curves.png` and, of methods with several
+    subnetworks, `mixed_samples.png`. The model is saved after every epoch, so
+    an interrupted run leaves one.
 
     Args:
         options: `TrainingOptions`.
@@ -98,8 +98,8 @@ def train(options: TrainingOptions, verbose: int | str = "auto") -> tuple[Path, 
             for name, model in models.items()
         }
         training_curves(histories)[0].savefig(folder / "curves.png")
-        mixing = getattr(models[MAIN], "mixing", None)
-        if mixing is not None:
+        if models[MAIN].num_subnetworks > 1:
+            mixing = getattr(models[MAIN], "mixing", None)
             names = sets["train"].class_names
             figure, _ = mixed_samples(datasets[MAIN], mixing, names)
             figure.savefig(folder / "mixed_samples.png")
