@@ -1,52 +1,14 @@
 """The command `keras-mixvit`."""
 
 import argparse
-import dataclasses
 import sys
 from pathlib import Path
 
 import keras
 
-from keras_mixvit.recipes import TrainingOptions, export, train
+from keras_mixvit.recipes import Recipe, export, train
 from keras_mixvit.recipes.export import EXPORT_FORMATS
 from keras_mixvit.recipes.train import has_matplotlib
-
-OPTIONS = {
-    "data": "digits (part of the package), cifar10, cifar100, or a .npz file",
-    "output": "new folder of the run (default: runs/DATA-METHOD-BACKBONE-seedN)",
-    "method": "mixvit, mimo, linear-mixmo, cut-mixmo, or, for a single network, "
-    "cutmix, mixup or manifold-mixup",
-    "backbone": "convit, cait, wideresnet, preactresnet or resnet",
-    "depth": "layers of a wideresnet, 6n + 4",
-    "widening": "factor of the channels of a residual network",
-    "patch_size": "side of a patch in pixels (default: an eighth of the image)",
-    "width": "features of a token",
-    "num_heads": "attention heads",
-    "num_blocks": "self-attention blocks",
-    "num_class_blocks": "class-attention blocks",
-    "num_subnetworks": "subnetworks",
-    "source_attribution": "embedding, encoding or none",
-    "attribution_position": "late or early",
-    "input_mixing": "binarized_cutmix, averaged_masks or all_tokens",
-    "inference": "parallel, sum, alternating (mixvit), or the index of a subnetwork "
-    "(default: that of the method)",
-    "ensemble_of": "logits or probabilities",
-    "alpha": "parameter of the distribution of the masks (default: 0.5 for mixvit, "
-    "else 2)",
-    "r": "how alike the weights of the losses of mixmo are",
-    "probability": "share of batches of cut-mixmo with boxes",
-    "repetitions": "how often an image stands in a batch",
-    "pixel_mixing": "none, cutmix or mixup within each input",
-    "epochs": "epochs of each training",
-    "batch_size": "pairs per step",
-    "learning_rate": "rate after the warm-up (default: 0.002, with residual networks "
-    "0.1 / repetitions x batch size / 128)",
-    "weight_decay": "of AdamW, or, with residual networks, of L2 in the loss (default: "
-    "0.05, or 0.0003)",
-    "label_smoothing": "label smoothing of the training loss",
-    "stochastic_depth_rate": "stochastic depth",
-    "seed": "seed of everything",
-}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,7 +27,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if command == "export":
             return _export(**options)
-        return _train(TrainingOptions(**options))
+        settings, output, single = (
+            options.pop(name) for name in ("settings", "output", "single")
+        )
+        return _train(Recipe().with_settings(settings), output, single)
     except (ValueError, OSError, ModuleNotFoundError) as error:
         print(f"keras-mixvit: {error}", file=sys.stderr)
         return 1
@@ -78,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser of the command, its defaults taken from `TrainingOptions`."""
+    """The parser of the command."""
     parser = argparse.ArgumentParser(
         prog="keras-mixvit",
         description="Multi-input multi-output training of image classifiers.",
@@ -96,19 +61,18 @@ def _add_train(commands):
         description="Trains a single network and a method, equally long, and prints "
         "the accuracy and NLL of both, of each subnetwork, and of the ensemble.",
     )
-    for field in dataclasses.fields(TrainingOptions):
-        if field.name == "single":
-            continue
-        text = OPTIONS[field.name]
-        if field.default is not None:
-            text += f" (default: {field.default})"
-        command.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            type=_parser_of(field),
-            default=field.default,
-            metavar=field.name.split("_")[-1].upper(),
-            help=text,
-        )
+    command.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a field of the recipe, such as method=cut-mixmo; may be repeated",
+    )
+    command.add_argument(
+        "--output",
+        help="new folder of the run (default: runs/DATA-METHOD-BACKBONE-seedN)",
+    )
     command.add_argument(
         "--no-single",
         dest="single",
@@ -136,17 +100,7 @@ def _add_export(commands):
     )
 
 
-def _parser_of(field):
-    if field.name == "inference":
-        return lambda text: int(text) if text.isdecimal() else text
-    if field.name == "patch_size":
-        return int
-    if field.name in ("alpha", "learning_rate", "weight_decay"):
-        return float
-    return str if field.default is None else type(field.default)
-
-
-def _train(options: TrainingOptions) -> int:
+def _train(recipe: Recipe, output: str | None, single: bool) -> int:
     from rich.console import Console
     from rich.table import Table
 
@@ -157,9 +111,11 @@ def _train(options: TrainingOptions) -> int:
             "No figures: matplotlib is missing (pip install 'keras_mixvit[figures]').",
             markup=False,
         )
-    folder, rows = train(options, verbose="auto" if console.is_terminal else 2)
-    name = Path(options.data).name
-    table = Table(title=f"{name}, {options.epochs} epochs, seed {options.seed}")
+    folder, rows = train(
+        recipe, output, single, verbose="auto" if console.is_terminal else 2
+    )
+    name = Path(recipe.data).name
+    table = Table(title=f"{name}, {recipe.total_epochs} epochs, seed {recipe.seed}")
     table.add_column("model")
     for column in ("parameters", "accuracy", "NLL", "seconds"):
         table.add_column(column, justify="right")

@@ -1,9 +1,7 @@
 import contextlib
 import csv
-import dataclasses
 import io
 import json
-import re
 import shutil
 import sys
 from types import SimpleNamespace
@@ -13,13 +11,12 @@ import numpy as np
 import pytest
 
 from keras_mixvit import load, load_model
-from keras_mixvit.cli import OPTIONS, main
+from keras_mixvit.cli import main
 from keras_mixvit.data import MixedPairDataset
 from keras_mixvit.models import MixMo
-from keras_mixvit.recipes import TrainingOptions
+from keras_mixvit.recipes import Recipe
 from keras_mixvit.recipes.checkpoint import Checkpoint
 from keras_mixvit.recipes.train import has_matplotlib, scores
-from keras_mixvit.recipes.training_options import METHODS, RESIDUAL, TRANSFORMERS
 from tests.helpers import numpy
 from tests.recipes.tiny_run import WORDS, make_eager, write_images
 
@@ -27,7 +24,7 @@ TRAIN = sys.modules["keras_mixvit.recipes.train"]
 
 
 def words(data, output, *more):
-    return ["train", f"--data={data}", f"--output={output}", *WORDS, *more]
+    return ["train", f"--set=data={data}", f"--output={output}", *WORDS, *more]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +37,7 @@ def finished(tmp_path_factory):
         make_eager(monkeypatch)
         monkeypatch.setenv("COLUMNS", "120")
         with contextlib.redirect_stdout(text):
-            status = main(words(data, base / "out", "--seed=3"))
+            status = main(words(data, base / "out", "--set=seed=3"))
     return SimpleNamespace(
         status=status,
         folder=base / "out",
@@ -61,7 +58,7 @@ def test_a_run_leaves_its_models_histories_results_and_options(finished):
         "model.keras",
         "history.csv",
         "results.json",
-        "options.json",
+        "recipe.json",
         "single/model.keras",
         "single/history.csv",
     }
@@ -76,13 +73,11 @@ def test_a_run_draws_its_figures(finished):
         assert (finished.folder / name).read_bytes().startswith(b"\x89PNG")
 
 
-def test_options_are_kept_with_the_run(finished):
-    options = TrainingOptions(
-        **json.loads((finished.folder / "options.json").read_text())
-    )
-    assert options.data == finished.data
-    assert (options.width, options.seed, options.single) == (8, 3, True)
-    assert options.learning_rate == TrainingOptions.learning_rate
+def test_the_recipe_is_kept_with_the_run(finished):
+    text = (finished.folder / "recipe.json").read_text()
+    recipe = Recipe.from_dict(json.loads(text))
+    assert recipe.data == finished.data
+    assert (recipe.width, recipe.seed) == (8, 3)
 
 
 @pytest.mark.parametrize("place", ["", "single"])
@@ -147,11 +142,11 @@ def test_saved_models_come_with_what_they_were_trained_with(finished):
     mean, std = train.statistics()
     assert model.backbone.mean == pytest.approx(mean)
     assert model.backbone.std == pytest.approx(std)
-    assert model.loss.label_smoothing == TrainingOptions.label_smoothing
-    assert model.optimizer.weight_decay == TrainingOptions().resolved_weight_decay
+    assert model.loss.label_smoothing == Recipe.label_smoothing
+    assert model.optimizer.weight_decay == Recipe().resolved_weight_decay
 
 
-def fit_nothing(model, dataset, validation, place, options, verbose):
+def fit_nothing(model, dataset, validation, place, recipe, verbose):
     model.save(place / "model.keras")
     return 0.0
 
@@ -170,7 +165,7 @@ def test_without_matplotlib_and_the_single_network_a_run_says_so_and_finishes(
     assert "single_network" not in out
     assert "mixvit ensemble" in out
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"model.keras", "options.json", "results.json"}
+    assert names == {"model.keras", "recipe.json", "results.json"}
 
 
 INTERRUPTED = "keras-mixvit: interrupted; the run's folder holds what was trained.\n"
@@ -204,99 +199,103 @@ def test_an_interruption_at_the_first_batch_leaves_the_model_too(
 
 
 @pytest.mark.parametrize(
-    ("word", "text"),
+    ("setting", "text"),
     [
         (
-            "--data=missing.npz",
+            "data=missing.npz",
             "`name` must be 'digits', 'cifar10', 'cifar100' or an existing .npz "
             "file. Received: name='missing.npz'",
         ),
         (
-            "--backbone=vgg",
-            "`backbone` must be one of 'convit', 'cait', 'wideresnet', 'preactresnet', "
-            "'resnet'. Received: backbone='vgg'",
-        ),
-        (
-            "--backbone=wideresnet",
+            "backbone=wideresnet",
             "`backbone` must be a transformer with the method 'mixvit'. Received: "
             "backbone='wideresnet'",
         ),
         (
-            "--r=2",
+            "r=2",
             "`r` must be left alone with the method 'mixvit'. Received: r=2.0",
         ),
         (
-            "--widening=2",
+            "widening=2",
             "`widening` must be left alone with the backbone 'convit'. Received: "
             "widening=2",
         ),
         (
-            "--source-attribution=both",
+            "source_attribution=both",
             "`source_attribution` must be one of 'embedding', 'encoding', 'none'. "
             "Received: source_attribution='both'",
         ),
         (
-            "--attribution-position=middle",
+            "attribution_position=middle",
             "`attribution_position` must be one of 'late', 'early'. "
             "Received: attribution_position='middle'",
         ),
         (
-            "--input-mixing=mixup",
+            "input_mixing=mixup",
             "`input_mixing` must be one of 'binarized_cutmix', 'averaged_masks', "
             "'all_tokens'. Received: input_mixing='mixup'",
         ),
         (
-            "--inference=2",
+            "inference=2",
             "`inference` must be 'parallel', 'sum', 'alternating' or the index of a "
             "subnetwork, 0 to 1. Received: inference=2",
         ),
         (
-            "--inference=all",
+            "inference=all",
             "`inference` must be 'parallel', 'sum', 'alternating' or the index of a "
             "subnetwork, 0 to 1. Received: inference='all'",
         ),
         (
-            "--ensemble-of=votes",
+            "ensemble_of=votes",
             "`ensemble_of` must be one of 'logits', 'probabilities'. "
             "Received: ensemble_of='votes'",
         ),
         (
-            "--patch-size=3",
+            "patch_size=3",
             "`patch_size` must divide the image size. "
             "Received: patch_size=3, image_size=(8, 8)",
         ),
         (
-            "--num-heads=3",
+            "num_heads=3",
             "`num_heads` must divide the width. Received: num_heads=3, width=8",
         ),
         (
-            "--num-subnetworks=1",
+            "num_subnetworks=1",
             "`num_subnetworks` must be an integer of at least 2. "
             "Received: num_subnetworks=1",
         ),
         (
-            "--batch-size=17",
+            "batch_size=17",
             "`batch_size` must not exceed the number of images. "
             "Received: batch_size=17, images=16",
         ),
         (
-            "--alpha=0",
+            "alpha=0",
             "`alpha` must be a positive finite number. Received: alpha=0.0",
         ),
         (
-            "--stochastic-depth-rate=1",
+            "stochastic_depth_rate=1",
             "`stochastic_depth_rate` must be in [0, 1). "
             "Received: stochastic_depth_rate=1.0",
         ),
-        ("--epochs=0", "`epochs` must be an integer of at least 1. Received: epochs=0"),
+        (
+            "epochs=many",
+            "`epochs` must be an integer. Received: epochs='many'",
+        ),
+        (
+            "wdith=16",
+            "`setting` must be a known name. Nearest: 'width', 'depth', 'width_scale'. "
+            "Received: setting='wdith'",
+        ),
+        ("epochs=0", "`epochs` must be an integer of at least 1. Received: epochs=0"),
     ],
 )
 def test_a_wrong_option_is_one_sentence_and_leaves_no_folder(
-    word, text, tmp_path, monkeypatch, capsys
+    setting, text, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
     data = write_images(tmp_path / "three.npz")
-    assert main(words(data, tmp_path / "out", word)) == 1
+    assert main(words(data, tmp_path / "out", f"--set={setting}")) == 1
     assert capsys.readouterr().err.endswith(f"keras-mixvit: {text}\n")
     assert not (tmp_path / "out").exists()
 
@@ -331,7 +330,7 @@ def test_an_output_folder_that_cannot_be_made_is_one_sentence(tmp_path, capsys):
     [
         [],
         ["predict"],
-        ["train", "--epochs=many"],
+        ["train", "--set"],
         ["train", "--speed=2"],
         ["export"],
         ["export", "--format=keras"],
@@ -347,87 +346,19 @@ def test_words_that_are_not_understood_are_told_with_the_usage(wrong, capsys):
     assert capsys.readouterr().err.startswith("usage: keras-mixvit")
 
 
-def test_help_lists_every_option_with_its_default(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "200")
-    with pytest.raises(SystemExit) as stop:
-        main(["train", "--help"])
-    assert stop.value.code == 0
-    text = capsys.readouterr().out
-    text = " ".join(text[text.index("options:") :].split())
-    told = dict(re.findall(r"(--[a-z-]+) (.*?)(?= --|$)", text))
-    for field in dataclasses.fields(TrainingOptions):
-        if field.name == "single":
-            assert "do not train the single network" in told["--no-single"]
-            continue
-        description = told[f"--{field.name.replace('_', '-')}"]
-        assert "(default: " in description
-        if field.default is not None:
-            assert f"(default: {field.default})" in description
-
-
-def test_every_option_has_a_description():
-    fields = {field.name for field in dataclasses.fields(TrainingOptions)}
-    assert set(OPTIONS) == fields - {"single"}
-
-
-@pytest.mark.parametrize(
-    ("word", "name", "value"),
-    [
-        ("--inference=1", "inference", 1),
-        ("--inference=sum", "inference", "sum"),
-        ("--patch-size=2", "patch_size", 2),
-        ("--alpha=2", "alpha", 2.0),
-        ("--learning-rate=1e-4", "learning_rate", 1e-4),
-        ("--repetitions=2", "repetitions", 2),
-        ("--pixel-mixing=mixup", "pixel_mixing", "mixup"),
-        ("--method=mimo", "method", "mimo"),
-        ("--no-single", "single", False),
-    ],
-)
-def test_words_become_options(word, name, value, monkeypatch):
+def test_words_become_a_recipe(monkeypatch):
     found = []
 
-    def record(options, verbose):
-        found.append(options)
+    def record(*arguments, **options):
+        found.append(arguments)
         raise ValueError("enough")
 
     monkeypatch.setattr(sys.modules["keras_mixvit.cli"], "train", record)
-    assert main(["train", word]) == 1
-    expected = dataclasses.replace(TrainingOptions(), **{name: value})
-    assert found == [expected]
-    assert type(getattr(found[0], name)) is type(value)
-
-
-def test_words_of_a_method_become_its_options(monkeypatch):
-    found = []
-
-    def record(options, verbose):
-        found.append(options)
-        raise ValueError("enough")
-
-    monkeypatch.setattr(sys.modules["keras_mixvit.cli"], "train", record)
-    words = ["--method=cut-mixmo", "--backbone=wideresnet", "--depth=16"]
-    words += ["--widening=2", "--r=5", "--probability=0.25", "--weight-decay=0"]
-    assert main(["train", *words]) == 1
-    expected = TrainingOptions(
-        method="cut-mixmo",
-        backbone="wideresnet",
-        depth=16,
-        widening=2,
-        r=5.0,
-        probability=0.25,
-        weight_decay=0.0,
-    )
-    assert found == [expected]
-
-
-def test_help_lists_the_methods_and_backbones(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "200")
-    with pytest.raises(SystemExit):
-        main(["train", "--help"])
-    text = " ".join(capsys.readouterr().out.split())
-    for name in (*METHODS, *TRANSFORMERS, *RESIDUAL):
-        assert re.search(rf"[ (]{name}[, )]", text), name
+    settings = ["method=cut-mixmo", "backbone=wideresnet", "inference=1", "l2=0"]
+    words = [f"--set={setting}" for setting in settings]
+    assert main(["train", *words, "--no-single", "--output=mine"]) == 1
+    expected = Recipe(method="cut-mixmo", backbone="wideresnet", inference=1, l2=0.0)
+    assert found == [(expected, "mine", False)]
 
 
 def test_mixmo_is_trained_on_a_residual_network(tmp_path, monkeypatch, capsys):
@@ -435,10 +366,10 @@ def test_mixmo_is_trained_on_a_residual_network(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "120")
     data = write_images(tmp_path / "three.npz", train=8)
     output = tmp_path / "out"
-    words = ["train", "--method=cut-mixmo", "--backbone=wideresnet", "--no-single"]
-    words += [f"--data={data}", f"--output={output}", "--epochs=1", "--batch-size=8"]
-    words += ["--repetitions=2", "--pixel-mixing=cutmix"]
-    assert main(words) == 0
+    settings = ["method=cut-mixmo", "backbone=wideresnet", f"data={data}"]
+    settings += ["epochs=1", "batch_size=8", "repetitions=2", "pixel_mixing=cutmix"]
+    words = [f"--set={setting}" for setting in settings]
+    assert main(["train", "--no-single", f"--output={output}", *words]) == 0
     model = load_model(output / "model.keras")
     assert type(model) is MixMo
     assert (model.name, model.r, model.num_subnetworks) == ("cut_mixmo", 3.0, 2)

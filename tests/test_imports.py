@@ -79,6 +79,7 @@ ALLOWED = {
     "recipes": {
         "recipes",
         "analysis",
+        "augmentation",
         "backbones",
         "data",
         "layers",

@@ -1,8 +1,26 @@
 """What is run from the command line: trainings and exports."""
 
+from keras_mixvit.recipes.augmentations import augmentation_for, augmentation_names
+from keras_mixvit.recipes.data_sets import dataset_for
 from keras_mixvit.recipes.export import export
+from keras_mixvit.recipes.methods import backbone_for, model_for
+from keras_mixvit.recipes.optimization import loss_for, optimizer_for
+from keras_mixvit.recipes.published import Published
+from keras_mixvit.recipes.recipe import Recipe
 from keras_mixvit.recipes.train import train
-from keras_mixvit.recipes.training_options import TrainingOptions
 from keras_mixvit.recipes.warmup_step_decay import WarmupStepDecay
 
-__all__ = ["TrainingOptions", "WarmupStepDecay", "export", "train"]
+__all__ = [
+    "Published",
+    "Recipe",
+    "WarmupStepDecay",
+    "augmentation_for",
+    "augmentation_names",
+    "backbone_for",
+    "dataset_for",
+    "export",
+    "loss_for",
+    "model_for",
+    "optimizer_for",
+    "train",
+]

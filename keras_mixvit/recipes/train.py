@@ -1,4 +1,3 @@
-import dataclasses
 import importlib.util
 import json
 import time
@@ -14,34 +13,36 @@ from keras_mixvit.data.load import splits
 from keras_mixvit.metrics import NLL
 from keras_mixvit.models import ensemble_logits
 from keras_mixvit.recipes.checkpoint import Checkpoint
-from keras_mixvit.recipes.methods import dataset_for, model_for, single_network
+from keras_mixvit.recipes.data_sets import dataset_for
+from keras_mixvit.recipes.methods import model_for
+from keras_mixvit.recipes.optimization import loss_for, optimizer_for
+from keras_mixvit.recipes.recipe import Recipe
 from keras_mixvit.recipes.run_folder import new_run_folder
-from keras_mixvit.recipes.training_options import TrainingOptions
-from keras_mixvit.recipes.warmup_step_decay import WarmupStepDecay
 
 # The model of the method, in the folder of the run itself.
 MAIN = "main"
-# DeiT's rule, with the tokens of this library: vectors do not decay.
-NOT_DECAYED = (
-    "bias",
-    "class_token",
-    "position_embedding",
-    "source_bias",
-    "source_embedding",
-)
 
 
-def train(options: TrainingOptions, verbose: int | str = "auto") -> tuple[Path, list]:
+def train(
+    recipe: Recipe,
+    output: str | None = None,
+    single: bool = True,
+    verbose: int | str = "auto",
+) -> tuple[Path, list]:
     """Trains a method, and the single network for comparison, and reports.
 
     The folder of the run gets `model.keras`, `history.csv`, `results.json`
-    and `options.json`, the model and history of the single network below
+    and `recipe.json`, the model and history of the single network below
     `single`, and, with matplotlib, `curves.png` and, where images are mixed in
     pixels alone, as in MixViT, `mixed_samples.png`. The model is saved after
     every epoch, so an interrupted run leaves one.
 
     Args:
-        options: `TrainingOptions`.
+        recipe: `Recipe`.
+        output: Folder of the run, or `None` for a new one below `runs`.
+            Defaults to `None`.
+        single: Boolean, whether to train the single network too. Defaults to
+            `True`.
         verbose: What `model.fit` takes. Defaults to `"auto"`.
 
     Returns:
@@ -49,48 +50,48 @@ def train(options: TrainingOptions, verbose: int | str = "auto") -> tuple[Path, 
         `accuracy`, `nll` and `seconds`, which is `None` for a part of a model.
 
     Raises:
-        ValueError: If options, data and models do not fit together, or the
+        ValueError: If recipe, data and models do not fit together, or the
             folder cannot be written.
 
     Example:
 
     ```python
-    options = TrainingOptions(epochs=1, num_blocks=1, width=16, output="run")
-    folder, rows = train(options, verbose=0)
+    recipe = Recipe(epochs=1, num_blocks=1, width=16)
+    folder, rows = train(recipe, output="run", verbose=0)
     assert (folder / "model.keras").exists() and len(rows) == 4
     ```
 
     References:
         MixViT, Section 4.
     """
-    sets = {split: load(options.data, split) for split in splits(options.data)}
+    sets = {split: load(recipe.data, split) for split in splits(recipe.data)}
     # A set without a validation split validates on its test split, as the
     # papers do, and the other way round; nothing is selected by it.
     held_out = sets.get("val") or sets.get("test")
     require(
         held_out is not None,
         "`data` must have a validation or a test split.",
-        data=options.data,
+        data=recipe.data,
     )
     validation, test = held_out, sets.get("test") or held_out
-    models = {MAIN: model_for(options, sets["train"])}
-    if options.single:
-        models = {"single": single_network(options, sets["train"]), **models}
+    trained = {MAIN: recipe}
+    if single:
+        trained = {"single": recipe.baseline(), **trained}
+    models = {name: model_for(each, sets["train"]) for name, each in trained.items()}
     datasets = {
-        name: dataset_for(options, model, sets["train"])
-        for name, model in models.items()
+        name: dataset_for(each, models[name], sets["train"])
+        for name, each in trained.items()
     }
-    stem = Path(options.data).stem
+    stem = Path(recipe.data).stem
     folder = new_run_folder(
-        options.output,
-        f"{stem}-{options.method}-{options.backbone}-seed{options.seed}",
+        output, f"{stem}-{recipe.method}-{recipe.backbone}-seed{recipe.seed}"
     )
-    _write_json(folder / "options.json", dataclasses.asdict(options))
+    _write_json(folder / "recipe.json", recipe.to_dict())
     rows = []
     for name, model in models.items():
         place = folder if name == MAIN else folder / name
         place.mkdir(exist_ok=True)
-        seconds = _fit(model, datasets[name], validation, place, options, verbose)
+        seconds = _fit(model, datasets[name], validation, place, trained[name], verbose)
         rows += report(model, test, seconds)
     _write_json(folder / "results.json", rows)
     if has_matplotlib():
@@ -112,15 +113,11 @@ def has_matplotlib() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
-def _fit(model, dataset, validation, place, options, verbose):
-    # The rule of the learning rate counts the repetitions that there are.
-    options = dataclasses.replace(options, repetitions=dataset.repetitions)
+def _fit(model, dataset, validation, place, recipe, verbose):
     # Pixel and manifold mixing bring soft labels, for which this loss is.
     model.compile(
-        _optimizer(model, options, options.epochs * len(dataset)),
-        keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=options.label_smoothing
-        ),
+        optimizer_for(recipe, model, len(dataset)),
+        loss_for(recipe),
         weighted_metrics=["accuracy", NLL()],
     )
     checkpoint = Checkpoint(place / "model.keras")
@@ -132,7 +129,7 @@ def _fit(model, dataset, validation, place, options, verbose):
         model.fit(
             dataset,
             validation_data=(validation.images, validation.labels),
-            validation_batch_size=options.batch_size,
+            validation_batch_size=recipe.batch_size,
             callbacks=[checkpoint, logger],
             verbose=verbose,
         )
@@ -140,26 +137,6 @@ def _fit(model, dataset, validation, place, options, verbose):
         checkpoint.save()
         raise
     return time.perf_counter() - start
-
-
-def _optimizer(model, options, total_steps):
-    schedule = WarmupStepDecay(options.resolved_learning_rate, total_steps)
-    if options.is_residual:
-        return keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True)
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=options.resolved_weight_decay, epsilon=1e-8
-    )
-    optimizer.exclude_from_weight_decay(var_list=not_decayed(model))
-    return optimizer
-
-
-def not_decayed(model) -> list:
-    """Variables that weight decay leaves alone: biases, norms, gains, tokens."""
-    return [
-        variable
-        for variable in model.trainable_variables
-        if len(variable.shape) <= 1 or variable.name in NOT_DECAYED
-    ]
 
 
 def report(model, images, seconds: float) -> list[dict]:

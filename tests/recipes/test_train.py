@@ -1,4 +1,3 @@
-import dataclasses
 import sys
 
 import keras
@@ -9,15 +8,11 @@ from keras_mixvit import load_model
 from keras_mixvit.backbones import CaiT, ConViT
 from keras_mixvit.data import ImageSet
 from keras_mixvit.models import MixViT, SingleNetwork
-from keras_mixvit.recipes import TrainingOptions, WarmupStepDecay, train
+from keras_mixvit.recipes import Recipe, WarmupStepDecay, backbone_for, train
 from keras_mixvit.recipes.checkpoint import Checkpoint
-from keras_mixvit.recipes.methods import backbone_for
+from keras_mixvit.recipes.optimization import not_decayed
 from keras_mixvit.recipes.run_folder import new_run_folder
-from keras_mixvit.recipes.train import (
-    not_decayed,
-    report,
-    scores,
-)
+from keras_mixvit.recipes.train import report, scores
 from tests.helpers import images, numpy, tiny_cait, tiny_convit
 from tests.recipes.tiny_run import write_images
 
@@ -85,63 +80,6 @@ def test_the_schedule_survives_its_config_in_an_optimizer():
 def test_wrong_schedules_are_refused(changes, text):
     with pytest.raises(ValueError, match=text):
         rates([], **changes)
-
-
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        (
-            {"backbone": "vgg"},
-            r"`backbone` must be one of 'convit', 'cait', 'wideresnet', "
-            r"'preactresnet', 'resnet'\. Received: backbone='vgg'",
-        ),
-        (
-            {"source_attribution": None},
-            r"`source_attribution` must be one of 'embedding', 'encoding', 'none'\. "
-            r"Received: source_attribution=None",
-        ),
-        (
-            {"epochs": 0},
-            r"`epochs` must be an integer of at least 1\. Received: epochs=0",
-        ),
-        (
-            {"batch_size": 1.5},
-            r"`batch_size` must be an integer of at least 1\. "
-            r"Received: batch_size=1\.5",
-        ),
-        (
-            {"seed": -1},
-            r"`seed` must be an integer of at least 0\. Received: seed=-1",
-        ),
-        (
-            {"label_smoothing": 1.0},
-            r"`label_smoothing` must be in \[0, 1\)\. "
-            r"Received: label_smoothing=1\.0",
-        ),
-        (
-            {"learning_rate": float("nan")},
-            r"`learning_rate` must be a positive finite number\. "
-            r"Received: learning_rate=nan",
-        ),
-        (
-            {"learning_rate": float("inf")},
-            r"`learning_rate` must be a positive finite number\. "
-            r"Received: learning_rate=inf",
-        ),
-        (
-            {"weight_decay": -0.1},
-            r"`weight_decay` must not be negative\. Received: weight_decay=-0\.1",
-        ),
-    ],
-)
-def test_wrong_options_are_refused(changes, text):
-    with pytest.raises(ValueError, match=text):
-        TrainingOptions(**changes)
-
-
-def test_options_cannot_be_changed():
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        TrainingOptions().epochs = 2
 
 
 @pytest.mark.parametrize("attribution", ["embedding", "encoding", None])
@@ -251,13 +189,13 @@ def image_set(shape):
     ("shape", "patch_size"), [((8, 8, 1), 2), ((32, 32, 3), 4), ((160, 320, 1), 16)]
 )
 def test_the_patch_size_is_an_eighth_of_the_image(shape, patch_size):
-    options = TrainingOptions(width=8, num_heads=2, num_blocks=1, num_class_blocks=1)
-    assert backbone_for(options, image_set(shape)).patch_size == patch_size
+    recipe = Recipe(width=8, num_heads=2, num_blocks=1, num_class_blocks=1)
+    assert backbone_for(recipe, image_set(shape)).patch_size == patch_size
 
 
 @pytest.mark.parametrize(("name", "kind"), [("convit", ConViT), ("cait", CaiT)])
-def test_the_backbone_is_what_the_options_say(name, kind):
-    options = TrainingOptions(
+def test_the_backbone_is_what_the_recipe_says(name, kind):
+    recipe = Recipe(
         backbone=name,
         patch_size=4,
         width=8,
@@ -268,7 +206,7 @@ def test_the_backbone_is_what_the_options_say(name, kind):
         seed=5,
     )
     found = image_set((8, 8, 2))
-    backbone = backbone_for(options, found)
+    backbone = backbone_for(recipe, found)
     assert type(backbone) is kind
     mean, std = found.statistics()
     config = backbone.get_config()
@@ -323,7 +261,7 @@ def recorded_sets(monkeypatch, path, output):
     module = sys.modules["keras_mixvit.recipes.train"]
     used = []
 
-    def fit(model, dataset, validation, place, options, verbose):
+    def fit(model, dataset, validation, place, recipe, verbose):
         used.append(len(validation.labels))
         return 0.0
 
@@ -334,17 +272,15 @@ def recorded_sets(monkeypatch, path, output):
     monkeypatch.setattr(module, "_fit", fit)
     monkeypatch.setattr(module, "report", tell)
     monkeypatch.setattr(module, "has_matplotlib", lambda: False)
-    options = TrainingOptions(
+    recipe = Recipe(
         data=path,
-        output=str(output),
         width=8,
         num_heads=2,
         num_blocks=1,
         num_class_blocks=1,
         batch_size=8,
-        single=False,
     )
-    train(options, verbose=0)
+    train(recipe, str(output), single=False, verbose=0)
     return used
 
 
@@ -375,9 +311,7 @@ def test_a_set_without_what_training_needs_is_refused(missing, text, tmp_path):
     arrays = {name: x for name, x in whole.items() if not name.endswith(missing)}
     arrays["y_train"] = whole["y_train"]
     np.savez(tmp_path / "mine.npz", **arrays)
-    options = TrainingOptions(
-        data=str(tmp_path / "mine.npz"), output=str(tmp_path / "run")
-    )
+    recipe = Recipe(data=str(tmp_path / "mine.npz"))
     with pytest.raises(ValueError, match=text):
-        train(options, verbose=0)
+        train(recipe, str(tmp_path / "run"), verbose=0)
     assert not (tmp_path / "run").exists()
