@@ -1,4 +1,4 @@
-"""What is run from the command line: trainings and exports."""
+"""Trainings by name: every row of the papers' tables, and what runs them."""
 
 from keras_mixvit.recipes.augmentations import augmentation_for, augmentation_names
 from keras_mixvit.recipes.data_sets import dataset_for
@@ -7,6 +7,12 @@ from keras_mixvit.recipes.methods import backbone_for, model_for
 from keras_mixvit.recipes.optimization import loss_for, optimizer_for
 from keras_mixvit.recipes.published import Published
 from keras_mixvit.recipes.recipe import Recipe
+from keras_mixvit.recipes.registry import (
+    published_rows,
+    recipe,
+    recipe_aliases,
+    recipes,
+)
 from keras_mixvit.recipes.train import train
 from keras_mixvit.recipes.warmup_step_decay import WarmupStepDecay
 
@@ -22,5 +28,9 @@ __all__ = [
     "loss_for",
     "model_for",
     "optimizer_for",
+    "published_rows",
+    "recipe",
+    "recipe_aliases",
+    "recipes",
     "train",
 ]

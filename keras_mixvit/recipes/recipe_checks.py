@@ -90,6 +90,10 @@ CHOICES = {
     "batch_rule": ("none", "sqrt", "linear"),
     "precision": ("float32", "bfloat16"),
 }
+KNOWN = {
+    "backbone": (*TRANSFORMERS, *RESIDUAL),
+    "augmentation": augmentation_names(),
+}
 AT_LEAST_ONE = (
     "num_members",
     "places",
@@ -115,12 +119,12 @@ POSITIVE = (
 def require_types(recipe) -> None:
     """Requires every field to be of its type, and makes numbers of a kind."""
     for field in dataclasses.fields(recipe):
-        value, found = getattr(recipe, field.name), kinds(field)
-        require(
-            is_of(value, found),
-            f"`{field.name}` must be {told(found)}.",
-            **{field.name: value},
-        )
+        value, found = getattr(recipe, field.name), kinds(field.type)
+        # Hundreds of recipes are made at once: texts are made where needed.
+        if not is_of(value, found):
+            require(
+                False, f"`{field.name}` must be {told(found)}.", **{field.name: value}
+            )
         if float in found and int not in found and type(value) is int:
             object.__setattr__(recipe, field.name, float(value))
 
@@ -128,9 +132,11 @@ def require_types(recipe) -> None:
 def require_recipe(recipe) -> None:
     """Requires the values of a recipe to be in range and to fit together."""
     for name, choices in CHOICES.items():
-        require_choice(name, getattr(recipe, name), choices)
-    require_known("backbone", recipe.backbone, (*TRANSFORMERS, *RESIDUAL))
-    require_known("augmentation", recipe.augmentation, augmentation_names())
+        if getattr(recipe, name) not in choices:
+            require_choice(name, getattr(recipe, name), choices)
+    for name, known in KNOWN.items():
+        if getattr(recipe, name) not in known:
+            require_known(name, getattr(recipe, name), known)
     require(
         recipe.method != "mixvit" or recipe.backbone in TRANSFORMERS,
         "`backbone` must be a transformer with the method 'mixvit'.",
@@ -199,15 +205,15 @@ def _require_use(recipe):
         "backbone": (recipe.backbone, OF_BACKBONES),
         "optimizer": (recipe.resolved_optimizer, OF_OPTIMIZERS),
     }
-    for field in dataclasses.fields(recipe):
-        value = getattr(recipe, field.name)
-        for chooser, (chosen, uses) in choosers.items():
-            users = uses.get(field.name)
-            require(
-                users is None or chosen in users or value == field.default,
-                f"`{field.name}` must be left alone with the {chooser} {chosen!r}.",
-                **{field.name: value},
-            )
+    for chooser, (chosen, uses) in choosers.items():
+        for name, users in uses.items():
+            value = getattr(recipe, name)
+            if chosen not in users and value != getattr(type(recipe), name):
+                require(
+                    False,
+                    f"`{name}` must be left alone with the {chooser} {chosen!r}.",
+                    **{name: value},
+                )
     require(
         recipe.method in SEVERAL
         or recipe.num_members > 1

@@ -1,6 +1,7 @@
 """Values of fields, from text and in themselves."""
 
 import dataclasses
+import functools
 from types import NoneType, UnionType
 from typing import get_args, get_origin
 
@@ -9,10 +10,11 @@ from keras_mixvit._checks import is_integer, require, require_known
 TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-def kinds(field) -> tuple:
-    """The types that a field takes, such as `(int, NoneType)`."""
-    is_union = get_origin(field.type) is UnionType
-    found = get_args(field.type) if is_union else (field.type,)
+@functools.cache
+def kinds(declared) -> tuple:
+    """The types that a field is declared to take, such as `(int, NoneType)`."""
+    is_union = get_origin(declared) is UnionType
+    found = get_args(declared) if is_union else (declared,)
     return tuple(get_origin(kind) or kind for kind in found)
 
 
@@ -65,7 +67,7 @@ def parsed_settings(settings: list[str], kind: type) -> dict:
         key, text = key.strip().replace("-", "_"), text.strip()
         require(bool(sign), "`settings` must be of the form key=value.", got=setting)
         require_known("setting", key, known)
-        found[key] = _parsed(key, text, kinds(known[key]))
+        found[key] = _parsed(key, text, kinds(known[key].type))
     return found
 
 
