@@ -26,7 +26,13 @@ from keras_mixvit.backbones import (
     WideResNet,
     make_backbone,
 )
-from keras_mixvit.data import load, mixed_pair_dataset
+from keras_mixvit.data import (
+    ImageFolder,
+    ImageSource,
+    load,
+    load_corrupted,
+    mixed_pair_dataset,
+)
 from keras_mixvit.models import (
     Ensemble,
     ManifoldMixUp,
@@ -42,6 +48,8 @@ __all__ = [
     "CaiT",
     "ConViT",
     "Ensemble",
+    "ImageFolder",
+    "ImageSource",
     "ManifoldMixUp",
     "MixMo",
     "MixViT",
@@ -55,6 +63,7 @@ __all__ = [
     "data",
     "layers",
     "load",
+    "load_corrupted",
     "load_model",
     "make_backbone",
     "masks",

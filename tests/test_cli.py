@@ -203,8 +203,9 @@ def test_an_interruption_at_the_first_batch_leaves_the_model_too(
     [
         (
             "data=missing.npz",
-            "`name` must be 'digits', 'cifar10', 'cifar100' or an existing .npz "
-            "file. Received: name='missing.npz'",
+            "`name` must be one of 'digits', 'cifar10', 'cifar100', 'tiny-imagenet', "
+            "'imagenet100', 'imagenet1k', 'tfds:NAME', or an existing .npz file or "
+            "folder. Received: name='missing.npz'",
         ),
         (
             "backbone=wideresnet",

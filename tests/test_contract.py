@@ -2,11 +2,13 @@
 
 import ast
 import dataclasses
+import functools
 import importlib
 import inspect
 import json
 import pkgutil
 import re
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -48,7 +50,14 @@ PUBLIC = {
 }
 CLASSES = {name: item for name, item in PUBLIC.items() if inspect.isclass(item)}
 # Classes to derive from, whose constructor the derived classes call.
-BASES = {"Augmentation", "Backbone", "BinaryMasks", "MIMOModel", "MaskSampler"}
+BASES = {
+    "Augmentation",
+    "Backbone",
+    "BinaryMasks",
+    "ImageSource",
+    "MIMOModel",
+    "MaskSampler",
+}
 SERIALISABLE = sorted(
     name
     for name, item in CLASSES.items()
@@ -108,6 +117,14 @@ BINARY = {"patch_size": 2, "num_subnetworks": 3, "alpha": 0.5, "mixing": "two"}
 
 def backbone():
     return backbones.ConViT((4, 6, 2), 2, 8, 2, 1, 1, dtype="mixed_bfloat16")
+
+
+@functools.cache
+def photos():
+    """A folder with an image file."""
+    folder = tempfile.mkdtemp()
+    keras.utils.save_img(f"{folder}/1.png", np.zeros((4, 4, 3)), scale=False)
+    return folder
 
 
 # Arguments of every public class, none of them at its default value.
@@ -266,7 +283,29 @@ ARGUMENTS = {
         "num_classes": 7,
         "source_grid": (2, 3),
     },
+    "ImageArray": lambda: {
+        "images": np.zeros((2, 4, 4, 1), "uint8"),
+        "image_size": (2, 2),
+        "resize_share": 0.5,
+    },
+    "ImageFolder": lambda: {
+        "folder": photos(),
+        "files": ["1.png"],
+        "image_size": (2, 2),
+        "channels": 3,
+        "resize_share": 0.5,
+    },
+    "TFDSImages": lambda: {
+        "records": [],
+        "image_shape": (2, 2, 3),
+        "varies": True,
+        "resize_share": 0.5,
+        "key": "picture",
+        "indices": [0],
+    },
     "ImageSet": lambda: {
+        "mean": (1.0,),
+        "std": (2.0,),
         "images": np.zeros((2, 4, 4, 1), "uint8"),
         "labels": np.array([0, 1], "int32"),
         "class_names": ("zero", "one"),

@@ -1,6 +1,11 @@
 """Data: sources of images and data sets of mixed pairs."""
 
+from keras_mixvit.data.corrupted import CORRUPTIONS as CORRUPTIONS
+from keras_mixvit.data.corrupted import load_corrupted
+from keras_mixvit.data.image_array import ImageArray
+from keras_mixvit.data.image_folder import ImageFolder
 from keras_mixvit.data.image_set import ImageSet
+from keras_mixvit.data.image_source import ImageSource
 from keras_mixvit.data.load import load
 from keras_mixvit.data.manifold_mixing import ManifoldMixing
 from keras_mixvit.data.mixed_pair_dataset import (
@@ -8,12 +13,18 @@ from keras_mixvit.data.mixed_pair_dataset import (
     mixed_pair_dataset,
 )
 from keras_mixvit.data.pixel_mixing import PixelMixing
+from keras_mixvit.data.tfds_images import TFDSImages
 
 __all__ = [
+    "ImageArray",
+    "ImageFolder",
     "ImageSet",
+    "ImageSource",
     "ManifoldMixing",
     "MixedPairDataset",
     "PixelMixing",
+    "TFDSImages",
     "load",
+    "load_corrupted",
     "mixed_pair_dataset",
 ]
