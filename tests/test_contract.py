@@ -567,8 +567,8 @@ def shorten(monkeypatch):
     """Leaves `train` its folder, models and report, on few images."""
     module = importlib.import_module("keras_mixvit.recipes.train")
 
-    def few(name, split):
-        found = data.load(name, split)
+    def few(name, split, **options):
+        found = data.load(name, split, **options)
         return dataclasses.replace(
             found, images=found.images[:64], labels=found.labels[:64]
         )

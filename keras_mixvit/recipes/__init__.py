@@ -1,5 +1,6 @@
 """Trainings by name: every row of the papers' tables, and what runs them."""
 
+from keras_mixvit.recipes.adapt import adapt
 from keras_mixvit.recipes.augmentations import augmentation_for, augmentation_names
 from keras_mixvit.recipes.data_sets import dataset_for
 from keras_mixvit.recipes.export import export
@@ -20,6 +21,7 @@ __all__ = [
     "Published",
     "Recipe",
     "WarmupStepDecay",
+    "adapt",
     "augmentation_for",
     "augmentation_names",
     "backbone_for",

@@ -1,9 +1,5 @@
 """What a recipe trains on: images, masks, augmentation, mixing."""
 
-import dataclasses
-
-import numpy as np
-
 from keras_mixvit.data import ManifoldMixing, PixelMixing, mixed_pair_dataset
 from keras_mixvit.data.image_set import ImageSet
 from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
@@ -21,6 +17,7 @@ from keras_mixvit.masks import (
 from keras_mixvit.models import MixMo, SingleNetwork
 from keras_mixvit.models.mimo_model import MIMOModel
 from keras_mixvit.recipes.augmentations import augmentation_for
+from keras_mixvit.recipes.data_share import share_of
 from keras_mixvit.recipes.recipe import Recipe
 
 BINARY = {
@@ -30,9 +27,6 @@ BINARY = {
     "patchup": (PatchUpMasks, {}),
     "fmix": (FMixMasks, {}),
 }
-# The share of images is drawn with this seed, whatever the recipe's: members
-# of an ensemble see the same images.
-SHARE_SEED = 0
 
 
 def dataset_for(recipe: Recipe, model: MIMOModel, images: ImageSet) -> MixedPairDataset:
@@ -75,30 +69,6 @@ def dataset_for(recipe: Recipe, model: MIMOModel, images: ImageSet) -> MixedPair
         augment=augmentation_for(recipe, images),
         pixel_mixing=pixel_mixing,
         manifold_mixing=manifold_mixing,
-    )
-
-
-def share_of(images: ImageSet, share: float) -> ImageSet:
-    """A share of the images of each class, at least one, drawn once.
-
-    Args:
-        images: `ImageSet`.
-        share: Float in (0, 1].
-
-    Returns:
-        An `ImageSet`.
-    """
-    if share == 1:
-        return images
-    rng = np.random.default_rng(SHARE_SEED)
-    chosen = []
-    for label in range(images.num_classes):
-        places = np.flatnonzero(images.labels == label)
-        count = min(len(places), max(1, round(share * len(places))))
-        chosen.append(rng.permutation(places)[:count])
-    order = np.sort(np.concatenate(chosen))
-    return dataclasses.replace(
-        images, images=images.images[order], labels=images.labels[order]
     )
 
 

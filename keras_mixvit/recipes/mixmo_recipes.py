@@ -49,7 +49,8 @@ TINY_NOTE = (
 )
 # MIMO's protocol, which Section 6.9 follows: its published code.
 IMAGENET = {
-    "data": "imagenet",
+    "data": "imagenet1k",
+    "image_size": 224,
     "backbone": "resnet",
     "augmentation": "imagenet-crop-flip",
     "batch_size": 4096,
@@ -131,7 +132,7 @@ def imagenet(approach: str, widening: int, repetitions: int = 1) -> Recipe:
         A `Recipe`.
     """
     options = {**IMAGENET, "widening": widening, "note": IMAGENET_NOTE}
-    stem = f"imagenet-res18-{widening}"
+    stem = f"imagenet1k-res18-{widening}"
     return _recipe(stem, approach, repetitions, 1, "", options)
 
 

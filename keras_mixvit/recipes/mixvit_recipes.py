@@ -43,7 +43,7 @@ CROP_NOTES = {
     "tiny-imagenet": " The crop is MixMo's, with a padding of 4; the paper has none.",
     "imagenet100": " The crop is DeiT's; the paper says nothing of it.",
 }
-CROP_NOTES["imagenet"] = CROP_NOTES["imagenet100"]
+CROP_NOTES["imagenet1k"] = CROP_NOTES["imagenet100"]
 
 
 def transformer(
@@ -59,7 +59,7 @@ def transformer(
     Args:
         variant: String, a name of `VARIANTS`.
         data: `"cifar100"`, `"cifar10"`, `"tiny-imagenet"`, `"imagenet100"` or
-            `"imagenet"`. Defaults to `"cifar100"`.
+            `"imagenet1k"`. Defaults to `"cifar100"`.
         backbone: String, a name that `make_backbone` knows. Defaults to
             `"convit_mixvit"`.
         repetitions: Integer b, batch augmentations. Defaults to `3`.
@@ -80,6 +80,7 @@ def transformer(
     options = {
         **COMMON,
         "data": data,
+        "image_size": None if is_small else 224,
         "backbone": backbone,
         "patch_size": PATCH_SIZES.get(data, 16),
         "stochastic_depth_rate": 0.05 if is_cait else 0.0,

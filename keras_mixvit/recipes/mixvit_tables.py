@@ -96,7 +96,7 @@ def mixvit_rows() -> Rows:
             "note": IMAGENET_NOTE,
         }
         for variant, value in (("single", single), ("mixvit-embedding", ours)):
-            recipe = transformer(variant, "imagenet", backbone, **changes)
+            recipe = transformer(variant, "imagenet1k", backbone, **changes)
             yield recipe, _row("Table 3", f"{backbone}, {variant}", (value,))
     yield from _regularisation()
     yield from _frameworks()

@@ -20,8 +20,8 @@ MIXVIT_TABLE_1 = (
     ("CvT-13 + DrLoc", 20, 74.5, 90.3, None, 86.1),
 )
 MIXVIT_OTHERS = (
-    ("Table 3", "imagenet: ResNet 50, single", None, 76.1),
-    ("Table 3", "imagenet: ResNet 50, MIMO", None, 77.5),
+    ("Table 3", "imagenet1k: ResNet 50, single", None, 76.1),
+    ("Table 3", "imagenet1k: ResNet 50, MIMO", None, 77.5),
     ("Table 9", "tiny-imagenet: ViT", 3, 57.1),
     ("Table 9", "tiny-imagenet: T2T", 7, 60.6),
     ("Table 9", "tiny-imagenet: PiT", 7, 60.3),

@@ -27,6 +27,8 @@ class Recipe:
     Args:
         name: String, what the recipe is called. Defaults to `"mine"`.
         data: What `keras_mixvit.load` takes. Defaults to `"digits"`.
+        image_size: Integer, the side in pixels to which images are resized
+            when they are loaded, or `None` for their own. Defaults to `None`.
         data_share: Float in (0, 1], the share of the training images of each
             class that is used. Defaults to `1.0`.
         method: `"mixvit"`; `"mimo"`, `"linear-mixmo"` or `"cut-mixmo"`; or, for
@@ -166,6 +168,7 @@ class Recipe:
 
     name: str = "mine"
     data: str = "digits"
+    image_size: int | None = None
     data_share: float = 1.0
     method: str = "mixvit"
     num_subnetworks: int = 2

@@ -102,6 +102,8 @@ AT_LEAST_ONE = (
     "batch_size",
     "epochs",
     "base_batch_size",
+    "image_size",
+    "patch_size",
 )
 RATES = ("dropout_rate", "label_smoothing", "momentum")
 SHARES = ("probability", "input_repetition", "random_erasing", "pixel_probability")
@@ -135,8 +137,7 @@ def require_recipe(recipe) -> None:
         if getattr(recipe, name) not in choices:
             require_choice(name, getattr(recipe, name), choices)
     for name, known in KNOWN.items():
-        if getattr(recipe, name) not in known:
-            require_known(name, getattr(recipe, name), known)
+        require_known(name, getattr(recipe, name), known)
     require(
         recipe.method != "mixvit" or recipe.backbone in TRANSFORMERS,
         "`backbone` must be a transformer with the method 'mixvit'.",
@@ -144,7 +145,8 @@ def require_recipe(recipe) -> None:
     )
     _require_use(recipe)
     for name in AT_LEAST_ONE:
-        require_positive_integer(name, getattr(recipe, name))
+        if getattr(recipe, name) is not None:
+            require_positive_integer(name, getattr(recipe, name))
     require_positive_integer("seed", recipe.seed, minimum=0)
     for name in RATES:
         require_rate(name, getattr(recipe, name))

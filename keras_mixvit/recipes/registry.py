@@ -22,7 +22,7 @@ ALIASES = {
     "mixvit-encoding": "cifar100-convit-mixvit-encoding",
     "mixvit-tiny-imagenet": "tiny-imagenet-cait-xs24-mixvit-encoding",
     "mixvit-imagenet100": "imagenet100-cait-xs24-mixvit-embedding",
-    "mixvit-imagenet": "imagenet-cait-m24-mixvit-embedding",
+    "mixvit-imagenet": "imagenet1k-cait-m24-mixvit-embedding",
     "convit": "cifar100-convit-single",
     "wrn28-10": "cifar100-wrn28-10-vanilla",
     "cutmix": "cifar100-wrn28-10-cutmix",
@@ -34,7 +34,7 @@ ALIASES = {
     "cut-mixmo": "cifar100-wrn28-10-cut-mixmo-b4",
     "cut-mixmo-cutmix": "cifar100-wrn28-10-cut-mixmo-cutmix-b4",
     "cut-mixmo-tiny-imagenet": "tiny-imagenet-res18-3-cut-mixmo-b4",
-    "cut-mixmo-imagenet": "imagenet-res18-7-cut-mixmo-b2",
+    "cut-mixmo-imagenet": "imagenet1k-res18-7-cut-mixmo-b2",
 }
 
 

@@ -64,7 +64,10 @@ def train(
     References:
         MixViT, Section 4.
     """
-    sets = {split: load(recipe.data, split) for split in splits(recipe.data)}
+    sets = {
+        split: load(recipe.data, split, image_size=recipe.image_size)
+        for split in splits(recipe.data)
+    }
     # A set without a validation split validates on its test split, as the
     # papers do, and the other way round; nothing is selected by it.
     held_out = sets.get("val") or sets.get("test")
