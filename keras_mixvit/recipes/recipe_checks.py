@@ -186,7 +186,7 @@ def require_recipe(recipe) -> None:
 
 
 def _require_schedule(recipe):
-    advice = "`scaled` shortens a training with its schedule"
+    advice = "`epoch_scale` shortens a training with its schedule"
     require(
         0 <= recipe.resolved_warmup_epochs < recipe.epochs,
         f"`warmup_epochs` must be in [0, epochs); {advice}.",

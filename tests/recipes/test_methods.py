@@ -24,7 +24,8 @@ from keras_mixvit.recipes import (
     model_for,
     train,
 )
-from tests.helpers import numpy
+from keras_mixvit.recipes.methods import transformer_size
+from tests.helpers import numpy, unallocated
 from tests.recipes.tiny_run import write_images
 
 TRAIN = sys.modules["keras_mixvit.recipes.train"]
@@ -406,3 +407,68 @@ def test_the_folder_of_a_run_is_named_after_data_method_and_backbone(run, monkey
     monkeypatch.setattr(TRAIN, "new_run_folder", record)
     run("mimo", "cait", seed=4)
     assert named == ["three-mimo-cait-seed4"]
+
+
+def config_of(**changes):
+    recipe = Recipe(**changes)
+    return unallocated(lambda: backbone_for(recipe, IMAGES).get_config())
+
+
+def test_named_backbones_keep_what_is_not_changed():
+    config = config_of(backbone="cait_xs24", num_blocks=1, patch_size=4)
+    names = ("width", "num_heads", "num_blocks", "num_class_blocks", "layer_scale")
+    assert [config[name] for name in names] == [288, 6, 1, 2, 1e-5]
+    assert config["stochastic_depth_rate"] == 0.05
+    changed = config_of(
+        backbone="cait_xxs24", num_blocks=1, stochastic_depth_rate=0.0, dropout_rate=0.1
+    )
+    assert (changed["stochastic_depth_rate"], changed["dropout_rate"]) == (0.0, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "size"),
+    [
+        ({}, (48, 4, 2, 2)),
+        ({"backbone": "convit_mixvit"}, (384, 12, 5, 2)),
+        ({"backbone": "convit_mixvit", "width_scale": 0.25}, (96, 12, 5, 2)),
+        ({"backbone": "convit_tiny", "width_scale": 1e-3}, (4, 4, 10, 2)),
+        ({"width": 32, "num_heads": 2, "width_scale": 2}, (64, 2, 2, 2)),
+    ],
+)
+def test_widths_are_scaled_per_head(changes, size):
+    assert tuple(transformer_size(Recipe(**changes)).values()) == size
+
+
+@pytest.mark.parametrize(("scale", "widening"), [(0.5, 5), (0.01, 1), (1.0, 10)])
+def test_widening_is_scaled(scale, widening):
+    config = config_of(
+        method="cutmix", backbone="wideresnet", widening=10, width_scale=scale
+    )
+    assert config["widening"] == widening
+
+
+def test_options_of_backbones_reach_them():
+    config = config_of(trunk_attention="self_attention", patch_size=4)
+    assert config["trunk_attention"] == "self_attention"
+    config = config_of(method="single", backbone="wideresnet", strided="first")
+    assert config["strided"] == "first"
+
+
+def test_a_step_computes_in_the_precision_of_the_recipe():
+    for precision, dtype in (("float32", "float32"), ("bfloat16", "bfloat16")):
+        recipe = recipe_of("mixvit", "convit", precision=precision)
+        model = unallocated(lambda recipe=recipe: model_for(recipe, IMAGES))
+        assert (model.compute_dtype, model.variable_dtype) == (dtype, "float32")
+
+
+def test_options_of_mixmo_reach_the_model_and_the_data():
+    options = {"num_stems": 1, "num_classifiers": 2, "member_order": "by_ratio"}
+    model, dataset = made("cut-mixmo", input_repetition=0.5, **options)
+    assert (model.num_stems, model.num_heads) == (1, 2)
+    assert (dataset.member_order, dataset.input_repetition) == ("by_ratio", 0.5)
+
+
+def test_data_can_be_a_share_and_epochs_a_scale():
+    _, dataset = made(data_share=0.5, epoch_scale=2.0, batch_size=4)
+    # Of 6, 5 and 5 images of the classes; halves are rounded to even.
+    assert (len(dataset.x), dataset.epochs) == (7, 4)

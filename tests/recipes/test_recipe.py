@@ -201,8 +201,8 @@ def test_the_baseline_is_a_single_network_without_options_of_the_method():
         ({"visible_share": False}, r"`visible_share` must be left alone without mix"),
         (
             {"epochs": 30, "decay_epochs": (125, 140)},
-            r"`decay_epochs` must be in \(0, epochs\); `scaled` shortens a training "
-            r"with its schedule\. Received: decay_epochs=\(125, 140\), epochs=30",
+            r"`decay_epochs` must be in \(0, epochs\); `epoch_scale` shortens a "
+            r"training with its schedule\. Received: decay_epochs=\(125, 140\), epochs=30",
         ),
         ({"epochs": 1, "warmup_epochs": 1}, r"`warmup_epochs` must be in \[0, epoch"),
     ],

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import json
 from collections import Counter
 
 import pytest
@@ -260,6 +261,11 @@ def test_filters_are_parts_patterns_or_functions():
     assert {made.name for made in recipes("*-n?")} == {made.name for made in ensembles}
     assert recipes("digits-mixvit") == [recipe("digits-mixvit")]
     assert all(row.place == "Table 6" for row in published_rows("MixMo Table 6"))
+
+
+def test_every_recipe_survives_json():
+    for made in recipes():
+        assert Recipe.from_dict(json.loads(json.dumps(made.to_dict()))) == made
 
 
 def test_short_names_are_names_of_recipes():

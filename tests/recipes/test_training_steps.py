@@ -14,13 +14,11 @@ from keras_mixvit.recipes import (
 )
 from tests.helpers import EAGERLY, numpy
 
-QUICK = (
-    "cifar100-convit-mixvit-embedding",
-    "cifar100-wrn28-10-cut-mixmo-cutmix-b4",
-    "cifar100-wrn28-10-manifold-mixup",
-)
+QUICK = ("cifar100-convit-mixvit-embedding",)
 # One of each backbone, arrangement and family of masks.
 SLOW = (
+    "cifar100-wrn28-10-cut-mixmo-cutmix-b4",
+    "cifar100-wrn28-10-manifold-mixup",
     "tiny-imagenet-cait-xxs24-mixvit-encoding",
     "cifar100-convit-single-300-epochs",
     "cifar100-convit-mixvit-no-attribution",
