@@ -3,6 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_mixvit._checks import require
+from keras_mixvit.augmentation.arrays import floats
 from keras_mixvit.augmentation.augmentation import Augmentation
 
 
@@ -14,7 +15,8 @@ class Augment:
         augmentations: List of augmentations, in the order in which they act.
 
     Raises:
-        ValueError: If something in the list is no augmentation.
+        ValueError: If something in the list is no augmentation, or stands
+            after one that leaves whole numbers while it needs them.
 
     Example:
 
@@ -37,8 +39,33 @@ class Augment:
             "`augmentations` must be a list of augmentations.",
             augmentations=self.augmentations,
         )
+        are_bytes = True
+        for item in self.augmentations:
+            require(
+                are_bytes or not item.needs_bytes,
+                f"`augmentations` must have {type(item).__name__}, which needs whole "
+                "numbers, before one that leaves them.",
+                augmentations=[type(item).__name__ for item in self.augmentations],
+            )
+            are_bytes = are_bytes and item.keeps_bytes
 
-    def draw(self, rng, count, image_shape) -> list[dict[str, np.ndarray]]:
+    @property
+    def keeps_bytes(self) -> bool:
+        """Whether bytes remain bytes."""
+        return all(item.keeps_bytes for item in self.augmentations)
+
+    @property
+    def runs_on_device(self) -> bool:
+        """Whether all augmentations can be part of a compiled step."""
+        return all(item.runs_on_device for item in self.augmentations)
+
+    def output_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Shape (H, W, C) of what images of a shape become."""
+        for item in self.augmentations:
+            image_shape = item.output_shape(image_shape)
+        return tuple(image_shape)
+
+    def draw(self, rng, count, image_shape) -> dict[str, dict[str, np.ndarray]]:
         """Draws what is done to each of some images.
 
         Args:
@@ -47,23 +74,34 @@ class Augment:
             image_shape: Tuple of integers (H, W, C).
 
         Returns:
-            List of what each augmentation drew.
+            Dict of what each augmentation drew, arrays `(B, ...)`, by its
+            place in the list as text.
         """
-        return [item.draw(rng, count, image_shape) for item in self.augmentations]
+        draws = {}
+        for place, item in enumerate(self.augmentations):
+            draws[str(place)] = item.draw(rng, count, image_shape)
+            image_shape = item.output_shape(image_shape)
+        return draws
 
     def apply(self, images, draws, xp=np):
         """Changes images as was drawn.
 
         Args:
-            images: Array `(B, H, W, C)` in 0 to 255, of a floating dtype.
+            images: Array `(B, H, W, C)` in 0 to 255, uint8 or float32.
             draws: What `draw` gave.
             xp: Array namespace. Defaults to `numpy`.
 
         Returns:
-            Array `(B, H, W, C)`.
+            Array `(B, H, W, C)`, float32 if it is not of NumPy.
         """
-        for item, drawn in zip(self.augmentations, draws, strict=True):
-            images = item.apply(images, drawn, xp)
+        if xp is not np:
+            images = floats(images, xp)
+        for place, item in enumerate(self.augmentations):
+            changed = item.apply(images, draws[str(place)], xp)
+            if xp is np:
+                stays = images.dtype == np.uint8 and item.keeps_bytes
+                changed = changed.astype("uint8" if stays else "float32", copy=False)
+            images = changed
         return images
 
     def __call__(self, rng: np.random.Generator, images: np.ndarray) -> np.ndarray:
@@ -74,8 +112,8 @@ class Augment:
             images: uint8 array `(B, H, W, C)`.
 
         Returns:
-            uint8 array of the same shape, float32 if an augmentation leaves
-            whole numbers.
+            uint8 array `(B, H, W, C)`, float32 if an augmentation leaves whole
+            numbers.
         """
         images = np.asarray(images)
         require(
@@ -85,6 +123,4 @@ class Augment:
             shape=images.shape,
         )
         draws = self.draw(rng, len(images), images.shape[1:])
-        changed = self.apply(images.astype("float32"), draws)
-        keeps_bytes = all(item.keeps_bytes for item in self.augmentations)
-        return changed.astype("uint8" if keeps_bytes else "float32")
+        return self.apply(images, draws)

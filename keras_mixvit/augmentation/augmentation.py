@@ -9,10 +9,14 @@ class Augmentation(abc.ABC):
     A subclass gives `draw`, a pure function of its generator, and `apply`,
     which is written against an array namespace: `numpy` in the pipeline,
     `keras.ops` in a compiled step. One that makes other than whole numbers
-    from 0 to 255 sets `keeps_bytes` to `False`.
+    from 0 to 255 sets `keeps_bytes` to `False`, one that works on nothing
+    else sets `needs_bytes` to `True`, and one that cannot be part of a
+    compiled step sets `runs_on_device` to `False`.
     """
 
     keeps_bytes = True
+    needs_bytes = False
+    runs_on_device = True
 
     @abc.abstractmethod
     def draw(
@@ -34,10 +38,15 @@ class Augmentation(abc.ABC):
         """Changes images as was drawn.
 
         Args:
-            images: Array `(B, H, W, C)` in 0 to 255, of a floating dtype.
+            images: Array `(B, H, W, C)` in 0 to 255, in NumPy uint8 or
+                float32, else float32. It is left as it is.
             draws: What `draw` gave.
             xp: Array namespace. Defaults to `numpy`.
 
         Returns:
-            Array `(B, H, W, C)`.
+            Array `(B, H, W, C)`, in NumPy uint8 or float32.
         """
+
+    def output_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Shape (H, W, C) of what images of a shape become."""
+        return image_shape

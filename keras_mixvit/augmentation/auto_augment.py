@@ -83,6 +83,9 @@ class AutoAugment(Augmentation):
     policy: str = "cifar10"
     fill: float = 128.0
 
+    # Without an annotation it is no argument.
+    needs_bytes = True
+
     def __post_init__(self):
         require_choice("policy", self.policy, POLICIES)
         require_fill(self.fill)

@@ -86,12 +86,14 @@ def equalize(images, xp=np):
     ordered = xp.sort(rows, axis=1)
     # One sorted line of all rows, each above the one before it, so that one
     # bisection counts the pixels up to each level in each row.
-    count = rows.shape[0]
-    offsets = 256.0 * xp.arange(count, dtype="float32")[:, None]
+    before = xp.cumsum(xp.ones_like(rows[:, :1]), axis=0) - 1.0
+    if xp is np:  # Beyond 2**24 a float32 is no longer exact.
+        before = before.astype("float64")
+    offsets = 256.0 * before
     line = xp.reshape(ordered + offsets, (-1,))
     levels = xp.reshape(offsets + xp.arange(256, dtype="float32"), (-1,))
     found = xp.searchsorted(line, levels, side="right")
-    up_to = xp.reshape(found, (count, 256)) - pixels * xp.arange(count)[:, None]
+    up_to = integers(xp.reshape(found, (-1, 256)), xp) - integers(before, xp) * pixels
     below = xp.concatenate([xp.zeros_like(up_to[:, :1]), up_to[:, :-1]], axis=1)
     # All pixels but those of the highest level make 255 steps.
     highest = xp.sum(integers(rows == ordered[:, -1:], xp), axis=1, keepdims=True)
@@ -104,58 +106,42 @@ def equalize(images, xp=np):
     return xp.transpose(mapped, (0, 2, 3, 1))
 
 
-def colour(images, factor, xp=np):
-    """Images between their grey (factor 0) and themselves (1), or beyond.
+def enhanced(name: str, images, factor, xp=np):
+    """Images between a poorer one (factor 0) and themselves (1), or beyond.
 
     Args:
-        images: Array `(B, H, W, 3)`; of other channels as they are.
-        factor: Array `(B,)`, not negative.
-        xp: Array namespace. Defaults to `numpy`.
-    """
-    return (
-        images if images.shape[-1] != 3 else blend(grey(images, xp), images, factor, xp)
-    )
-
-
-def contrast(images, factor, xp=np):
-    """Images between their mean grey (factor 0) and themselves (1), or beyond.
-
-    Args:
+        name: String, a key of `POORER`.
         images: Array `(B, H, W, C)`.
         factor: Array `(B,)`, not negative.
         xp: Array namespace. Defaults to `numpy`.
     """
-    greys = grey(images, xp) if images.shape[-1] == 3 else images
-    mean = xp.mean(greys, axis=(1, 2, 3), keepdims=True)
-    return blend(xp.floor(mean + 0.5), images, factor, xp)
+    return blend(POORER[name](images, xp), images, factor, xp)
 
 
-def brightness(images, factor, xp=np):
-    """Images between black (factor 0) and themselves (1), or beyond.
+def mean_grey(images, xp=np):
+    """The mean luminance of each image, everywhere in it.
 
     Args:
         images: Array `(B, H, W, C)`.
-        factor: Array `(B,)`, not negative.
         xp: Array namespace. Defaults to `numpy`.
     """
-    return blend(0.0, images, factor, xp)
+    mean = xp.mean(grey(images, xp), axis=(1, 2, 3), keepdims=True)
+    return xp.floor(mean + 0.5) + xp.zeros_like(images)
 
 
-def sharpness(images, factor, xp=np):
-    """Images between a smoothed one (factor 0) and themselves (1), or beyond.
+def smooth(images, xp=np):
+    """Images blurred by Pillow's filter, but for their border.
 
     Args:
         images: Array `(B, H, W, C)` of at least 3 x 3 pixels.
-        factor: Array `(B,)`, not negative.
         xp: Array namespace. Defaults to `numpy`.
     """
     around = images[:, :-2] + images[:, 1:-1] + images[:, 2:]
     around = around[:, :, :-2] + around[:, :, 1:-1] + around[:, :, 2:]
-    # Pillow's filter counts the centre 5 times of 13 and leaves the border.
+    # The filter counts the centre 5 times of 13.
     inner = xp.floor((around + 4.0 * images[:, 1:-1, 1:-1]) / 13.0 + 0.5)
     rows = xp.concatenate([images[:, 1:-1, :1], inner, images[:, 1:-1, -1:]], axis=2)
-    smooth = xp.concatenate([images[:, :1], rows, images[:, -1:]], axis=1)
-    return blend(smooth, images, factor, xp)
+    return xp.concatenate([images[:, :1], rows, images[:, -1:]], axis=1)
 
 
 def blend(first, second, factor, xp=np):
@@ -172,13 +158,24 @@ def blend(first, second, factor, xp=np):
 
 
 def grey(images, xp=np):
-    """Pillow's luminance `(B, H, W, 1)` of red, green and blue.
+    """Pillow's luminance of red, green and blue, in each channel.
 
     Args:
-        images: Array `(B, H, W, 3)`.
+        images: Array `(B, H, W, 3)`; of other channels as they are.
         xp: Array namespace. Defaults to `numpy`.
     """
+    if images.shape[-1] != 3:
+        return images
     red, green, blue = (
         images[..., i : i + 1] * weight for i, weight in enumerate(GREY)
     )
-    return xp.floor((red + green + blue + 32768.0) / 65536.0)
+    luminance = xp.floor((red + green + blue + 32768.0) / 65536.0)
+    return luminance + xp.zeros_like(images)
+
+
+POORER = {
+    "colour": grey,
+    "contrast": mean_grey,
+    "brightness": lambda images, xp: xp.zeros_like(images),
+    "sharpness": smooth,
+}

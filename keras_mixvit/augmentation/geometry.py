@@ -31,8 +31,9 @@ def affine(images, matrices, fill, xp=np):
     places = xp.reshape(integers(y * width + x, xp), (-1, height * width, 1))
     flat = xp.reshape(images, (-1, height * width, channels))
     places = xp.repeat(places, channels, axis=2)
-    moved = xp.reshape(xp.take_along_axis(flat, places, axis=1), images.shape)
-    return xp.where(inside[..., None], moved, fill)
+    found = xp.take_along_axis(flat, places, axis=1)
+    found = xp.reshape(found, (-1, height, width, channels))
+    return xp.where(inside[..., None], found, fill)
 
 
 def _source(along_x, along_y, offset, height, width, xp):
@@ -46,55 +47,58 @@ def _source(along_x, along_y, offset, height, width, xp):
     return xp.floor((start + along_x * x + along_y * y) / 65536.0)
 
 
-def shear(images, amounts, axis, fill, xp=np):
-    """Rows moved to the side, or columns up, in proportion to their place.
-
-    Args:
-        images: Array `(B, H, W, C)`.
-        amounts: Array `(B,)`, pixels per pixel.
-        axis: `"x"` or `"y"`, the direction in which pixels move.
-        fill: Number, what pixels from outside become.
-        xp: Array namespace. Defaults to `numpy`.
-    """
+def shear_x(amounts, height, width, xp=np):
+    """Rows moved to the side in proportion to their place, pixels per pixel."""
     one, zero = xp.ones_like(amounts), xp.zeros_like(amounts)
-    if axis == "x":
-        entries = (one, amounts, zero, zero, one, zero)
-    else:
-        entries = (one, zero, zero, amounts, one, zero)
-    return affine(images, xp.stack(entries, axis=1), fill, xp)
+    return xp.stack((one, amounts, zero, zero, one, zero), axis=1)
 
 
-def translate(images, shares, axis, fill, xp=np):
-    """Pixels moved by a share of the side of the image.
+def shear_y(amounts, height, width, xp=np):
+    """Columns moved up in proportion to their place, pixels per pixel."""
+    one, zero = xp.ones_like(amounts), xp.zeros_like(amounts)
+    return xp.stack((one, zero, zero, amounts, one, zero), axis=1)
 
-    Args:
-        images: Array `(B, H, W, C)`.
-        shares: Array `(B,)`, of the width or the height.
-        axis: `"x"` or `"y"`, the direction in which pixels move.
-        fill: Number, what pixels from outside become.
-        xp: Array namespace. Defaults to `numpy`.
-    """
+
+def translate_x(shares, height, width, xp=np):
+    """Pixels moved to the side by a share of the width."""
     one, zero = xp.ones_like(shares), xp.zeros_like(shares)
-    _, height, width, _ = images.shape
-    if axis == "x":
-        entries = (one, zero, shares * width, zero, one, zero)
-    else:
-        entries = (one, zero, zero, zero, one, shares * height)
-    return affine(images, xp.stack(entries, axis=1), fill, xp)
+    return xp.stack((one, zero, shares * width, zero, one, zero), axis=1)
 
 
-def rotate(images, degrees, fill, xp=np):
-    """Images turned around their centre, against the clock.
+def translate_y(shares, height, width, xp=np):
+    """Pixels moved up by a share of the height."""
+    one, zero = xp.ones_like(shares), xp.zeros_like(shares)
+    return xp.stack((one, zero, zero, zero, one, shares * height), axis=1)
 
-    Args:
-        images: Array `(B, H, W, C)`.
-        degrees: Array `(B,)`.
-        fill: Number, what pixels from outside become.
-        xp: Array namespace. Defaults to `numpy`.
-    """
-    _, height, width, _ = images.shape
+
+def rotate(degrees, height, width, xp=np):
+    """Images turned around their centre, against the clock, by degrees."""
     angle = degrees * (-np.pi / 180)
     cos, sin = xp.cos(angle), xp.sin(angle)
     x, y = width / 2, height / 2
     entries = (cos, sin, x - cos * x - sin * y, -sin, cos, y + sin * x - cos * y)
-    return affine(images, xp.stack(entries, axis=1), fill, xp)
+    return xp.stack(entries, axis=1)
+
+
+# From strengths `(B,)`, height, width and namespace to matrices `(B, 6)`.
+MATRICES = {
+    "shear_x": shear_x,
+    "shear_y": shear_y,
+    "translate_x": translate_x,
+    "translate_y": translate_y,
+    "rotate": rotate,
+}
+
+
+def moved(name: str, images, strength, fill, xp=np):
+    """Images whose pixels an operation moves.
+
+    Args:
+        name: String, a key of `MATRICES`.
+        images: Array `(B, H, W, C)`.
+        strength: Array `(B,)`.
+        fill: Number, what pixels from outside become.
+        xp: Array namespace. Defaults to `numpy`.
+    """
+    _, height, width, _ = images.shape
+    return affine(images, MATRICES[name](strength, height, width, xp), fill, xp)

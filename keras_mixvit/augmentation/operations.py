@@ -1,5 +1,7 @@
 """The operations of AutoAugment and RandAugment by their names."""
 
+from functools import partial
+
 import numpy as np
 
 from keras_mixvit.augmentation import colour, geometry
@@ -7,21 +9,17 @@ from keras_mixvit.augmentation.arrays import per_image
 
 # From name to function of images, strengths `(B,)`, fill, and namespace.
 OPERATIONS = {
-    "shear_x": lambda x, s, fill, xp: geometry.shear(x, s, "x", fill, xp),
-    "shear_y": lambda x, s, fill, xp: geometry.shear(x, s, "y", fill, xp),
-    "translate_x": lambda x, s, fill, xp: geometry.translate(x, s, "x", fill, xp),
-    "translate_y": lambda x, s, fill, xp: geometry.translate(x, s, "y", fill, xp),
-    "rotate": geometry.rotate,
+    **{name: partial(geometry.moved, name) for name in geometry.MATRICES},
     "autocontrast": lambda x, s, fill, xp: colour.autocontrast(x, xp),
     "invert": lambda x, s, fill, xp: colour.invert(x, xp),
     "equalize": lambda x, s, fill, xp: colour.equalize(x, xp),
     "solarize": lambda x, s, fill, xp: colour.solarize(x, s, xp),
     "solarize_add": lambda x, s, fill, xp: colour.solarize_add(x, s, xp),
     "posterize": lambda x, s, fill, xp: colour.posterize(x, s, xp),
-    "contrast": lambda x, s, fill, xp: colour.contrast(x, s, xp),
-    "colour": lambda x, s, fill, xp: colour.colour(x, s, xp),
-    "brightness": lambda x, s, fill, xp: colour.brightness(x, s, xp),
-    "sharpness": lambda x, s, fill, xp: colour.sharpness(x, s, xp),
+    "contrast": lambda x, s, fill, xp: colour.enhanced("contrast", x, s, xp),
+    "colour": lambda x, s, fill, xp: colour.enhanced("colour", x, s, xp),
+    "brightness": lambda x, s, fill, xp: colour.enhanced("brightness", x, s, xp),
+    "sharpness": lambda x, s, fill, xp: colour.enhanced("sharpness", x, s, xp),
 }
 NAMES = tuple(OPERATIONS)
 
@@ -56,13 +54,31 @@ def _grouped(images, operation, strength, fill):
     for index in np.unique(operation[operation >= 0]):
         chosen = np.flatnonzero(operation == index)
         function = OPERATIONS[NAMES[index]]
-        results[chosen] = function(images[chosen], strength[chosen], fill, np)
+        taken = images[chosen].astype("float32", copy=False)
+        results[chosen] = function(taken, strength[chosen], fill, np)
     return results
 
 
 def _selected(images, operation, strength, fill, xp):
-    results = images
-    for index, function in enumerate(OPERATIONS.values()):
-        is_chosen = per_image(operation == index, xp)
-        results = xp.where(is_chosen, function(images, strength, fill, xp), results)
+    _, height, width, _ = images.shape
+    identity = xp.zeros_like(strength)
+    matrices = geometry.shear_x(identity, height, width, xp)
+    poorer, is_enhanced = images, False
+    for index, name in enumerate(NAMES):
+        if name in geometry.MATRICES:
+            chosen = geometry.MATRICES[name](strength, height, width, xp)
+            matrices = xp.where((operation == index)[:, None], chosen, matrices)
+        elif name in colour.POORER:
+            is_chosen = per_image(operation == index, xp)
+            poorer = xp.where(is_chosen, colour.POORER[name](images, xp), poorer)
+            is_enhanced = xp.logical_or(is_enhanced, is_chosen)
+    # One gather moves the pixels of all images, one blend enhances them.
+    results = geometry.affine(images, matrices, fill, xp)
+    enhanced = colour.blend(poorer, images, strength, xp)
+    results = xp.where(is_enhanced, enhanced, results)
+    for index, name in enumerate(NAMES):
+        if name not in geometry.MATRICES and name not in colour.POORER:
+            is_chosen = per_image(operation == index, xp)
+            changed = OPERATIONS[name](images, strength, fill, xp)
+            results = xp.where(is_chosen, changed, results)
     return results

@@ -38,7 +38,10 @@ class PadCrop(Augmentation):
         return {"row": places[0].astype("int32"), "column": places[1].astype("int32")}
 
     def apply(self, images, draws, xp=np):
+        if xp is np:
+            return _sliced(images, draws["row"], draws["column"], self.padding)
         _, height, width, channels = images.shape
+        shape = (-1, height, width, channels)
         pad = self.padding
         rows = draws["row"][:, None] - pad + xp.arange(height, dtype="int32")
         columns = draws["column"][:, None] - pad + xp.arange(width, dtype="int32")
@@ -51,4 +54,19 @@ class PadCrop(Augmentation):
         places = xp.repeat(places, channels, axis=2)
         flat = xp.reshape(images, (-1, height * width, channels))
         cropped = xp.take_along_axis(flat, places, axis=1)
-        return xp.where(inside[..., None], xp.reshape(cropped, images.shape), 0.0)
+        return xp.where(inside[..., None], xp.reshape(cropped, shape), 0.0)
+
+
+def _sliced(images, rows, columns, pad):
+    # Slices of one image at a time move whole rows: several times as fast as
+    # looking every pixel up.
+    _, height, width, _ = images.shape
+    cropped = np.zeros_like(images)
+    places = np.stack([rows, columns], axis=1) - pad
+    for i, (row, column) in enumerate(places.tolist()):
+        top, left = max(0, -row), max(0, -column)
+        bottom, right = min(height, height - row), min(width, width - column)
+        cropped[i, top:bottom, left:right] = images[
+            i, top + row : bottom + row, left + column : right + column
+        ]
+    return cropped

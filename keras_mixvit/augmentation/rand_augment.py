@@ -54,6 +54,9 @@ class RandAugment(Augmentation):
     deviation: float = 0.5
     fill: float = 124.0
 
+    # Without an annotation it is no argument.
+    needs_bytes = True
+
     def __post_init__(self):
         require_positive_integer("num_operations", self.num_operations)
         require(

@@ -1,8 +1,10 @@
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
 from keras_mixvit._checks import require
+from keras_mixvit.augmentation.arrays import integers
 from keras_mixvit.augmentation.augmentation import Augmentation
 
 TRIES = 10
@@ -16,7 +18,8 @@ class RandomErasing(Augmentation):
     ratio log-uniform in 0.3 to 1/0.3; up to ten are tried until one lies
     inside. Its pixels are normal, after normalisation with `mean` and `std`
     standard normal: they may lie beyond 0 and 255, so that images become
-    float32. It comes last.
+    float32. It comes last. Noise is drawn as one of 256 equally likely
+    quantiles of the normal distribution, a byte a pixel.
 
     Args:
         probability: Float in [0, 1], the share of images. Defaults to `0.25`.
@@ -73,7 +76,7 @@ class RandomErasing(Augmentation):
         top = np.floor(rng.random(count) * (height - box_height + 1))
         left = np.floor(rng.random(count) * (width - box_width + 1))
         is_erased = (rng.random(count) < self.probability) & fits.any(axis=1)
-        noise = rng.standard_normal((count, height, width, channels), dtype="float32")
+        noise = rng.integers(256, size=(count, height, width, channels), dtype="uint8")
         boxes = np.stack([top, left, top + box_height, left + box_width], axis=1)
         return {
             "box": np.where(is_erased[:, None], boxes, 0).astype("float32"),
@@ -81,11 +84,32 @@ class RandomErasing(Augmentation):
         }
 
     def apply(self, images, draws, xp=np):
+        if xp is not np:
+            return self._erased(images, draws["box"], draws["noise"], xp)
+        images = images.astype("float32")
+        chosen = np.flatnonzero(draws["box"].any(axis=1))
+        box, noise = draws["box"][chosen], draws["noise"][chosen]
+        images[chosen] = self._erased(images[chosen], box, noise, np)
+        return images
+
+    def _erased(self, images, box, noise, xp):
         _, height, width, _ = images.shape
-        top, left, bottom, right = (draws["box"][:, i, None] for i in range(4))
+        top, left, bottom, right = (box[:, i, None] for i in range(4))
         rows = xp.arange(height, dtype="float32")
         columns = xp.arange(width, dtype="float32")
         inside = ((rows >= top) & (rows < bottom))[:, :, None]
         inside = inside & ((columns >= left) & (columns < right))[:, None, :]
         mean, std = (xp.array(v, dtype="float32") for v in (self.mean, self.std))
-        return xp.where(inside[..., None], draws["noise"] * std + mean, images)
+        quantiles = xp.array(QUANTILES, dtype="float32")
+        normal = xp.take(quantiles, integers(noise, xp), axis=0)
+        return xp.where(inside[..., None], normal * std + mean, images)
+
+
+def _quantiles():
+    """256 equally likely values of a standard normal distribution."""
+    normal = NormalDist()
+    values = np.array([normal.inv_cdf((i + 0.5) / 256) for i in range(256)])
+    return values / values.std()
+
+
+QUANTILES = _quantiles()

@@ -1,13 +1,11 @@
 import keras
 import numpy as np
 
-from keras_mixvit._checks import (
-    require,
-    require_choice,
-    require_positive_integer,
-)
+from keras_mixvit._checks import require
 from keras_mixvit.augmentation import Augment
 from keras_mixvit.data.array_checks import require_images, require_labels
+from keras_mixvit.data.dataset_checks import require_fitting, require_numbers
+from keras_mixvit.data.image_pipeline import ImagePipeline
 from keras_mixvit.data.manifold_mixing import ManifoldMixing
 from keras_mixvit.data.pairing import ordered, paired
 from keras_mixvit.data.pixel_mixing import PixelMixing
@@ -35,6 +33,7 @@ def mixed_pair_dataset(
     augment: Augment | None = None,
     pixel_mixing: PixelMixing | None = None,
     manifold_mixing: ManifoldMixing | None = None,
+    apply_on: str = "pipeline",
     workers: int = 1,
 ) -> "MixedPairDataset":
     """Pairs images at random and draws their masks, for `model.fit`.
@@ -47,7 +46,8 @@ def mixed_pair_dataset(
     the same batches.
 
     Args:
-        x: Array of images `(n, H, W, C)`, floating point or unsigned integer.
+        x: Array of images `(n, H, W, C)`, floating point or unsigned integer,
+            or a source that reads them when they are asked for.
         y: Array of labels, integers `(n,)` or `(n, 1)`, or soft labels
             `(n, K)` whose rows sum to 1.
         masks: Sampler of masks, such as `model.mask_sampler()` or
@@ -77,12 +77,19 @@ def mixed_pair_dataset(
         pixel_mixing: `PixelMixing`, or `None` for none. Defaults to `None`.
         manifold_mixing: `ManifoldMixing`, for `ManifoldMixUp` models, or
             `None` for none. Defaults to `None`.
+        apply_on: `"pipeline"` to augment and mix pixels here, in NumPy, or
+            `"device"` to do so in the compiled step of a `MIMOModel`, which
+            gives the same images up to rounding: they are then served as they
+            are read, with what was drawn as a further input `"draws"`. Masks,
+            which the network applies itself, are the same in both. Defaults to
+            `"pipeline"`.
         workers: Integer, threads that prepare batches. Defaults to `1`.
 
     Returns:
         A `keras.utils.PyDataset` of `({"images": (B, M, H, W, C), "masks":
         (B, M, h, w)}, labels)`, labels `(B, M)` or `(B, M, K)`; with
-        `manifold_mixing` also `"partners"` and `"shares"`.
+        `manifold_mixing` also `"partners"` and `"shares"`, with
+        `apply_on="device"` also `"draws"`.
 
     Raises:
         ValueError: If arrays are empty, of unequal length, of a wrong rank or
@@ -120,6 +127,7 @@ def mixed_pair_dataset(
         augment=augment,
         pixel_mixing=pixel_mixing,
         manifold_mixing=manifold_mixing,
+        apply_on=apply_on,
         workers=workers,
     )
 
@@ -149,63 +157,33 @@ class MixedPairDataset(keras.utils.PyDataset):
         augment,
         pixel_mixing,
         manifold_mixing,
+        apply_on,
         workers,
     ):
         super().__init__(workers=workers)
         self.x = require_images("x", x)
-        if num_classes is not None:
-            require_positive_integer("num_classes", num_classes)
-        self.y = require_labels("y", y, num_classes)
-        require(
-            len(self.x) == len(self.y),
-            "`x` and `y` must have the same length.",
-            x=len(self.x),
-            y=len(self.y),
-        )
-        require(
-            isinstance(masks, MaskSampler),
-            "`masks` must be a `MaskSampler`.",
-            masks=masks,
-        )
-        require_positive_integer("epochs", epochs)
-        require_positive_integer("batch_size", batch_size)
-        require_positive_integer("seed", seed, minimum=0)
-        require_positive_integer("repetitions", repetitions)
-        require(
-            batch_size % repetitions == 0,
-            "`repetitions` must divide `batch_size`.",
+        require_numbers(
+            num_classes=num_classes,
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=seed,
             repetitions=repetitions,
-            batch_size=batch_size,
-        )
-        require(
-            batch_size // repetitions <= len(self.x) or not drop_remainder,
-            "`batch_size` must not exceed the number of images.",
-            batch_size=batch_size,
-            images=len(self.x),
-        )
-        require(
-            0 <= input_repetition <= 1,
-            "`input_repetition` must be in [0, 1].",
             input_repetition=input_repetition,
+            member_order=member_order,
         )
-        require_choice("member_order", member_order, ("random", "by_ratio", None))
-        require(
-            augment is None or isinstance(augment, Augment),
-            "`augment` must be an `Augment` or None.",
+        self.y = require_labels("y", y, num_classes)
+        require_fitting(
+            self.x,
+            self.y,
+            masks,
+            num_classes=num_classes,
+            batch_size=batch_size,
+            repetitions=repetitions,
+            drop_remainder=drop_remainder,
             augment=augment,
-        )
-        require(
-            augment is None or self.x.dtype == np.uint8,
-            "`x` must be uint8 where images are augmented.",
-            dtype=str(self.x.dtype),
-        )
-        self._require_mixing(masks, num_classes, pixel_mixing, manifold_mixing)
-        height, width, _ = self.image_shape
-        require(
-            height % masks.patch_size == 0 and width % masks.patch_size == 0,
-            "`masks.patch_size` must divide the image size.",
-            patch_size=masks.patch_size,
-            image_size=(height, width),
+            pixel_mixing=pixel_mixing,
+            manifold_mixing=manifold_mixing,
+            apply_on=apply_on,
         )
         self.masks = masks
         self.epochs = epochs
@@ -220,15 +198,24 @@ class MixedPairDataset(keras.utils.PyDataset):
         self.augment = augment
         self.pixel_mixing = pixel_mixing
         self.manifold_mixing = manifold_mixing
+        self.apply_on = apply_on
         if num_classes is not None and self.y.ndim == 1:
             self.y = np.eye(num_classes, dtype="float32")[self.y]
+        self.pipeline = ImagePipeline(self.x, self.y, augment, pixel_mixing)
+        height, width, _ = self.image_shape
+        require(
+            height % masks.patch_size == 0 and width % masks.patch_size == 0,
+            "`masks.patch_size` must divide the image size.",
+            patch_size=masks.patch_size,
+            image_size=(height, width),
+        )
         self.epoch = 0
         self._order = (None, None)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Shape (H, W, C) of one image."""
-        return self.x.shape[1:]
+        """Shape (H, W, C) of one image, as the network sees it."""
+        return self.pipeline.image_shape
 
     @property
     def masks_shape(self) -> tuple[int, int, int]:
@@ -236,26 +223,10 @@ class MixedPairDataset(keras.utils.PyDataset):
         grid = self.masks.grid_shape(self.image_shape[:2])
         return (self.masks.num_subnetworks, *grid)
 
-    def _require_mixing(self, masks, num_classes, pixel_mixing, manifold_mixing):
-        for name, kind, mixing in (
-            ("pixel_mixing", PixelMixing, pixel_mixing),
-            ("manifold_mixing", ManifoldMixing, manifold_mixing),
-        ):
-            require(
-                mixing is None or isinstance(mixing, kind),
-                f"`{name}` must be a `{kind.__name__}` or None.",
-                **{name: mixing},
-            )
-            require(
-                mixing is None or num_classes is not None or self.y.ndim == 2,
-                f"`num_classes` must be given with `{name}` and integer labels.",
-                num_classes=num_classes,
-            )
-        require(
-            manifold_mixing is None or masks.num_subnetworks == 1,
-            "`manifold_mixing` must be None with several inputs in a sample.",
-            num_subnetworks=masks.num_subnetworks,
-        )
+    @property
+    def augments_on_device(self) -> bool:
+        """Whether a step must augment images or mix them in pixels."""
+        return self.apply_on == "device" and not self.pipeline.is_empty
 
     @property
     def images_per_batch(self) -> int:
@@ -287,11 +258,13 @@ class MixedPairDataset(keras.utils.PyDataset):
         masks = self.masks.draw(rng, len(pairs), self.image_shape[:2], progress)
         masks = np.asarray(masks).astype("float32", copy=False)
         require_masks(masks, (len(pairs), *self.masks_shape))
-        images, labels = self._images(rng, pairs), self.y[pairs]
-        if self.pixel_mixing is not None:
-            images, labels = self._mixed_in_pixels(rng, images, labels, masks)
-        images, masks, labels = ordered(rng, self.member_order, images, masks, labels)
+        pairs, masks = ordered(rng, self.member_order, pairs, masks)
+        images, labels, draws = self.pipeline.batch(rng, pairs, masks)
         inputs = {"images": images, "masks": masks}
+        if self.augments_on_device:
+            inputs["draws"] = draws
+        else:
+            inputs["images"] = self.pipeline.apply(images, draws)
         if self.manifold_mixing is not None:
             partners, shares = self.manifold_mixing.draw(rng, len(pairs))
             inputs |= {"partners": partners, "shares": shares}
@@ -299,33 +272,6 @@ class MixedPairDataset(keras.utils.PyDataset):
             share = shares.prod(axis=1)[:, None, None]
             labels = share * labels + (1 - share) * labels[partners]
         return inputs, labels
-
-    def _images(self, rng, indices):
-        images = self.x[indices]
-        if self.augment is not None:
-            augmented = self.augment(rng, images.reshape(-1, *self.image_shape))
-            images = augmented.reshape(images.shape)
-        is_float = images.dtype.kind == "f"
-        return images.astype("float32", copy=False) if is_float else images
-
-    def _mixed_in_pixels(self, rng, images, labels, masks):
-        partners = rng.integers(len(self.x), size=images.shape[:2])
-        pixels, shares = self.pixel_mixing.draw(
-            rng, images.shape[:2], self.image_shape[:2], masks
-        )
-        shares = shares[..., None].astype("float32")
-        labels = shares * labels + (1 - shares) * self.y[partners]
-        # Partners are looked up, and augmented, only for inputs that have one.
-        is_mixed = (pixels < 1).any(axis=(2, 3))
-        own, others = images[is_mixed], self._images(rng, partners[is_mixed])
-        pixels = pixels[is_mixed][..., None]
-        if self.pixel_mixing.kind == "cutmix":
-            mixed = np.where(pixels > 0.5, own, others)
-        else:
-            mixed = pixels * own + (1 - pixels) * others
-            images = images.astype("float32", copy=False)
-        images[is_mixed] = mixed
-        return images, labels
 
     def as_tf_dataset(self):
         """The same batches as a `tf.data.Dataset`, for `tf.distribute`.

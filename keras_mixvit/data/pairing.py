@@ -27,29 +27,28 @@ def paired(rng, chosen, members: int, input_repetition: float):
     return pairs.T
 
 
-def ordered(rng, member_order: str | None, images, masks, labels):
-    """Images, masks and labels of each sample, permuted alike.
+def ordered(rng, member_order: str | None, pairs, masks):
+    """Images and masks of each sample, permuted alike.
 
     Args:
         rng: The only source of chance.
         member_order: `"random"`, `"by_ratio"`, the largest mean mask first, or
             `None` to leave them.
-        images: Array `(B, M, ...)`.
+        pairs: Array `(B, M)` of indices of images.
         masks: Array `(B, M, h, w)`.
-        labels: Array `(B, M, ...)`.
 
     Returns:
-        The three arrays.
+        The two arrays.
 
     References:
         MixMo, Table 3.
     """
     if member_order is None:
-        return images, masks, labels
+        return pairs, masks
     batch, members = masks.shape[:2]
     if member_order == "random":
         order = rng.permuted(np.tile(np.arange(members), (batch, 1)), axis=1)
     else:
         order = np.argsort(-masks.mean(axis=(2, 3)), axis=1, kind="stable")
     samples = np.arange(batch)[:, None]
-    return images[samples, order], masks[samples, order], labels[samples, order]
+    return pairs[samples, order], masks[samples, order]

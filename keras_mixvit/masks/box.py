@@ -42,16 +42,54 @@ def box_coverage(ratios, centers, image_size, patch_size, xp=np):
 
     if xp is np:  # Values of a traced tensor cannot be looked at.
         require_ratios(ratios)
+    edges = box_edges(ratios, centers, image_size, xp)
+    return covered(edges, image_size, patch_size, xp)
 
-    def overlap(center, side):
+
+def box_edges(ratios, centers, image_size, xp=np):
+    """Where a clipped CutMix box begins and ends.
+
+    Args:
+        ratios: Float tensor `(B,)` in [0, 1].
+        centers: Pair of float tensors `(B,)`, row and column of the centre in
+            pixels.
+        image_size: Tuple of integers (H, W).
+        xp: Module with the functions of NumPy. Defaults to `numpy`.
+
+    Returns:
+        Tuple of float tensors `(B,)`: top, bottom, left, right in pixels,
+        bottom and right not in the box.
+    """
+    edges = ()
+    for center, side in zip(centers, image_size, strict=True):
         half = xp.floor(xp.floor(side * xp.sqrt(ratios)) / 2)
-        low = xp.maximum(center - half, 0.0)[:, None]
-        high = xp.minimum(center + half, float(side))[:, None]
+        low = xp.maximum(center - half, 0.0)
+        edges += (low, xp.minimum(center + half, float(side)))
+    return edges
+
+
+def covered(edges, image_size, patch_size, xp=np):
+    """Pixels of each patch between edges.
+
+    Args:
+        edges: Four float tensors `(B,)`: top, bottom, left, right in pixels.
+        image_size: Tuple of integers (H, W).
+        patch_size: Integer, the side of a patch in pixels, dividing H and W.
+        xp: Module with the functions of NumPy. Defaults to `numpy`.
+
+    Returns:
+        Float tensor `(B, H / patch_size, W / patch_size)`.
+    """
+
+    def overlap(low, high, side):
         start = xp.arange(0, side, patch_size, dtype="float32")
+        low, high = low[:, None], high[:, None]
         inside = xp.minimum(high, start + patch_size) - xp.maximum(low, start)
         return xp.maximum(inside, 0.0)
 
-    rows, columns = (overlap(c, s) for c, s in zip(centers, image_size, strict=True))
+    top, bottom, left, right = edges
+    rows = overlap(top, bottom, image_size[0])
+    columns = overlap(left, right, image_size[1])
     return rows[:, :, None] * columns[:, None, :]
 
 

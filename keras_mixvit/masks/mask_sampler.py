@@ -62,10 +62,10 @@ def require_masks(masks, shape: tuple[int, ...]) -> None:
     )
 
 
-def require_alpha(alpha) -> None:
+def require_alpha(alpha, name: str = "alpha") -> None:
     """Requires a parameter of a symmetric Beta distribution."""
     require(
         0 < alpha < float("inf"),
-        "`alpha` must be a positive finite number.",
-        alpha=alpha,
+        f"`{name}` must be a positive finite number.",
+        **{name: alpha},
     )

@@ -21,7 +21,9 @@ class CheckedModel(keras.Model):
     def __init__(self, name: str | None = None, dtype=None):
         super().__init__(name=name, dtype=dtype)
         # Held plainly: Keras must neither track nor save what is in here.
-        self._held = SimpleNamespace(subnetwork_metrics=[], compile_arguments={})
+        self._held = SimpleNamespace(
+            subnetwork_metrics=[], compile_arguments={}, pipeline=None
+        )
 
     def compile(
         self,
@@ -141,6 +143,7 @@ class CheckedModel(keras.Model):
                 epochs=epochs,
             )
             epochs, shuffle = x.epochs, False
+            self.augment_as(x)
             callbacks = with_callback(callbacks, EpochSetter(x))
         else:
             check_arrays(self, x, y)
@@ -174,6 +177,8 @@ class CheckedModel(keras.Model):
             ValueError: If data do not fit the model.
         """
         check_arrays(self, x, y)
+        if isinstance(x, MixedPairDataset):
+            self.augment_as(x)
         with kept_variables(self):
             return super().evaluate(x, y, *args, **kwargs)
 

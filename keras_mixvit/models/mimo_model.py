@@ -13,7 +13,7 @@ from keras_mixvit.models.data_checks import is_pair, require_pairs
 from keras_mixvit.models.ensembling import ensemble_logits
 from keras_mixvit.models.export_checks import require_export
 from keras_mixvit.models.export_options import export_options
-from keras_mixvit.models.step_inputs import labels_for, per_subnetwork
+from keras_mixvit.models.step_inputs import augmented, labels_for, per_subnetwork
 
 PAIR_FORM = (
     "`x` must be a mixed pair, a dict of `images` (B, M, H, W, C) and `masks` "
@@ -104,10 +104,27 @@ class MIMOModel(CheckedModel):
         graphs = {"training_network", "inference_network", "backbone"}
         return [name for name in super().__dir__() if name not in graphs]
 
+    def augment_as(self, dataset) -> None:
+        """Makes steps augment images as a data set with `"draws"` asks for.
+
+        `fit` and `evaluate` do so for a `MixedPairDataset`; where such a data
+        set comes in another form, as `as_tf_dataset()`, call it before.
+
+        Args:
+            dataset: `MixedPairDataset`.
+        """
+        pipeline = dataset.pipeline if dataset.augments_on_device else None
+        if pipeline is not self._held.pipeline:
+            # Compiled steps hold what was done before.
+            self.train_function = self.test_function = None
+        self._held.pipeline = pipeline
+
     def call(self, inputs, training=None):
         if not isinstance(inputs, dict):
             logits = self.inference_network(inputs, training=training)
             return ensemble_logits(logits, self.ensemble_of)
+        if "draws" in inputs:
+            inputs = augmented(inputs, self._held.pipeline)
         if "masks" in inputs:
             require_pairs(self)
             return self.training_network(inputs, training=training)

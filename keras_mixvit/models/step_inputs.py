@@ -6,6 +6,30 @@ from keras_mixvit._checks import require
 from keras_mixvit.models.data_checks import is_pair
 
 
+def augmented(inputs, pipeline):
+    """Inputs of a step whose images are augmented as was drawn.
+
+    Args:
+        inputs: Dict with `images` and `draws`.
+        pipeline: What the data set does to images, or `None`.
+
+    Returns:
+        The dict without `draws`.
+
+    Raises:
+        ValueError: If nobody told what the draws mean.
+    """
+    require(
+        pipeline is not None,
+        "`x` must come without `draws`, or `model.augment_as(dataset)` be called "
+        "before.",
+        keys=sorted(inputs),
+    )
+    images = pipeline.apply(inputs["images"], inputs["draws"], ops)
+    rest = {key: value for key, value in inputs.items() if key != "draws"}
+    return {**rest, "images": images}
+
+
 def labels_for(form: str, of_pairs: bool, y, num_classes: int):
     """Labels in the form that a loss takes.
 

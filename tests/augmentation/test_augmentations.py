@@ -2,6 +2,7 @@
 
 import re
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -168,7 +169,7 @@ def test_tensors_become_what_arrays_become_for_equal_draws():
     augment = Augment([PadCrop(2), HorizontalFlip(), RandomErasing(0.5)])
     images = noise(8).astype("float32")
     draws = augment.draw(rng(), 8, images.shape[1:])
-    tensors = [{k: ops.convert_to_tensor(v) for k, v in d.items()} for d in draws]
+    tensors = keras.tree.map_structure(ops.convert_to_tensor, draws)
     found = augment.apply(ops.convert_to_tensor(images), tensors, ops)
     np.testing.assert_allclose(numpy(found), augment.apply(images, draws), atol=1e-4)
 

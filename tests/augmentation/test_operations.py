@@ -134,3 +134,22 @@ def test_each_image_gets_what_was_drawn_for_it():
     solarized = changed("solarize", images[2:3], 99)
     np.testing.assert_array_equal(found[2], 255 - solarized[0])
     np.testing.assert_array_equal(found[3], changed("shear_x", images[3:], 0.2)[0])
+
+
+def test_a_compiled_step_does_to_each_image_what_numpy_does():
+    images = pictures(len(NAMES) + 1, side=12)
+    operation = np.arange(-1, len(NAMES))[:, None]
+    strength = [0.0, *(STRENGTHS.get(name, (0.0,))[0] for name in NAMES)]
+    draws = {
+        "operation": np.concatenate([operation, operation[::-1]], 1).astype("int32"),
+        "strength": np.stack([strength, strength[::-1]], 1).astype("float32"),
+    }
+    expected = apply_operations(images, draws, FILL)
+    assert expected.dtype == np.uint8
+    tensors = {key: ops.convert_to_tensor(value) for key, value in draws.items()}
+    floats = ops.convert_to_tensor(images.astype("float32"))
+    found = numpy(apply_operations(floats, tensors, FILL, ops))
+    # Autocontrast may differ by one level, which equalization may spread.
+    exact = (found == expected).mean(axis=(1, 2, 3))
+    assert (exact > 0.98).sum() >= len(NAMES) - 1
+    assert np.abs(found - expected).mean() < 0.5

@@ -11,6 +11,7 @@ from keras_mixvit.augmentation import (
     RandomErasing,
 )
 from keras_mixvit.data import ManifoldMixing, PixelMixing, mixed_pair_dataset
+from keras_mixvit.data.pixel_mixing import pixel_shares
 from keras_mixvit.masks import ConstantMasks, CutMixMasks, LinearMasks
 from tests.data.test_mixed_pair_dataset import Wrong, indices, numbered, pairs, same
 
@@ -206,7 +207,8 @@ def test_ratios_are_of_a_beta_distribution(alpha):
 def test_boxes_have_the_mean_size_of_clipped_boxes():
     masks = np.ones((4000, 1, 32, 32), "float32")
     rng = np.random.default_rng(0)
-    pixels, shares = ALWAYS.draw(rng, (4000, 1), (32, 32), masks)
+    draws, shares = ALWAYS.draw(rng, (4000, 1), (32, 32), masks)
+    pixels = pixel_shares(**draws, image_size=(32, 32))
     # Simulated on its own: even sides around a centre, clipped.
     rng = np.random.default_rng(1)
     half = np.floor(32 * rng.random(4000) ** 0.5) // 2
@@ -279,14 +281,19 @@ def test_mixed_images_and_labels_change_places_with_their_masks(order):
     drawn, changed = mixed(masks, mixing), mixed(masks, mixing, member_order=order)
     moved = 0
     for index in range(2):
-        (before, old), (after, new) = drawn[index], changed[index]
+        (before, _), (after, new) = drawn[index], changed[index]
+        owners = indices(mixed(masks, None)[index][0])
         np.testing.assert_allclose(
             after["images"][:, :, 0, 0, 0], new @ np.arange(COUNT), atol=1e-4
         )
         for sample in range(20):
             same_place = np.array_equal(before["masks"][sample], after["masks"][sample])
             step = 1 if same_place else -1
-            np.testing.assert_array_equal(new[sample], old[sample, ::step])
+            # Own images move with their masks; partners are drawn for places.
+            np.testing.assert_array_equal(
+                after["masks"][sample], before["masks"][sample, ::step]
+            )
+            assert np.all(new[sample, np.arange(2), owners[sample, ::step]] > 0)
             moved += not same_place
     assert moved > 0
 
@@ -322,7 +329,8 @@ def test_the_caller_keeps_his_images():
     [
         (
             {"kind": "fmix"},
-            r"`kind` must be one of 'cutmix', 'mixup'\. Received: kind='fmix'",
+            r"`kind` must be one of 'cutmix', 'mixup', 'cutmix\+mixup'\. "
+            r"Received: kind='fmix'",
         ),
         (
             {"probability": 1.5},

@@ -1,0 +1,187 @@
+"""How the images of a batch are read, augmented and mixed in pixels."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_mixvit.augmentation import Augment, RandomResizedCrop
+from keras_mixvit.data.pixel_mixing import PixelMixing, pixel_shares
+
+
+class ImagePipeline:
+    """What becomes of images between their array and the network.
+
+    `batch` draws all chance, in NumPy; `apply` is one implementation for the
+    data set and for a compiled step.
+
+    Args:
+        x: Array of images `(n, H, W, C)`, or a source of images.
+        y: Array of labels, integers `(n,)` or soft labels `(n, K)`.
+        augment: `Augment`, or `None`. Defaults to `None`.
+        pixel_mixing: `PixelMixing`, or `None`. Defaults to `None`.
+    """
+
+    def __init__(
+        self,
+        x,
+        y: np.ndarray,
+        augment: Augment | None = None,
+        pixel_mixing: PixelMixing | None = None,
+    ):
+        self.x, self.y = x, y
+        self.read_shape = tuple(x.shape[1:])
+        self.pixel_mixing = pixel_mixing
+        # Where images come in various sizes, only reading sees the originals.
+        self.crop = None
+        augmentations = list(augment.augmentations) if augment is not None else []
+        varies = augmentations and getattr(x, "varies", False)
+        if varies and isinstance(augmentations[0], RandomResizedCrop):
+            self.crop = augmentations.pop(0)
+        self.augment = Augment(augmentations) if augmentations else None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether `apply` leaves images as they are."""
+        return self.augment is None and self.pixel_mixing is None
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Shape (H, W, C) of what the network sees."""
+        if self.augment is None:
+            return self.read_shape
+        return self.augment.output_shape(self.read_shape)
+
+    def batch(self, rng, indices, masks):
+        """Images and labels of a batch, and what is to be done to the images.
+
+        Args:
+            rng: The only source of chance.
+            indices: Integer array `(B, M)`.
+            masks: Array `(B, M, h, w)`, the masks that will mix the images.
+
+        Returns:
+            Images `(B, M, H, W, C)` as they are before `apply`; labels
+            `(B, M)` or `(B, M, K)`; and a nested dict of arrays
+            `(B, M, ...)` for `apply`.
+        """
+        draws, labels = {}, self.y[indices]
+        uniform = self._draw(rng, indices.shape, draws, "augment")
+        images = self._read(indices, uniform)
+        if self.pixel_mixing is None:
+            return images, labels, draws
+        batch, members = indices.shape
+        if self.pixel_mixing.partners == "dataset":
+            partners = rng.integers(len(self.y), size=indices.shape)
+            other_labels = self.y[partners]
+            uniform = self._draw(rng, indices.shape, draws, "partner_augment")
+        else:
+            rows = np.tile(np.arange(batch)[:, None], (1, members))
+            draws["partner"] = rng.permuted(rows, axis=0).astype("int32")
+            other_labels = labels[draws["partner"], np.arange(members)]
+        size = self.image_shape[:2]
+        mixing, own = self.pixel_mixing.draw(rng, indices.shape, size, masks)
+        draws["mixing"] = mixing
+        if self.pixel_mixing.partners == "dataset":
+            # Only inputs that are mixed need the image of their partner.
+            is_mixed = mixed_inputs(draws)
+            others = np.zeros_like(images)
+            uniform = None if uniform is None else uniform[is_mixed]
+            others[is_mixed] = self._read(partners[is_mixed], uniform)
+            draws["partner_images"] = others
+        own = own[..., None].astype("float32")
+        return images, own * labels + (1 - own) * other_labels, draws
+
+    def apply(self, images, draws, xp=np):
+        """Augments images and mixes them with their partners.
+
+        Args:
+            images: Array `(B, M, H, W, C)`.
+            draws: What `batch` gave.
+            xp: Array namespace. Defaults to `numpy`.
+
+        Returns:
+            Array `(B, M, H', W', C)`.
+        """
+        images = self._augmented(images, draws.get("augment"), xp)
+        if self.pixel_mixing is None:
+            return images
+        if xp is np:
+            return self._mixed(images, draws)
+        members = images.shape[1]
+        if "partner" in draws:
+            rows = draws["partner"] * members + xp.arange(members, dtype="int32")
+            others = xp.take(flat(images, xp), xp.reshape(rows, (-1,)), axis=0)
+            others = xp.reshape(others, (-1, *images.shape[1:]))
+        else:
+            others, drawn = draws["partner_images"], draws.get("partner_augment")
+            others = self._augmented(others, drawn, xp)
+        pixels = pixel_shares(**draws["mixing"], image_size=images.shape[2:4], xp=xp)
+        pixels = ops.cast(pixels[..., None], "float32")
+        images, others = ops.cast(images, "float32"), ops.cast(others, "float32")
+        return pixels * images + (1.0 - pixels) * others
+
+    def _draw(self, rng, shape, draws, name):
+        """Draws for images; returns the chance of the crop while reading."""
+        count = int(np.prod(shape))
+        uniform = None
+        if self.crop is not None:
+            uniform = self.crop.uniform(rng, count).reshape(*shape, -1)
+        if self.augment is not None:
+            drawn = self.augment.draw(rng, count, self.read_shape)
+            draws[name] = keras.tree.map_structure(
+                lambda values: values.reshape(*shape, *values.shape[1:]), drawn
+            )
+        return uniform
+
+    def _read(self, indices, uniform):
+        if uniform is None:
+            images = self.x[indices]
+        else:
+            uniform = uniform.reshape(-1, uniform.shape[-1])
+            images = self.x.read(
+                indices.reshape(-1),
+                lambda i, *size: self.crop.boxes(uniform[i : i + 1], *size)[0],
+            )
+            images = images.reshape(*indices.shape, *images.shape[1:])
+        is_float = images.dtype.kind == "f"
+        return images.astype("float32", copy=False) if is_float else images
+
+    def _augmented(self, images, drawn, xp):
+        if self.augment is None:
+            return images
+        drawn = keras.tree.map_structure(lambda values: flat(values, xp), drawn)
+        changed = self.augment.apply(flat(images, xp), drawn, xp)
+        return xp.reshape(changed, (-1, *images.shape[1:2], *changed.shape[1:]))
+
+    def _mixed(self, images, draws):
+        is_mixed = mixed_inputs(draws)
+        own = images[is_mixed]
+        if "partner" in draws:
+            others = images[draws["partner"], np.arange(images.shape[1])][is_mixed]
+        else:
+            others, drawn = draws["partner_images"][is_mixed], None
+            if self.augment is not None:
+                drawn = keras.tree.map_structure(
+                    lambda values: values[is_mixed], draws["partner_augment"]
+                )
+                others = self.augment.apply(others, drawn)
+        box, shares = (draws["mixing"][key][is_mixed] for key in ("box", "shares"))
+        size = images.shape[2:4]
+        pixels = pixel_shares(box[:, None], shares[:, None], size)[:, 0, ..., None]
+        if self.pixel_mixing.kind == "cutmix":
+            mixed = np.where(pixels > 0.5, own, others)
+        else:
+            mixed = pixels * own + (1 - pixels) * others
+            images = images.astype("float32", copy=False)
+        images[is_mixed] = mixed
+        return images
+
+
+def mixed_inputs(draws) -> np.ndarray:
+    """Which inputs `(B, M)` are mixed with a partner."""
+    return (draws["mixing"]["shares"] < 1).any(axis=-1)
+
+
+def flat(values, xp=np):
+    """Values `(B, M, ...)` as `(B M, ...)`."""
+    return xp.reshape(values, (-1, *values.shape[2:]))
