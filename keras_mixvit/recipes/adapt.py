@@ -147,7 +147,10 @@ def _augmentation(recipe, images, sides, is_other, remarks):
             "Guess: nothing is augmented, as images are not bytes (uint8 from 0 to "
             "255); convert them to have it."
         )
-        return {"augmentation": "none", "random_erasing": 0.0}
+        changes = {"augmentation": "none", "random_erasing": 0.0}
+        if recipe.resolved_pixel_mixing == "none":
+            changes["apply_on"] = "pipeline"
+        return changes
     if side >= IMAGENET_SIDE:
         name = LARGE_CROPS.get(name, name)
     elif old_side >= IMAGENET_SIDE:

@@ -69,6 +69,7 @@ def dataset_for(recipe: Recipe, model: MIMOModel, images: ImageSet) -> MixedPair
         augment=augmentation_for(recipe, images),
         pixel_mixing=pixel_mixing,
         manifold_mixing=manifold_mixing,
+        apply_on=recipe.apply_on,
     )
 
 
@@ -81,11 +82,15 @@ def pixel_mixing_for(recipe: Recipe) -> PixelMixing | None:
     kind = recipe.resolved_pixel_mixing
     if kind == "none":
         return None
-    options = {"probability": recipe.pixel_probability, "alpha": recipe.pixel_alpha}
-    options = {name: value for name, value in options.items() if value is not None}
-    if not recipe.visible_share:
-        options["visible_share"] = False
-    return PixelMixing(kind, **options)
+    options = {
+        "probability": recipe.pixel_probability,
+        "alpha": recipe.pixel_alpha,
+        "mixup_alpha": recipe.pixel_mixup_alpha,
+        "partners": recipe.pixel_partners,
+        "visible_share": recipe.visible_share,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    return PixelMixing(kind, **given)
 
 
 def masks_for(recipe: Recipe, model: MIMOModel) -> MaskSampler:

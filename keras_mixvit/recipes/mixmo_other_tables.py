@@ -42,8 +42,7 @@ TABLE_4 = (
 )
 AUGMIX_NOTE = (
     "The published code adds Identity and Invert to the paper's eight operations, "
-    "draws the depth from 1 to 4 and fixes magnitudes; here the paper is followed "
-    "where the augmentation says so. Judged on CIFAR-100-C."
+    "which are those here; depth and strengths are the code's. Judged on CIFAR-100-C."
 )
 TABLE_4_NOTE = (
     "Of twelve columns, the text of the paper at hand has ten top-1 figures: one of "

@@ -16,6 +16,7 @@ COMMON = {
     "random_erasing": 0.25,
     "pixel_mixing": "cutmix+mixup",
     "pixel_probability": 1.0,
+    "pixel_partners": "batch",
     "label_smoothing": 0.1,
     "epochs": 150,
     "optimizer": "adamw",
@@ -29,7 +30,8 @@ DOUBLED = ("tiny-imagenet", "imagenet100")
 NOTE = (
     "128 is no multiple of three batch augmentations: the batch is 129, as it becomes "
     "in the code on which the paper's was built, and so is the base of the rate. "
-    "Probabilities of erasing and of mixing in pixels are DeiT's."
+    "Probabilities of erasing and of mixing in pixels are DeiT's, and so is that "
+    "partners are of the same batch."
 )
 CONVIT_NOTE = (
     " Appendix H says two self-attention blocks, Section 4 and Algorithm 2 two class-"

@@ -70,7 +70,11 @@ LONG = {
     "note": " Appendix E says only that the rate was reduced: here by the four batch "
     "augmentations, as in MixMo. The schedule is that of 150 epochs, twice as long.",
 }
-WEAK = {"pixel_mixing": "none", "pixel_probability": None}
+WEAK = {
+    "pixel_mixing": "none",
+    "pixel_probability": None,
+    "pixel_partners": "dataset",
+}
 CUTMIX_NOTE = "The figure is that of CutMix in the MixMo paper, whose row is quoted."
 LONG_CUTMIX_NOTE = (
     CUTMIX_NOTE + " The asterisk says four batch augmentations; there it had none."

@@ -112,9 +112,15 @@ class Recipe:
         pixel_probability: Float in [0, 1], the share of inputs that are mixed
             so, or `None` for that of the papers. Defaults to `None`.
         pixel_alpha: Positive float, the parameter of that mixing, or `None`
-            for that of the papers. Defaults to `None`.
+            for 1. Defaults to `None`.
+        pixel_mixup_alpha: Positive float, the parameter of MixUp in
+            `"cutmix+mixup"`, or `None` for 0.8. Defaults to `None`.
+        pixel_partners: `"dataset"` or `"batch"`, where the other images come
+            from. Defaults to `"dataset"`.
         visible_share: Boolean, whether labels of inputs that are mixed in
             pixels follow what the masks leave visible. Defaults to `True`.
+        apply_on: `"pipeline"` or `"device"`, where images are augmented and
+            mixed in pixels. Defaults to `"pipeline"`.
         label_smoothing: Float in [0, 1). Defaults to `0.0`.
         repetitions: Integer b that divides `batch_size`, how often an image
             stands in a batch. Defaults to `1`.
@@ -210,7 +216,10 @@ class Recipe:
     pixel_mixing: str = "none"
     pixel_probability: float | None = None
     pixel_alpha: float | None = None
+    pixel_mixup_alpha: float | None = None
+    pixel_partners: str = "dataset"
     visible_share: bool = True
+    apply_on: str = "pipeline"
     label_smoothing: float = 0.0
     repetitions: int = 1
     batch_size: int = 64
@@ -240,6 +249,11 @@ class Recipe:
     def is_residual(self) -> bool:
         """Whether the backbone is a residual network."""
         return self.backbone in RESIDUAL
+
+    @property
+    def is_augmented(self) -> bool:
+        """Whether images are augmented, mixing aside."""
+        return self.augmentation != "none" or self.random_erasing > 0
 
     @property
     def is_scaled(self) -> bool:
@@ -370,10 +384,15 @@ class Recipe:
         }
         kept = {"method": "single", "num_members": 1, "ensemble_of": "logits"}
         if self.method == "mixvit":
-            for name in ("pixel_mixing", "pixel_probability", "pixel_alpha"):
-                of_method.pop(name)
+            of_method = {
+                name: value
+                for name, value in of_method.items()
+                if not name.startswith("pixel_")
+            }
         else:
             kept |= {"repetitions": 1}
+            if not self.is_augmented:
+                kept |= {"apply_on": "pipeline"}
         return self.replace(**of_method, **kept, name=f"{self.name}-single")
 
     def members(self) -> "list[Recipe]":

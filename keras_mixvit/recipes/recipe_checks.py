@@ -55,6 +55,8 @@ OF_METHODS = {
     "pixel_mixing": (*SEVERAL, "single"),
     "pixel_probability": (*SEVERAL, "single", "cutmix", "mixup"),
     "pixel_alpha": (*SEVERAL, "single", "cutmix", "mixup"),
+    "pixel_mixup_alpha": (*SEVERAL, "single"),
+    "pixel_partners": (*SEVERAL, "single", "cutmix", "mixup"),
     "visible_share": SEVERAL,
 }
 OF_BACKBONES = {
@@ -86,6 +88,8 @@ CHOICES = {
     "trunk_attention": ("class_attention", "self_attention", None),
     "strided": ("second", "first"),
     "pixel_mixing": PIXEL_MIXINGS,
+    "pixel_partners": ("dataset", "batch"),
+    "apply_on": ("pipeline", "device"),
     "optimizer": ("adamw", "sgd", None),
     "batch_rule": ("none", "sqrt", "linear"),
     "precision": ("float32", "bfloat16"),
@@ -112,6 +116,7 @@ POSITIVE = (
     "r",
     "width_scale",
     "pixel_alpha",
+    "pixel_mixup_alpha",
     "epoch_scale",
     "learning_rate",
     "decay_rate",
@@ -223,15 +228,22 @@ def _require_use(recipe):
         "`ensemble_of` must be left alone with one network of one subnetwork.",
         ensemble_of=recipe.ensemble_of,
     )
-    for name in ("pixel_probability", "pixel_alpha"):
+    kind = recipe.resolved_pixel_mixing
+    for name in ("pixel_probability", "pixel_alpha", "pixel_partners", "visible_share"):
         value = getattr(recipe, name)
         require(
-            recipe.resolved_pixel_mixing != "none" or value is None,
+            kind != "none" or value == getattr(type(recipe), name),
             f"`{name}` must be left alone without mixing in pixels.",
             **{name: value},
         )
     require(
-        recipe.resolved_pixel_mixing != "none" or recipe.visible_share,
-        "`visible_share` must be left alone without mixing in pixels.",
-        visible_share=recipe.visible_share,
+        kind == "cutmix+mixup" or recipe.pixel_mixup_alpha is None,
+        "`pixel_mixup_alpha` must be left alone without 'cutmix+mixup'.",
+        pixel_mixup_alpha=recipe.pixel_mixup_alpha,
+    )
+    require(
+        recipe.apply_on == "pipeline" or recipe.is_augmented or kind != "none",
+        "`apply_on` must be left alone where images are neither augmented nor mixed "
+        "in pixels.",
+        apply_on=recipe.apply_on,
     )

@@ -18,7 +18,14 @@ from keras_mixvit.masks import (
     PatchUpMasks,
 )
 from keras_mixvit.models import MixMo, MixViT
-from keras_mixvit.recipes import Recipe, augmentation_for, augmentation_names
+from keras_mixvit.recipes import (
+    Recipe,
+    augmentation_for,
+    augmentation_names,
+    dataset_for,
+    recipes,
+)
+from keras_mixvit.recipes import recipe as recipe_by_name
 from keras_mixvit.recipes.data_sets import masks_for, pixel_mixing_for
 from keras_mixvit.recipes.data_share import share_of
 from tests.helpers import unallocated
@@ -102,11 +109,27 @@ CROP, FLIP = augmentation.PadCrop(3), augmentation.HorizontalFlip()
         ),
         ("crop-flip-randaugment", (CROP, FLIP, augmentation.RandAugment())),
         ("deit", (CROP, FLIP, augmentation.RandAugment())),
+        ("augmix", (CROP, FLIP, augmentation.AugMix())),
+        ("imagenet-crop-flip", (augmentation.RandomResizedCrop(), FLIP)),
+        (
+            "imagenet-autoaugment",
+            (
+                augmentation.RandomResizedCrop(),
+                FLIP,
+                augmentation.AutoAugment("imagenet"),
+            ),
+        ),
     ],
 )
 def test_augmentations_are_made_by_their_names(name, expected):
     recipe = Recipe(augmentation=name, crop_padding=3)
     assert augmentation_for(recipe, image_set()).augmentations == expected
+
+
+def test_deit_resizes_crops_of_larger_images():
+    recipe = Recipe(augmentation="deit")
+    crop = augmentation_for(recipe, image_set(36, count=4)).augmentations[0]
+    assert crop == augmentation.RandomResizedCrop()
 
 
 def test_erasing_has_noise_of_the_statistics_of_the_images():
@@ -128,6 +151,28 @@ def test_mixing_in_pixels_has_the_options_that_are_given():
     assert pixel_mixing_for(recipe) == PixelMixing("mixup", 0.25, 0.5)
     recipe = Recipe(method="cutmix", backbone="wideresnet", pixel_probability=1.0)
     assert pixel_mixing_for(recipe) == PixelMixing("cutmix", 1.0)
+    found = pixel_mixing_for(recipe_by_name("mixvit-convit"))
+    assert found == PixelMixing("cutmix+mixup", 1.0, 1.0, 0.8, "batch", True)
+    recipe = Recipe(pixel_mixing="cutmix+mixup", pixel_mixup_alpha=0.5)
+    recipe = recipe.replace(visible_share=False)
+    expected = PixelMixing("cutmix+mixup", mixup_alpha=0.5, visible_share=False)
+    assert pixel_mixing_for(recipe) == expected
+
+
+def test_images_can_be_augmented_on_the_device(networks):
+    recipe = Recipe(augmentation="flip", apply_on="device", batch_size=8, patch_size=4)
+    dataset = dataset_for(recipe, networks["mixvit"], image_set(count=8))
+    assert "draws" in dataset[0][0]
+
+
+@pytest.mark.parametrize("name", sorted({r.augmentation for r in recipes()}))
+def test_augmentations_of_all_recipes_run(name):
+    augment = augmentation_for(Recipe(augmentation=name), image_set(16, count=4))
+    if name == "none":
+        assert augment is None
+    else:
+        images = augment(np.random.default_rng(0), image_set(16, count=4).images)
+        assert images.shape == (4, 16, 16, 3)
 
 
 @pytest.mark.parametrize("is_source", [False, True])

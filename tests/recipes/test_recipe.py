@@ -198,11 +198,18 @@ def test_the_baseline_is_a_single_network_without_options_of_the_method():
             r"`ensemble_of` must be left alone with one network of one subnetwork\.",
         ),
         ({"pixel_alpha": 0.5}, r"`pixel_alpha` must be left alone without mixing in"),
+        ({"pixel_partners": "batch"}, r"`pixel_partners` must be left alone without"),
+        (
+            {"pixel_mixing": "cutmix", "pixel_mixup_alpha": 0.5},
+            r"`pixel_mixup_alpha` must be left alone without 'cutmix\+mixup'\.",
+        ),
+        ({"apply_on": "device"}, r"`apply_on` must be left alone where images are n"),
         ({"visible_share": False}, r"`visible_share` must be left alone without mix"),
         (
             {"epochs": 30, "decay_epochs": (125, 140)},
             r"`decay_epochs` must be in \(0, epochs\); `epoch_scale` shortens a "
-            r"training with its schedule\. Received: decay_epochs=\(125, 140\), epochs=30",
+            r"training with its schedule\. Received: decay_epochs=\(125, 140\), "
+            r"epochs=30",
         ),
         ({"epochs": 1, "warmup_epochs": 1}, r"`warmup_epochs` must be in \[0, epoch"),
     ],

@@ -54,8 +54,6 @@ def small(name):
     else:
         changes |= {"num_blocks": 1, "num_class_blocks": 1, "patch_size": 4}
         changes["width_scale"] = 1 / 16
-    if made.pixel_mixing == "cutmix+mixup":
-        changes["pixel_mixing"] = "cutmix"
     return made.replace(**changes).scaled(1 / made.epochs)
 
 
