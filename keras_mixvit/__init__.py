@@ -13,6 +13,7 @@ from keras_mixvit import (
     backbones,
     convert,
     data,
+    evaluation,
     layers,
     masks,
     metrics,
@@ -33,6 +34,7 @@ from keras_mixvit.data import (
     load_corrupted,
     mixed_pair_dataset,
 )
+from keras_mixvit.evaluation import evaluate
 from keras_mixvit.models import (
     Ensemble,
     ManifoldMixUp,
@@ -61,6 +63,8 @@ __all__ = [
     "backbones",
     "convert",
     "data",
+    "evaluate",
+    "evaluation",
     "layers",
     "load",
     "load_corrupted",

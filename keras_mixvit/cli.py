@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from keras_mixvit.recipes import Recipe, export, train
+from keras_mixvit.recipes.evaluate_command import add_evaluate, run_evaluate
 from keras_mixvit.recipes.export import EXPORT_FORMATS
 from keras_mixvit.recipes.train import has_matplotlib
 
@@ -25,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = vars(make_parser().parse_args(arguments))
     command = options.pop("command")
     try:
+        if command == "evaluate":
+            return run_evaluate(**options)
         if command == "export":
             return _export(**options)
         settings, output, single = (
@@ -51,6 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     _add_train(commands)
     _add_export(commands)
+    add_evaluate(commands)
     return parser
 
 

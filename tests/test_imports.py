@@ -75,6 +75,7 @@ ALLOWED = {
     "data": {"data", "augmentation", "masks"},
     "metrics": {"metrics"},
     "analysis": {"analysis", "layers"},
+    "evaluation": {"evaluation", "data", "metrics", "models"},
     "models": {"models", "layers", "backbones", "convert", "masks", "data"},
     "recipes": {
         "recipes",
@@ -82,6 +83,7 @@ ALLOWED = {
         "augmentation",
         "backbones",
         "data",
+        "evaluation",
         "layers",
         "masks",
         "metrics",

@@ -1,6 +1,8 @@
 import keras
 from keras import ops
 
+from keras_mixvit.metrics.predictions import sample_scores
+
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class NLL(keras.metrics.MeanMetricWrapper):
@@ -45,3 +47,30 @@ def negative_log_likelihood(labels, logits):
     return ops.sparse_categorical_crossentropy(
         ops.cast(labels, "int32"), logits, from_logits=True
     )
+
+
+def nll(logits, labels) -> float:
+    """Mean negative log-likelihood of the true class.
+
+    Args:
+        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
+            subnetworks is judged.
+        labels: Integer array `(n,)`.
+
+    Returns:
+        Float in nats, infinity where a true class has probability 0.
+
+    Raises:
+        ValueError: If logits are NaN, or logits and labels do not fit.
+
+    Example:
+
+    ```python
+    logits = np.log([[0.5, 0.5], [0.75, 0.25]])
+    assert abs(nll(logits, [0, 1]) - np.log(8) / 2) < 1e-12
+    ```
+
+    References:
+        MixMo, Section 4.1 (NLL).
+    """
+    return float(sample_scores(logits, labels).nll.mean())

@@ -1,11 +1,11 @@
 import keras
 from keras import ops
 
-from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit.metrics.subnetwork_mean import SubnetworkMean
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
-class SubnetworkAccuracy(keras.metrics.Mean):
+class SubnetworkAccuracy(SubnetworkMean):
     """Accuracy of the subnetworks, each on its own.
 
     `MIMOModel` gives it the logits of all subnetworks, in validation too,
@@ -37,37 +37,16 @@ class SubnetworkAccuracy(keras.metrics.Mean):
         MixMo, Section 4.1 (individual accuracies).
     """
 
-    on_subnetworks = True
-
     def __init__(
         self,
         subnetwork: int | None = None,
         name: str = "subnetwork_accuracy",
         dtype=None,
     ):
-        super().__init__(name=name, dtype=dtype)
-        if subnetwork is not None:
-            require_positive_integer("subnetwork", subnetwork, minimum=0)
-        self.subnetwork = subnetwork
+        super().__init__(subnetwork, name, dtype)
 
-    def update_state(self, labels, logits, sample_weight=None):
-        labels, logits = ops.convert_to_tensor(labels), ops.convert_to_tensor(logits)
-        if sample_weight is not None:
-            sample_weight = ops.convert_to_tensor(sample_weight)
+    def values(self, labels, logits):
         if len(labels.shape) == len(logits.shape):
             labels = ops.argmax(labels, axis=-1)
         predicted = ops.cast(ops.argmax(logits, axis=-1), "int32")
-        right = ops.cast(predicted == ops.cast(labels, "int32"), self.dtype)
-        if self.subnetwork is not None:
-            require(
-                self.subnetwork < right.shape[1],
-                f"`subnetwork` must be in 0 to {right.shape[1] - 1}.",
-                subnetwork=self.subnetwork,
-            )
-            right = right[:, self.subnetwork]
-            if sample_weight is not None and len(sample_weight.shape) == 2:
-                sample_weight = sample_weight[:, self.subnetwork]
-        return super().update_state(right, sample_weight)
-
-    def get_config(self):
-        return {"subnetwork": self.subnetwork, "name": self.name, "dtype": self.dtype}
+        return ops.cast(predicted == ops.cast(labels, "int32"), self.dtype)

@@ -27,6 +27,8 @@ class BackboneModel(MIMOModel):
         num_subnetworks: Integer, the number M of subnetworks.
         ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
             averages. Defaults to `"logits"`.
+        temperature: Positive float, by which `predict(x, calibrated=True)`
+            divides logits. Defaults to `1.0`.
         name: String, the name of the model, or `None`. Defaults to `None`.
         dtype: Dtype or dtype policy, or `None` for the backbone's. Defaults
             to `None`.
@@ -41,6 +43,7 @@ class BackboneModel(MIMOModel):
         num_classes: int,
         num_subnetworks: int,
         ensemble_of: str = "logits",
+        temperature: float = 1.0,
         name: str | None = None,
         dtype=None,
     ):
@@ -54,6 +57,7 @@ class BackboneModel(MIMOModel):
             num_classes,
             num_subnetworks,
             ensemble_of,
+            temperature,
             name=name,
             dtype=backbone.dtype_policy if dtype is None else dtype,
         )
@@ -241,6 +245,7 @@ class BackboneModel(MIMOModel):
         return {
             "backbone": keras.saving.serialize_keras_object(self.backbone),
             "num_classes": self.num_classes,
+            "temperature": self.temperature,
             "name": self.name,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
         }

@@ -1,6 +1,7 @@
 from types import SimpleNamespace
 
 import keras
+import numpy as np
 
 from keras_mixvit._checks import require
 from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
@@ -185,12 +186,28 @@ class CheckedModel(keras.Model):
         with kept_variables(self):
             return super().evaluate(x, y, *args, **kwargs)
 
-    def predict(self, x, *args, **kwargs):
+    @property
+    def temperature(self) -> float:
+        """What `predict(x, calibrated=True)` divides logits by; it can be set."""
+        return self._held.temperature
+
+    @temperature.setter
+    def temperature(self, temperature):
+        require(
+            0 < temperature < float("inf"),
+            "`temperature` must be a positive finite number.",
+            temperature=temperature,
+        )
+        self._held.temperature = float(temperature)
+
+    def predict(self, x, *args, calibrated: bool = False, **kwargs):
         """Logits `(n, K)` of the ensemble for images.
 
         Args:
             x: Images, or a data set of them.
             *args: Further arguments of `keras.Model.predict`.
+            calibrated: Boolean, whether to divide logits by the model's
+                temperature. Defaults to `False`.
             **kwargs: Further arguments of `keras.Model.predict`.
 
         Returns:
@@ -201,7 +218,8 @@ class CheckedModel(keras.Model):
         """
         check_arrays(self, x, None)
         with kept_variables(self):
-            return super().predict(x, *args, **kwargs)
+            logits = super().predict(x, *args, **kwargs)
+        return logits / np.float32(self.temperature) if calibrated else logits
 
 
 def is_on_subnetworks(metric) -> bool:

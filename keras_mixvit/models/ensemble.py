@@ -18,6 +18,8 @@ class Ensemble(MIMOModel):
         models: List of models of this library with equal images and classes.
         ensemble_of: `"logits"` or `"probabilities"`, what is averaged; the
             output is always logits. Defaults to `"logits"`.
+        temperature: Positive float, by which `predict(x, calibrated=True)`
+            divides logits. Defaults to `1.0`.
         name: String, the name of the model. Defaults to `"ensemble"`.
         dtype: Dtype or dtype policy of the mean, or `None` for that of the
             first model. Defaults to `None`.
@@ -51,6 +53,7 @@ class Ensemble(MIMOModel):
         self,
         models: list[MIMOModel],
         ensemble_of: str = "logits",
+        temperature: float = 1.0,
         name: str = "ensemble",
         dtype=None,
     ):
@@ -78,6 +81,7 @@ class Ensemble(MIMOModel):
             models[0].num_classes,
             sum(output.shape[1] for output in logits),
             ensemble_of,
+            temperature,
             name=name,
             dtype=models[0].dtype_policy if dtype is None else dtype,
         )
@@ -132,6 +136,7 @@ class Ensemble(MIMOModel):
         return {
             "models": [keras.saving.serialize_keras_object(m) for m in self.models],
             "ensemble_of": self.ensemble_of,
+            "temperature": self.temperature,
             "name": self.name,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
         }

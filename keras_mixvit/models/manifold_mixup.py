@@ -20,6 +20,8 @@ class ManifoldMixUp(SingleNetwork):
         num_classes: Integer, the number K of classes.
         places: Integer of at least 2, the number of places, that of the
             `ManifoldMixing`. Defaults to `3`.
+        temperature: Positive float, by which `predict(x, calibrated=True)`
+            divides logits. Defaults to `1.0`.
         name: String, the name of the model. Defaults to `"manifold_mixup"`.
         dtype: Dtype or dtype policy, or `None` for the backbone's. Defaults
             to `None`.
@@ -52,11 +54,12 @@ class ManifoldMixUp(SingleNetwork):
         backbone: Backbone,
         num_classes: int,
         places: int = 3,
+        temperature: float = 1.0,
         name: str = "manifold_mixup",
         dtype=None,
     ):
         require_positive_integer("places", places, minimum=2)
-        super().__init__(backbone, num_classes, name=name, dtype=dtype)
+        super().__init__(backbone, num_classes, temperature, name=name, dtype=dtype)
         self.places = places
         self._connect(self._training_network(), self.inference_network)
 

@@ -45,6 +45,8 @@ class MIMOModel(CheckedModel):
         num_subnetworks: Integer, the number M of subnetworks.
         ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
             averages; its output is always logits. Defaults to `"logits"`.
+        temperature: Positive float, by which `predict(x, calibrated=True)`
+            divides logits. Defaults to `1.0`.
         name: String, the name of the model, or `None`. Defaults to `None`.
         dtype: Dtype or dtype policy, or `None` for the global policy.
             Defaults to `None`.
@@ -62,6 +64,7 @@ class MIMOModel(CheckedModel):
         num_classes: int,
         num_subnetworks: int,
         ensemble_of: str = "logits",
+        temperature: float = 1.0,
         name: str | None = None,
         dtype=None,
     ):
@@ -72,6 +75,7 @@ class MIMOModel(CheckedModel):
         self.num_classes = num_classes
         self.num_subnetworks = num_subnetworks
         self.ensemble_of = ensemble_of
+        self.temperature = temperature
 
     def _connect(self, training_network, inference_network):
         self._held.training_network = training_network
@@ -87,6 +91,30 @@ class MIMOModel(CheckedModel):
     def inference_network(self) -> keras.Model:
         """The graph from images to subnetwork logits `(B, M, K)`."""
         return self._held.inference_network
+
+    @property
+    def inference_schemes(self) -> tuple:
+        """The values of `inference` that the trained model can be run with.
+
+        The model's own is the first. Indices are left out: what they predict
+        is part of `"parallel"`. Empty for a model without the choice.
+        """
+        return ()
+
+    def inference_network_of(self, inference: str | int) -> keras.Model:
+        """The `inference_network` of another scheme, weights shared.
+
+        Args:
+            inference: What the constructor takes.
+
+        Returns:
+            A graph from images to subnetwork logits `(B, M, K)`.
+
+        Raises:
+            ValueError: If the model has no such scheme.
+        """
+        require_choice("inference", inference, self.inference_schemes)
+        return self.inference_network
 
     @property
     def learns_from_images(self) -> bool:

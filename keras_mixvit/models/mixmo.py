@@ -50,6 +50,8 @@ class MixMo(BackboneModel):
             `None`.
         ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
             averages; its output is always logits. Defaults to `"logits"`.
+        temperature: Positive float, by which `predict(x, calibrated=True)`
+            divides logits. Defaults to `1.0`.
         name: String, the name of the model. Defaults to `"mixmo"`.
         dtype: Dtype or dtype policy, or `None` for the backbone's. Defaults
             to `None`.
@@ -92,12 +94,19 @@ class MixMo(BackboneModel):
         num_stems: int | None = None,
         num_heads: int | None = None,
         ensemble_of: str = "logits",
+        temperature: float = 1.0,
         name: str = "mixmo",
         dtype=None,
     ):
         require_positive_integer("num_subnetworks", num_subnetworks, minimum=2)
         super().__init__(
-            backbone, num_classes, num_subnetworks, ensemble_of, name, dtype
+            backbone,
+            num_classes,
+            num_subnetworks,
+            ensemble_of,
+            temperature,
+            name,
+            dtype,
         )
         require(r > 0, "`r` must be positive.", r=r)
         require_choice("num_stems", num_stems, (1, num_subnetworks, None))
@@ -195,9 +204,31 @@ class MixMo(BackboneModel):
             logits = ops.repeat(logits, members, axis=1)
         return keras.Model({"images": images, "masks": masks}, logits, name="training")
 
-    def _inference_network(self, maps=None):
+    @property
+    def inference_schemes(self) -> tuple:
+        """The values of `inference` that the trained model can be run with."""
+        others = ("sum",) if self.num_heads == 1 else ("sum", "parallel")
+        return tuple(dict.fromkeys((self.inference, *others)))
+
+    def inference_network_of(self, inference: str | int) -> keras.Model:
+        """The `inference_network` of another scheme, weights shared.
+
+        Args:
+            inference: What the constructor takes.
+
+        Returns:
+            A graph from images to subnetwork logits `(B, M, K)`.
+
+        Raises:
+            ValueError: If the model has no such scheme.
+        """
+        require_inference(inference, self.num_subnetworks, self.num_heads)
+        return self._inference_network(inference=inference)
+
+    def _inference_network(self, maps=None, inference=None):
         images = keras.Input(self.image_shape, name="images")
-        members, scheme = self.num_subnetworks, self.inference
+        members = self.num_subnetworks
+        scheme = self.inference if inference is None else inference
         if scheme == "sum":
             grid = sum(self._stem(m)(images) for m in range(members))
             features = self._run_trunk(self._run_body(grid, maps), maps)

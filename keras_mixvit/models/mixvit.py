@@ -56,6 +56,8 @@ class MixViT(BackboneModel):
             to `"random"`.
         ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
             averages; its output is always logits. Defaults to `"logits"`.
+        temperature: Positive float, by which `predict(x, calibrated=True)`
+            divides logits. Defaults to `1.0`.
         seed: Non-negative integer seed of the alternating pattern. Defaults
             to `0`.
         name: String, the name of the model. Defaults to `"mixvit"`.
@@ -101,13 +103,20 @@ class MixViT(BackboneModel):
         inference: str | int = "parallel",
         alternation: str = "random",
         ensemble_of: str = "logits",
+        temperature: float = 1.0,
         seed: int = 0,
         name: str = "mixvit",
         dtype=None,
     ):
         require_positive_integer("num_subnetworks", num_subnetworks, minimum=2)
         super().__init__(
-            backbone, num_classes, num_subnetworks, ensemble_of, name, dtype
+            backbone,
+            num_classes,
+            num_subnetworks,
+            ensemble_of,
+            temperature,
+            name,
+            dtype,
         )
         require(
             keeps_grid(backbone),
@@ -183,9 +192,33 @@ class MixViT(BackboneModel):
             logits = self.heads(self._trunk_after(grid))
         return keras.Model({"images": images, "masks": masks}, logits, name="training")
 
-    def _inference_network(self, maps=None):
+    @property
+    def inference_schemes(self) -> tuple:
+        """The values of `inference` that the trained model can be run with."""
+        has_all = self.attribution is not None and self.input_mixing != "all_tokens"
+        return tuple(dict.fromkeys((self.inference, *SCHEMES[: 3 if has_all else 1])))
+
+    def inference_network_of(self, inference: str | int) -> keras.Model:
+        """The `inference_network` of another scheme, weights shared.
+
+        Args:
+            inference: What the constructor takes.
+
+        Returns:
+            A graph from images to subnetwork logits `(B, M, K)`.
+
+        Raises:
+            ValueError: If the model has no such scheme.
+        """
+        require_inference(
+            inference, self.num_subnetworks, self.source_attribution, self.input_mixing
+        )
+        return self._inference_network(inference=inference)
+
+    def _inference_network(self, maps=None, inference=None):
         images = keras.Input(self.image_shape, name="images")
-        members, scheme = self.num_subnetworks, self.inference
+        members = self.num_subnetworks
+        scheme = self.inference if inference is None else inference
         subnetwork = scheme if is_integer(scheme) else None
         if self.input_mixing == "all_tokens":
             copies = ops.repeat(ops.expand_dims(images, 1), members, axis=1)

@@ -15,6 +15,8 @@ class SingleNetwork(BackboneModel):
     Args:
         backbone: `Backbone` whose layers the model takes over.
         num_classes: Integer, the number K of classes.
+        temperature: Positive float, by which `predict(x, calibrated=True)`
+            divides logits. Defaults to `1.0`.
         name: String, the name of the model. Defaults to `"single_network"`.
         dtype: Dtype or dtype policy, or `None` for the backbone's. Defaults
             to `None`.
@@ -45,10 +47,13 @@ class SingleNetwork(BackboneModel):
         self,
         backbone: Backbone,
         num_classes: int,
+        temperature: float = 1.0,
         name: str = "single_network",
         dtype=None,
     ):
-        super().__init__(backbone, num_classes, 1, name=name, dtype=dtype)
+        super().__init__(
+            backbone, num_classes, 1, temperature=temperature, name=name, dtype=dtype
+        )
         self.stem, self.body, self.trunk = backbone.stem, backbone.body, backbone.trunk
         self.heads = self._make_heads(1)
         inference = self._inference_network()

@@ -3,6 +3,7 @@
 from keras_mixvit.recipes.adapt import adapt
 from keras_mixvit.recipes.augmentations import augmentation_for, augmentation_names
 from keras_mixvit.recipes.data_sets import dataset_for
+from keras_mixvit.recipes.evaluate_run import RunEvaluation, evaluate_run
 from keras_mixvit.recipes.export import export
 from keras_mixvit.recipes.methods import backbone_for, model_for
 from keras_mixvit.recipes.optimization import loss_for, optimizer_for
@@ -20,12 +21,14 @@ from keras_mixvit.recipes.warmup_step_decay import WarmupStepDecay
 __all__ = [
     "Published",
     "Recipe",
+    "RunEvaluation",
     "WarmupStepDecay",
     "adapt",
     "augmentation_for",
     "augmentation_names",
     "backbone_for",
     "dataset_for",
+    "evaluate_run",
     "export",
     "loss_for",
     "model_for",

@@ -4,14 +4,13 @@ import time
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from keras_mixvit._checks import require
 from keras_mixvit.analysis import mixed_samples, training_curves
 from keras_mixvit.data import load
 from keras_mixvit.data.load import splits
+from keras_mixvit.evaluation import evaluate
 from keras_mixvit.metrics import NLL
-from keras_mixvit.models import ensemble_logits
 from keras_mixvit.recipes.checkpoint import Checkpoint
 from keras_mixvit.recipes.data_sets import dataset_for
 from keras_mixvit.recipes.methods import model_for
@@ -144,38 +143,20 @@ def _fit(model, dataset, validation, place, recipe, verbose):
 
 def report(model, images, seconds: float) -> list[dict]:
     """Rows of a table: the ensemble of a model and each of its subnetworks."""
-    logits = model.inference_network.predict(images.images, verbose=0)
-    rows = [
-        {
-            "model": model.name,
-            "parameters": model.count_params(),
-            **scores(ensemble_logits(logits, model.ensemble_of), images.labels),
-            "seconds": round(seconds, 1),
-        }
-    ]
-    if model.num_subnetworks > 1:
-        rows[0]["model"] += " ensemble"
-        for m in range(logits.shape[1]):
-            rows.append(
-                {
-                    "model": f"{model.name} subnetwork {m}",
-                    "parameters": None,
-                    **scores(logits[:, m], images.labels),
-                    "seconds": None,
-                }
-            )
+    rows = []
+    for row in evaluate(model, images, all_schemes=False, verbose=0).rows:
+        part = f" {row['part']}" if model.num_subnetworks > 1 else ""
+        is_first = not rows
+        rows.append(
+            {
+                "model": f"{model.name}{part}",
+                "parameters": model.count_params() if is_first else None,
+                "accuracy": row["accuracy"],
+                "nll": row["nll"],
+                "seconds": round(seconds, 1) if is_first else None,
+            }
+        )
     return rows
-
-
-def scores(logits, labels) -> dict[str, float]:
-    """Accuracy and NLL of logits `(n, K)`."""
-    nll = NLL()
-    nll.update_state(labels, logits)
-    predicted = np.argmax(keras.ops.convert_to_numpy(logits), axis=-1)
-    return {
-        "accuracy": float(np.mean(predicted == labels)),
-        "nll": float(nll.result()),
-    }
 
 
 def _write_json(path, content):

@@ -1,0 +1,13 @@
+"""Evaluation: one report of all that a model predicts."""
+
+from keras_mixvit.evaluation.corruption_report import CorruptionReport
+from keras_mixvit.evaluation.evaluate import evaluate
+from keras_mixvit.evaluation.evaluate_corrupted import evaluate_corrupted
+from keras_mixvit.evaluation.evaluation_report import EvaluationReport
+
+__all__ = [
+    "CorruptionReport",
+    "EvaluationReport",
+    "evaluate",
+    "evaluate_corrupted",
+]

@@ -1,0 +1,205 @@
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_mixvit._checks import require
+from keras_mixvit.data import load
+from keras_mixvit.data.load import splits
+from keras_mixvit.evaluation import (
+    CorruptionReport,
+    EvaluationReport,
+    evaluate_corrupted,
+)
+from keras_mixvit.evaluation.evaluate import judged
+from keras_mixvit.evaluation.evaluation_report import finite
+from keras_mixvit.metrics import fit_temperature, nll
+from keras_mixvit.models import load_model
+from keras_mixvit.recipes.checkpoint import Checkpoint
+
+# What a run was trained with, as former and present versions call it.
+SETTINGS = ("recipe.json", "options.json")
+
+
+@dataclass(frozen=True)
+class RunEvaluation:
+    """What `evaluate_run` found and wrote.
+
+    Args:
+        report: `EvaluationReport` of the test images.
+        corrupted: `CorruptionReport`, or `None`.
+        data: String, the set.
+        split: String, the split that was judged.
+        temperature: Float, the temperature fitted, or `None` where there is
+            none.
+        fitted_on: `"val"`, or `"halves of test"`: the mean of the
+            temperatures of two halves of the images that were judged.
+        calibrated_nll: Float, NLL of the test images at that temperature.
+        path: Path of the file written.
+
+    Example:
+
+    ```python
+    row = {"inference": None, "part": "network", "accuracy": 0.75, "nll": 0.5}
+    report = EvaluationReport("mine", samples=4, rows=[row])
+    path = Path("evaluation.json")
+    found = RunEvaluation(report, None, "digits", "test", 1.5, "val", 0.25, path)
+    assert found.to_dict()["temperature"]["value"] == 1.5
+    ```
+    """
+
+    report: EvaluationReport
+    corrupted: CorruptionReport | None
+    data: str
+    split: str
+    temperature: float | None
+    fitted_on: str
+    calibrated_nll: float | None
+    path: Path
+
+    def to_dict(self) -> dict:
+        """What is written to the file."""
+        return finite(
+            {
+                "data": self.data,
+                "split": self.split,
+                "temperature": {
+                    "value": self.temperature,
+                    "fitted_on": self.fitted_on,
+                    "nll": self.calibrated_nll,
+                },
+                **self.report.to_dict(),
+                "corrupted": self.corrupted and self.corrupted.to_dict(),
+            }
+        )
+
+
+def evaluate_run(
+    run: str,
+    data: str | None = None,
+    corrupted: str | None = None,
+    output: str | None = None,
+    calibrate: bool = False,
+    batch_size: int = 128,
+    verbose: str | int = "auto",
+) -> RunEvaluation:
+    """Judges the model of a run on its test images, and fits its temperature.
+
+    The temperature is fitted on the validation split. Where there is none, or
+    where it is what is judged, it is the mean of the temperatures of two
+    halves of the images that are judged, and the NLL with it is somewhat too
+    good; `calibrated_nll` of the report, each half with the temperature of the
+    other, is not.
+
+    Args:
+        run: Path of the folder of a run or of its `single` network, or of a
+            `.keras` file.
+        data: What `load` takes, or `None` for the set of the run. Defaults to
+            `None`.
+        corrupted: Path of the folder of CIFAR-10-C or CIFAR-100-C, to judge
+            the model on them too, or `None`. Defaults to `None`.
+        output: Path of the file to write, or `None` for `evaluation.json`
+            beside the model. Defaults to `None`.
+        calibrate: Boolean, whether to save the model anew with its
+            temperature, for `predict(x, calibrated=True)`. Defaults to
+            `False`.
+        batch_size: Positive integer, images per step. Defaults to `128`.
+        verbose: What `keras.Model.predict` takes. Defaults to `"auto"`.
+
+    Returns:
+        A `RunEvaluation`.
+
+    Raises:
+        ValueError: If there is no such run, data do not fit the model, or
+            there is no finite temperature to save.
+
+    Example:
+
+    ```python
+    model = SingleNetwork(ConViT((8, 8, 1), 2, 8, 2, 1, 1), num_classes=10)
+    model.save("model.keras")
+    found = evaluate_run("model.keras", data="digits", calibrate=True, verbose=0)
+    assert found.fitted_on == "val" and len(found.report.rows) == 1
+    assert load_model("model.keras").temperature == found.temperature
+    ```
+
+    References:
+        MixMo, Section 4.1; Guo et al., On Calibration of Modern Neural
+        Networks, 2017.
+    """
+    file = Path(run)
+    if file.is_dir():
+        file = file / "model.keras"
+    require(file.is_file(), "`run` must hold a model.keras.", run=run)
+    options = {"data": data} if data is not None else _settings(file)
+    name = options["data"]
+    # These change the images, or say where they are.
+    choices = {
+        key: options[key]
+        for key in ("data_dir", "image_size", "resize_share")
+        if options.get(key) is not None
+    }
+    where = {"data_dir": choices["data_dir"]} if "data_dir" in choices else {}
+    has = splits(name, **where)
+    split = next(s for s in ("test", "val", "train") if s in has)
+    require(
+        split != "train" or data is not None,
+        "`data` must have a test or a validation split.",
+        data=name,
+    )
+    require(
+        corrupted is None or name in ("cifar10", "cifar100"),
+        "`corrupted` must be left alone with other sets than cifar10 and cifar100.",
+        corrupted=corrupted,
+        data=name,
+    )
+    model = load_model(file)
+    images = load(name, split, **choices)
+    report, logits = judged(model, images, batch_size=batch_size, verbose=verbose)
+    if split == "test" and "val" in has:
+        held_out = load(name, "val", **choices)
+        known = model.predict(held_out.batches(batch_size), verbose=verbose)
+        temperature, fitted_on = fit_temperature(known, held_out.labels), "val"
+    else:
+        temperature, fitted_on = report.rows[0]["temperature"], f"halves of {split}"
+    is_usable = 0 < temperature < float("inf")
+    found = RunEvaluation(
+        report,
+        corrupted and evaluate_corrupted(model, name, corrupted, batch_size=batch_size),
+        name,
+        split,
+        temperature if is_usable else None,
+        fitted_on,
+        nll(logits / temperature, images.labels) if is_usable else None,
+        file.parent / "evaluation.json" if output is None else Path(output),
+    )
+    require(
+        is_usable or not calibrate,
+        "`calibrate` must be left alone where NLL has no minimum at a temperature: all "
+        "predictions are right, or none better than chance.",
+        calibrate=calibrate,
+        temperature=temperature,
+    )
+    found.path.parent.mkdir(parents=True, exist_ok=True)
+    partial = found.path.with_name(f"partial-{found.path.name}")
+    partial.write_text(json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
+    os.replace(partial, found.path)
+    if calibrate:
+        model.temperature = temperature
+        checkpoint = Checkpoint(file)
+        checkpoint.set_model(model)
+        checkpoint.save()
+    return found
+
+
+def _settings(file: Path) -> dict:
+    """What the run of a model was trained with."""
+    # The single network lies in a folder of the run.
+    for folder in (file.parent, file.parent.parent):
+        for name in SETTINGS:
+            if (folder / name).is_file():
+                return json.loads((folder / name).read_text())
+    raise ValueError(
+        f"`data` must be given where the run holds no {' or '.join(SETTINGS)}. "
+        f"Received: data=None, run={str(file.parent)!r}"
+    )
