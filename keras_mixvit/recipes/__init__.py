@@ -2,6 +2,8 @@
 
 from keras_mixvit.recipes.adapt import adapt
 from keras_mixvit.recipes.augmentations import augmentation_for, augmentation_names
+from keras_mixvit.recipes.chosen_recipe import chosen_recipe
+from keras_mixvit.recipes.compare import compare
 from keras_mixvit.recipes.data_sets import dataset_for
 from keras_mixvit.recipes.evaluate_run import RunEvaluation, evaluate_run
 from keras_mixvit.recipes.export import export
@@ -15,6 +17,7 @@ from keras_mixvit.recipes.registry import (
     recipe_aliases,
     recipes,
 )
+from keras_mixvit.recipes.resume import resume
 from keras_mixvit.recipes.train import train
 from keras_mixvit.recipes.warmup_step_decay import WarmupStepDecay
 
@@ -27,6 +30,8 @@ __all__ = [
     "augmentation_for",
     "augmentation_names",
     "backbone_for",
+    "chosen_recipe",
+    "compare",
     "dataset_for",
     "evaluate_run",
     "export",
@@ -37,5 +42,6 @@ __all__ = [
     "recipe",
     "recipe_aliases",
     "recipes",
+    "resume",
     "train",
 ]
