@@ -11,6 +11,7 @@ import re
 import tempfile
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -644,13 +645,14 @@ def shorten(monkeypatch):
             found, images=found.images[:64], labels=found.labels[:64]
         )
 
-    def fit_nothing(model, dataset, validation, place, recipe, verbose):
-        model.save(place / "model.keras")
-        return 0.0
+    def fit_nothing(recipe, images, validation, folder, *args):
+        model = recipes.model_for(recipe, images)
+        model.save(folder / "model.keras")
+        return model, SimpleNamespace(best=None, seconds=0.0)
 
     monkeypatch.setattr(module, "load", few)
-    monkeypatch.setattr(module, "_fit", fit_nothing)
-    monkeypatch.setattr(module, "has_matplotlib", lambda: False)
+    monkeypatch.setattr(module, "fit", fit_nothing)
+    monkeypatch.setattr(module, "draw_figures", lambda *args: None)
 
 
 def prepared(name):
@@ -689,7 +691,7 @@ def test_example_runs(name, code, tmp_path, monkeypatch):
         options = backbones.named.NAMED["cait_xxs24"][1]
         monkeypatch.setitem(options, "num_blocks", 1)
     # Trainings are run by the tests of the recipes; here they take too long.
-    if name == "train":
+    if name in ("train", "resume", "compare"):
         shorten(monkeypatch)
     if PUBLIC.get(name) in (analysis.mixed_samples, analysis.training_curves):
         pytest.importorskip("matplotlib")

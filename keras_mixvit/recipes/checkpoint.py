@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_mixvit._checks import require
 from keras_mixvit.recipes.atomic_files import replacing
+from keras_mixvit.recipes.epoch_seeds import seed_states
 
 KEPT = 2
 # The number of epochs that are finished, and the checksum of the file.
@@ -89,9 +90,13 @@ class Checkpoints:
 
 
 def variables_of(model: keras.Model) -> list:
-    """The variables of a compiled model and its optimizer, in their order."""
-    model.optimizer.build(model.trainable_variables)
-    return [*model.variables, *model.optimizer.variables]
+    """The variables of a model and its optimizer, built, in their order.
+
+    Seeds are left out, which every epoch sets anew (`EpochSeeds`).
+    """
+    seeds = {id(state) for state in seed_states(model)}
+    kept = [variable for variable in model.variables if id(variable) not in seeds]
+    return [*kept, *model.optimizer.variables]
 
 
 def arrays_of(model: keras.Model) -> dict:

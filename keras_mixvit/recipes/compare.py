@@ -4,10 +4,9 @@ from pathlib import Path
 from keras_mixvit._checks import require
 from keras_mixvit.analysis import training_curves
 from keras_mixvit.recipes.published_text import (
-    figures_of,
     published_of,
     scale_of,
-    source_of,
+    telling,
 )
 from keras_mixvit.recipes.run_settings import RunSettings
 from keras_mixvit.recipes.train import RESULT
@@ -77,8 +76,6 @@ def _rows_of(label, recipe, folder):
     rows = [{**shared, **row} for row in whole]
     published, differs = published_of(recipe)
     if published:
-        rows[-1]["published"] = "; ".join(
-            f"{figures_of(row)} ({source_of(row)})" for row in published
-        )
+        rows[-1]["published"] = "; ".join(telling(published))
         rows[-1]["differs"] = ", ".join(differs)
     return rows

@@ -59,6 +59,8 @@ def fit(
         loss_for(recipe),
         weighted_metrics=["accuracy", NLL()],
     )
+    # A checkpoint has values for its variables, and a file keeps them.
+    model.optimizer.build(model.trainable_variables)
     checkpoints = Checkpoints(folder / CHECKPOINTS)
     start, remarks = checkpoints.latest()
     for remark in remarks:

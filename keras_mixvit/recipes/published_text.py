@@ -6,7 +6,7 @@ from keras_mixvit.recipes.published import Published
 from keras_mixvit.recipes.recipe import NEUTRAL, Recipe
 from keras_mixvit.recipes.registry import recipes
 
-# Where a path stands for the name of a set, the images are the same or not.
+# What changes nothing but rounding.
 NOT_COMPARED = NEUTRAL | {"apply_on", "precision"}
 UNITS = {"parameters": " M"}
 
@@ -23,6 +23,19 @@ def figures_of(row: Published) -> str:
 def source_of(row: Published) -> str:
     """Where a row stands, such as `"MixViT Table 2c: Source embedding"`."""
     return f"{row.paper} {row.place}: {row.row}"
+
+
+def telling(rows: tuple[Published, ...]) -> list[str]:
+    """Rows in words, those with figures, each figure once.
+
+    Args:
+        rows: Tuple of `Published`.
+    """
+    by_figures = {}
+    for row in rows:
+        if row.figures:
+            by_figures.setdefault(row.figures[0], row)
+    return [f"{source_of(row)}: {figures_of(row)}" for row in by_figures.values()]
 
 
 def published_of(recipe: Recipe) -> tuple[tuple[Published, ...], list[str]]:

@@ -172,7 +172,7 @@ def finish(folder, settings: RunSettings, sets, verbose, tell) -> list[dict]:
             )
             content = {
                 "rows": report(model, test, recorder.seconds),
-                "best": {**recorder.best, "selected_on": selected_on},
+                "best": {**(recorder.best or {}), "selected_on": selected_on},
                 "seconds": recorder.seconds,
                 "seed": each.seed,
             }

@@ -7,10 +7,9 @@ import keras
 
 from keras_mixvit.recipes.chosen_recipe import chosen_recipe
 from keras_mixvit.recipes.published_text import (
-    figures_of,
     published_of,
     scale_of,
-    source_of,
+    telling,
 )
 from keras_mixvit.recipes.recipe import Recipe
 from keras_mixvit.recipes.resume import resume
@@ -158,7 +157,7 @@ def _print_table(console, recipe: Recipe, folder: Path, rows: list) -> int:
         )
     console.print(table)
     published, differs = published_of(recipe)
-    lines = [f"Published, {source_of(row)}: {figures_of(row)}" for row in published]
+    lines = [f"Published, {text}" for text in telling(published)]
     if published and differs:
         lines.append(f"This is another training: {', '.join(differs)}.")
     lines.append(f"Models, history and figures: {folder}")

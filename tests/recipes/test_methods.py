@@ -359,7 +359,7 @@ def run(tmp_path, monkeypatch):
 
     monkeypatch.setattr(MIMOModel, "fit", stop)
     monkeypatch.setattr(TRAIN, "report", lambda *args: [])
-    monkeypatch.setattr(TRAIN, "has_matplotlib", lambda: False)
+    monkeypatch.setattr(TRAIN, "draw_figures", lambda *args: None)
     data = write_images(tmp_path / "three.npz")
 
     def start(*names, **changes):

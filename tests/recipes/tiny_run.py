@@ -40,3 +40,8 @@ def make_eager(monkeypatch):
         compile_model(self, *args, **kwargs)
 
     monkeypatch.setattr(MIMOModel, "compile", compile_eagerly)
+
+
+def train_words(data, output, *more):
+    """The words of a command that trains this."""
+    return ["train", f"--set=data={data}", f"--output={output}", *WORDS, *more]
