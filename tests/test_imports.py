@@ -74,7 +74,7 @@ ALLOWED = {
     "augmentation": {"augmentation"},
     "data": {"data", "augmentation", "masks"},
     "metrics": {"metrics"},
-    "analysis": {"analysis", "layers"},
+    "analysis": {"analysis", "layers", "masks", "metrics"},
     "evaluation": {"evaluation", "data", "metrics", "models"},
     "models": {"models", "layers", "backbones", "convert", "masks", "data"},
     "recipes": {

@@ -1,7 +1,10 @@
 import csv
 from pathlib import Path
 
+from keras_mixvit.analysis.style import new_figure, style
 
+
+@style()
 def training_curves(histories: dict):
     """Loss, validation accuracy and validation NLL against the epoch.
 
@@ -21,24 +24,23 @@ def training_curves(histories: dict):
     figure, numbers = training_curves({"MixViT": "runs/mine/history.csv"})
     ```
     """
-    from matplotlib.figure import Figure
-
     numbers = {name: read_history(path) for name, path in histories.items()}
     panels = {
         "loss": "training loss",
         "val_accuracy": "validation accuracy",
         "val_nll": "validation NLL",
     }
-    figure = Figure(figsize=(11, 3.4), dpi=110, layout="constrained")
+    figure = new_figure(2.7)
     for axes, (column, title) in zip(
         figure.subplots(1, 3), panels.items(), strict=True
     ):
         for name, history in numbers.items():
             epochs = [epoch + 1 for epoch in history["epoch"]]
             axes.plot(epochs, history[column], label=name)
-        axes.set(title=title, xlabel="epoch")
-        axes.grid(alpha=0.3)
-        axes.legend()
+        axes.set(xlabel="epoch", ylabel=title)
+        axes.grid()
+    lines = axes.get_lines()
+    figure.legend(handles=lines, ncols=4, loc="outside upper center")
     return figure, numbers
 
 

@@ -32,7 +32,8 @@ def evaluate(
     also ratio error, disagreement and divergence of its subnetworks. An
     `Ensemble` of models is compared with its members, and these with their
     subnetworks. What is judged is what the models predict as they stand,
-    without their own `temperature`.
+    without their own `temperature`. Predictions are kept in float32; while
+    Keras joins those of the batches, they stand in memory twice.
 
     Args:
         model: Model of this library.

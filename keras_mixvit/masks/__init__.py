@@ -1,4 +1,4 @@
-"""Samplers of mixing masks, in NumPy."""
+"""Samplers of mixing masks, and what follows from the shares of a mask."""
 
 from keras_mixvit.masks.binary import BinaryMasks
 from keras_mixvit.masks.binary_or_linear import BinaryOrLinear
@@ -9,6 +9,7 @@ from keras_mixvit.masks.cowmask import CowMasks
 from keras_mixvit.masks.cutmix import CutMixMasks
 from keras_mixvit.masks.fmix import FMixMasks
 from keras_mixvit.masks.linear import LinearMasks
+from keras_mixvit.masks.loss_weighting import loss_weighting
 from keras_mixvit.masks.mask_sampler import MaskSampler
 from keras_mixvit.masks.patch_cutmix import PatchCutMix
 from keras_mixvit.masks.patchup import PatchUpMasks
@@ -26,5 +27,6 @@ __all__ = [
     "PatchCutMix",
     "PatchUpMasks",
     "box_coverage",
+    "loss_weighting",
     "patch_majority",
 ]

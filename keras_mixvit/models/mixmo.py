@@ -15,6 +15,7 @@ from keras_mixvit.masks import (
     LinearMasks,
     MaskSampler,
     PatchCutMix,
+    loss_weighting,
 )
 from keras_mixvit.models.axes import folded, unfolded
 from keras_mixvit.models.backbone_model import BackboneModel, keeps_grid
@@ -182,9 +183,7 @@ class MixMo(BackboneModel):
         """
         if self.num_heads == 1:
             return super().loss_weights(ratios)
-        powers = ops.power(ratios, 1 / self.r)
-        members = ratios.shape[1]
-        return members**2 * powers / ops.sum(powers, axis=1, keepdims=True)
+        return ratios.shape[1] * loss_weighting(ratios, self.r, ops)
 
     def _stem(self, member):
         return self.stems[member if len(self.stems) > 1 else 0]

@@ -36,8 +36,9 @@ def draw_figures(
     figure.savefig(folder / "curves.png")
     first = next(iter(recipe.members()))
     model = model_for(first, images)
-    mixing = getattr(model, "mixing", None)
-    if mixing is not None and recipe.apply_on == "pipeline":
-        dataset = dataset_for(first, model, images)
+    # On the device, images are augmented in the step alone.
+    if model.num_subnetworks > 1:
+        dataset = dataset_for(first.replace(apply_on="pipeline"), model, images)
+        mixing = getattr(model, "mixing", None)
         figure, _ = mixed_samples(dataset, mixing, images.class_names)
         figure.savefig(folder / "mixed_samples.png")

@@ -41,10 +41,10 @@ def train(
     `best.keras`, that of the highest validation accuracy, `history.csv`,
     `result.json` with the figures and what is needed to repeat them,
     `recipe.json` and `run.json`, those of the single network below `single`,
-    and, with matplotlib, `curves.png` and, where images are mixed in pixels
-    alone, as in MixViT, `mixed_samples.png`. Of an ensemble of networks, each
-    is trained in a folder `member-0` and so on. Everything is saved after every
-    epoch; `resume` goes on with a run that was ended.
+    and, with matplotlib, `curves.png` and, of methods with several subnetworks,
+    `mixed_samples.png`. Of an ensemble of networks, each is trained in a folder
+    `member-0` and so on. Everything is saved after every epoch; `resume` goes on
+    with a run that was ended.
 
     Args:
         recipe: `Recipe`.

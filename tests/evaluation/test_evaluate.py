@@ -71,7 +71,9 @@ def require_alike(row, expected):
     assert set(row) == set(expected)
     for name, value in expected.items():
         if isinstance(value, float):
-            value = pytest.approx(value, rel=1e-4, abs=1e-5, nan_ok=True)
+            # NLL is flat where predictions are hardly better than chance.
+            rel = 1e-2 if name == "temperature" else 1e-4
+            value = pytest.approx(value, rel=rel, abs=1e-5, nan_ok=True)
         assert row[name] == value, name
 
 
@@ -175,7 +177,8 @@ def test_predictions_in_half_precision_are_judged_in_float32():
     model = linear(dtype="bfloat16")
     (row,) = evaluate(model, (IMAGES, LABELS), verbose=0).rows
     logits = logits_of(model)[:, 0]
-    assert row["nll"] == pytest.approx(metrics.nll(logits, LABELS), rel=1e-4)
+    # Programs round differently to bfloat16, to three digits.
+    assert row["nll"] == pytest.approx(metrics.nll(logits, LABELS), rel=1e-2)
 
 
 def test_one_sample_has_no_calibrated_nll():

@@ -55,6 +55,23 @@ def test_the_temperature_of_predictions_that_are_nearly_all_right():
     assert found == pytest.approx(searched(logits, labels), rel=1e-4)
 
 
+@pytest.mark.parametrize("margin", [1e-2, 1e-4])
+def test_few_passes_find_the_temperature(monkeypatch, margin):
+    # Far below 1, and Newton's steps towards it are all alike.
+    logits = np.array([[1.0, 0.0]] * 1000 + [[margin, 0.0]])
+    labels = np.array([0] * 1000 + [1])
+    slope, passes = temperature._slope, []
+
+    def counted(*arguments):
+        passes.append(arguments)
+        return slope(*arguments)
+
+    monkeypatch.setattr(temperature, "_slope", counted)
+    found = fit_temperature(logits, labels)
+    assert found == pytest.approx(searched(logits, labels), rel=1e-4)
+    assert len(passes) <= 12
+
+
 def test_the_temperature_in_closed_form():
     logits = np.log([[0.9, 0.1]] * 8)
     found = fit_temperature(logits, [0] * 7 + [1])

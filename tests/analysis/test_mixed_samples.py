@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
-from keras_mixvit.analysis import mixed_samples, training_curves
-from keras_mixvit.backbones import ConViT
+from keras_mixvit.analysis import mixed_samples
+from keras_mixvit.backbones import ConViT, WideResNet
 from keras_mixvit.data import mixed_pair_dataset
-from keras_mixvit.models import MixViT
+from keras_mixvit.masks import PatchCutMix
+from keras_mixvit.models import MixMo, MixViT
+from tests.analysis.figures import assert_saves
 from tests.helpers import numpy
 
 pytest.importorskip("matplotlib")
@@ -27,11 +29,6 @@ def dataset(model, channels=1, soft=False):
 def mixvit(channels=1, **changes):
     backbone = ConViT((4, 4, channels), 2, 8, 2, 1, 1)
     return MixViT(backbone, len(NAMES), **changes)
-
-
-def assert_saves(figure, path):
-    figure.savefig(path / "figure.png")
-    assert (path / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -59,15 +56,37 @@ def test_mixed_samples_shows_the_first_batch_and_returns_it(channels, tmp_path):
     assert_saves(figure, tmp_path)
 
 
-def test_mixed_samples_without_mixing_shows_the_images_only(tmp_path):
+def test_mixed_samples_without_mixing_shows_what_is_seen_of_each_image(tmp_path):
     model = mixvit(num_subnetworks=3, input_mixing="all_tokens")
     figure, arrays = mixed_samples(dataset(model), model.mixing, NAMES)
     assert arrays["mixed"] is None
-    # A batch holds less than the six samples that are shown otherwise.
-    assert len(figure.axes) == 4 * 3
+    # A batch holds less than the six samples that are shown otherwise: three
+    # images, their masks, and three shares.
+    assert len(figure.axes) == 4 * 7
     assert arrays["images"].shape == (4, 3, 4, 4, 1)
     np.testing.assert_allclose(arrays["ratios"], 1 / 3, rtol=1e-6)
+    np.testing.assert_allclose(arrays["shares"], arrays["images"] / 3, rtol=1e-6)
     assert_saves(figure, tmp_path)
+
+
+def test_masks_of_a_coarser_grid_cover_the_pixels_of_their_places():
+    model = MixMo(WideResNet((8, 6, 1), depth=10, widening=1), len(NAMES))
+    images = np.random.default_rng(0).integers(256, size=(4, 8, 6, 1), dtype="uint8")
+    pairs = mixed_pair_dataset(
+        images, np.arange(4) % 3, PatchCutMix(2), epochs=2, batch_size=4
+    )
+    figure, arrays = mixed_samples(pairs, getattr(model, "mixing", None), NAMES)
+    masks = arrays["masks"]
+    assert masks.shape == (4, 2, 4, 3)
+    for row in range(8):
+        for column in range(6):
+            np.testing.assert_array_equal(
+                arrays["shares"][:, :, row, column],
+                arrays["images"][:, :, row, column]
+                * masks[:, :, row // 2, column // 2, None],
+            )
+    names = [axes.texts[0].get_text() for axes in figure.axes if axes.texts]
+    assert names == ["image 0", "image 1", "masks", "seen of 0", "seen of 1"]
 
 
 def test_mixed_samples_names_the_likeliest_class_of_soft_labels():
@@ -84,35 +103,3 @@ def test_mixed_samples_leaves_the_epoch_of_the_data_set():
     pairs.epoch = 1
     mixed_samples(pairs, model.mixing, NAMES, count=1)
     assert pairs.epoch == 1
-
-
-def write_history(path, rows):
-    lines = ["epoch,accuracy,loss,val_accuracy,val_nll"]
-    lines += [",".join(str(value) for value in row) for row in rows]
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-def test_training_curves_draws_and_returns_the_columns_of_the_histories(tmp_path):
-    rows = [(0, 0.25, 1.5, 0.5, 0.75), (1, 0.5, 1.25, 0.625, 0.5)]
-    files = {
-        "one": write_history(tmp_path / "one.csv", rows),
-        "other": str(write_history(tmp_path / "other.csv", rows[:1])),
-    }
-    figure, numbers = training_curves(files)
-    assert numbers["one"] == {
-        "epoch": [0.0, 1.0],
-        "accuracy": [0.25, 0.5],
-        "loss": [1.5, 1.25],
-        "val_accuracy": [0.5, 0.625],
-        "val_nll": [0.75, 0.5],
-    }
-    assert numbers["other"]["val_nll"] == [0.75]
-    panels = zip(figure.axes, ("loss", "val_accuracy", "val_nll"), strict=True)
-    for axes, column in panels:
-        one, other = axes.get_lines()
-        assert (one.get_label(), other.get_label()) == ("one", "other")
-        np.testing.assert_array_equal(one.get_xdata(), [1, 2])
-        np.testing.assert_array_equal(one.get_ydata(), numbers["one"][column])
-        np.testing.assert_array_equal(other.get_ydata(), numbers["other"][column])
-    assert_saves(figure, tmp_path)

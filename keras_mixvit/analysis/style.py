@@ -1,0 +1,110 @@
+"""One look for all figures: legible in a notebook, safe for the colour-blind."""
+
+import contextlib
+
+import numpy as np
+
+# The palette of Okabe and Ito, without its yellow, which is pale on white.
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#E69F00",
+    "#56B4E9",
+    "#CC79A7",
+    "#000000",
+)
+GREY = "#8C8C8C"
+# Of magnitudes: dark is little, and it reads in grey as well.
+MAP = "viridis"
+WIDTH = 7.0
+
+
+@contextlib.contextmanager
+def style():
+    """Draws what is made within it in the look of this package."""
+    import matplotlib
+
+    settings = {
+        "figure.facecolor": "white",
+        "axes.facecolor": "white",
+        "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "axes.titlesize": 9,
+        "axes.labelsize": 9,
+        "font.size": 9,
+        "xtick.labelsize": 8,
+        "ytick.labelsize": 8,
+        "legend.fontsize": 8,
+        "legend.frameon": False,
+        "lines.linewidth": 1.6,
+        "lines.markersize": 4.5,
+        "grid.color": "#D9D9D9",
+        "grid.linewidth": 0.6,
+        **{
+            name: "black"
+            for name in (
+                "text.color",
+                "axes.labelcolor",
+                "axes.edgecolor",
+                "xtick.color",
+                "ytick.color",
+            )
+        },
+    }
+    with matplotlib.rc_context(settings):
+        yield
+
+
+def new_figure(height: float, width: float = WIDTH):
+    """An empty figure of `width` and `height` inches, at 100 dots per inch."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=100, layout="constrained")
+
+
+def show_image(axes, image, top: float) -> None:
+    """Shows an image `(H, W, C)` whose brightest value may be `top`."""
+    image = np.clip(np.asarray(image, "float32") / top, 0, 1)
+    if image.shape[-1] == 3:
+        axes.imshow(image)
+    else:
+        axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1)
+
+
+def mask_colours(masks):
+    """Colours `(..., h, w, 3)` of masks `(..., M, h, w)`: one colour per input.
+
+    Shares blend, so that binary and linear masks of any number of inputs read
+    alike.
+    """
+    from matplotlib.colors import to_rgb
+
+    masks = np.asarray(masks)
+    palette = np.array([member_colour(m) for m in range(masks.shape[-3])])
+    palette = np.array([to_rgb(colour) for colour in palette])
+    return np.clip(np.einsum("...mhw,mc->...hwc", masks, palette), 0, 1)
+
+
+def member_colour(member: int) -> str:
+    """The colour of a subnetwork and of its input, in every figure."""
+    # Blue and orange differ in lightness too, so that two masks read in grey.
+    # No mixture of the first three looks like another of them.
+    order = ("#0072B2", "#E69F00", "#CC79A7", "#009E73", "#56B4E9", "#000000")
+    return order[member % len(order)]
+
+
+def name_row(axes, name: str) -> None:
+    """Writes a name to the left of the first picture of a row."""
+    axes.text(
+        -0.06,
+        0.5,
+        name,
+        transform=axes.transAxes,
+        rotation=90,
+        va="center",
+        ha="right",
+        fontsize=8,
+    )

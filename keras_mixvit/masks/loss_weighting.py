@@ -1,0 +1,36 @@
+import numpy as np
+
+from keras_mixvit._checks import require
+
+
+def loss_weighting(ratios, r: float = 3.0, xp=np):
+    """Weights w_r of the losses of M subnetworks, from the ratios of a mixture.
+
+    `w_r(ratio_m) = M ratio_m^(1/r) / sum_j ratio_j^(1/r)`: with r = 1 a loss
+    counts as its input is seen, with an infinite r all count alike.
+
+    Args:
+        ratios: Float tensor `(..., M)`, the shares of the inputs.
+        r: Positive float, infinity included. Defaults to `3.0`.
+        xp: Module with the functions of NumPy, such as `keras.ops`. Defaults
+            to `numpy`.
+
+    Returns:
+        Float tensor `(..., M)` that sums to M over the subnetworks.
+
+    Raises:
+        ValueError: If `r` is not positive.
+
+    Example:
+
+    ```python
+    weights = loss_weighting(np.array([0.2, 0.8]), r=1.0)
+    np.testing.assert_allclose(weights, [0.4, 1.6])
+    ```
+
+    References:
+        MixMo, Eq. 3 and 5.
+    """
+    require(r > 0, "`r` must be positive.", r=r)
+    powers = xp.power(ratios, 1 / r)
+    return ratios.shape[-1] * powers / xp.sum(powers, axis=-1, keepdims=True)
