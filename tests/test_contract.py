@@ -115,8 +115,14 @@ RESIDUAL = {
 BINARY = {"patch_size": 2, "num_subnetworks": 3, "alpha": 0.5, "mixing": "two"}
 
 
+COST = analysis.cost.Cost(multiply_adds=3)
+
+
 def backbone():
     return backbones.ConViT((4, 6, 2), 2, 8, 2, 1, 1, dtype="mixed_bfloat16")
+
+
+FLIP = keras.layers.RandomFlip()
 
 
 @functools.cache
@@ -129,6 +135,13 @@ def photos():
 
 # Arguments of every public class, none of them at its default value.
 ARGUMENTS = {
+    "AugMix": lambda: {"severity": 1.0, "width": 2, "depth": 3, "fill": 9.0},
+    "KerasLayer": lambda: {"layer": FLIP},
+    "RandomResizedCrop": lambda: {
+        "size": (4, 6),
+        "scale": (0.2, 0.9),
+        "aspect": (0.5, 2.0),
+    },
     "Augment": lambda: {"augmentations": (augmentation.PadCrop(),)},
     "AutoAugment": lambda: {"policy": "imagenet", "fill": 0.0},
     "HorizontalFlip": lambda: {"probability": 0.25},
@@ -261,7 +274,14 @@ ARGUMENTS = {
     "LinearMasks": lambda: {"patch_size": 2, "num_subnetworks": 3, "alpha": 0.5},
     "PatchUpMasks": lambda: dict(BINARY),
     "ManifoldMixing": lambda: {"places": 2, "alpha": 1.0},
-    "PixelMixing": lambda: {"kind": "mixup", "probability": 0.25, "alpha": 0.5},
+    "PixelMixing": lambda: {
+        "kind": "mixup",
+        "probability": 0.25,
+        "alpha": 0.5,
+        "mixup_alpha": 0.5,
+        "partners": "batch",
+        "visible_share": False,
+    },
     "ConstantMasks": lambda: {"patch_size": 2, "num_subnetworks": 3},
     "PatchCutMix": lambda: {
         "patch_size": 2,
@@ -303,6 +323,14 @@ ARGUMENTS = {
         "key": "picture",
         "indices": [0],
     },
+    "FlopReport": lambda: {
+        "name": "given",
+        "rows": (analysis.flop_report.FlopRow("a", "stem", "Dense", 1, COST),),
+        "training": True,
+        "skipped": ("b (Mine)",),
+        "per_subnetwork": analysis.flop_report.PerSubnetwork(COST, COST),
+        "paper": analysis.appendix_a.AppendixA(5, 2, 64, 384, 2),
+    },
     "ImageSet": lambda: {
         "mean": (1.0,),
         "std": (2.0,),
@@ -326,6 +354,7 @@ ARGUMENTS = {
         "augment": augmentation.Augment([augmentation.PadCrop(1)]),
         "pixel_mixing": data.PixelMixing(),
         "manifold_mixing": data.ManifoldMixing(),
+        "apply_on": "device",
         "workers": 2,
     },
     "Published": lambda: {

@@ -74,7 +74,7 @@ ALLOWED = {
     "augmentation": {"augmentation"},
     "data": {"data", "augmentation", "masks"},
     "metrics": {"metrics"},
-    "analysis": {"analysis"},
+    "analysis": {"analysis", "layers"},
     "models": {"models", "layers", "backbones", "convert", "masks", "data"},
     "recipes": {
         "recipes",

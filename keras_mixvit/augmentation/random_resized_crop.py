@@ -29,7 +29,7 @@ class RandomResizedCrop(Augmentation):
         scale: Tuple of floats in (0, 1], the least and largest share. Defaults
             to `(0.08, 1.0)`.
         aspect: Tuple of positive floats, the least and largest aspect ratio.
-            Defaults to `(0.75, 4 / 3)`.
+            Defaults to `(0.75, 1.3333333333333333)`.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -111,9 +111,9 @@ class RandomResizedCrop(Augmentation):
         box_width = np.where(
             found, widths[rows, tries], min(width, round(height * aspect))
         )
-        places = np.where(found[:, None], uniform[:, 2 * TRIES :], 0.5)
-        top = np.floor(places[:, 0] * (height - box_height + 1))
-        left = np.floor(places[:, 1] * (width - box_width + 1))
+        places, rows, columns = uniform[:, -2:], height - box_height, width - box_width
+        top = np.where(found, np.floor(places[:, 0] * (rows + 1)), rows // 2)
+        left = np.where(found, np.floor(places[:, 1] * (columns + 1)), columns // 2)
         return np.stack([top, left, box_height, box_width], axis=1).astype("int32")
 
     def apply(self, images, draws, xp=np):

@@ -20,14 +20,15 @@ class FileNames:
         for name in names:
             letters += os.fsencode(name)
             ends.append(len(letters))
-        self._letters = bytes(letters)
+        self._letters = letters
         self._ends = np.frombuffer(ends, "int64")
 
     def __len__(self):
         return len(self._ends) - 1
 
     def __getitem__(self, index: int) -> str:
-        return os.fsdecode(self._letters[self._ends[index] : self._ends[index + 1]])
+        start, end = self._ends[index], self._ends[index + 1]
+        return os.fsdecode(bytes(self._letters[start:end]))
 
     def __iter__(self) -> Iterator[str]:
         return (self[i] for i in range(len(self)))

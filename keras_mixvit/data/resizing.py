@@ -1,5 +1,7 @@
 """Crops and sizes of single images, by Pillow."""
 
+import math
+
 import numpy as np
 
 from keras_mixvit._checks import require
@@ -75,8 +77,11 @@ def cropped(image, box, image_size):
         box=(top, left, height, width),
         image=limits,
     )
-    box = (left, top, min(right, limits[1]), min(bottom, limits[0]))
-    return resized(image, image_size, box)
+    # Cut out first: the kernel must not see what is beside the box.
+    row, column = math.floor(top), math.floor(left)
+    image = image[row : math.ceil(bottom - 1e-3), column : math.ceil(right - 1e-3)]
+    bottom, right = min(bottom - row, len(image)), min(right - column, image.shape[1])
+    return resized(image, image_size, (left - column, top - row, right, bottom))
 
 
 def centred(image, image_size, resize_share: float):

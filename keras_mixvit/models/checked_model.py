@@ -20,6 +20,9 @@ class CheckedModel(keras.Model):
 
     def __init__(self, name: str | None = None, dtype=None):
         super().__init__(name=name, dtype=dtype)
+        # Inputs keep their precision: what was drawn for images would not
+        # survive bfloat16. Layers cast what they take.
+        self.autocast = False
         # Held plainly: Keras must neither track nor save what is in here.
         self._held = SimpleNamespace(
             subnetwork_metrics=[], compile_arguments={}, pipeline=None

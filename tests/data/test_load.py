@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mixvit.data import ImageSet, load
+from keras_mixvit.data import ImageArray, ImageSet, load
 from keras_mixvit.data.load import splits
 
 X = np.arange(6 * 4 * 4, dtype="uint8").reshape(6, 4, 4, 1)
@@ -194,6 +194,62 @@ def test_cifar_without_a_network_says_what_to_do(error, monkeypatch):
     )
     with pytest.raises(OSError, match=text):
         load("cifar10")
+
+
+def test_a_folder_of_npy_files_stays_on_the_disk(tmp_path):
+    for name, array in {
+        "x_train": X,
+        "y_train": Y,
+        "x_val": X[1:],
+        "y_val": Y[1:],
+    }.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    np.save(tmp_path / "classes.npy", np.array(["ant", "bee", "cat"]))
+    assert splits(tmp_path) == ("train", "val")
+    found = load(tmp_path, "val")
+    assert isinstance(found.images, ImageArray)
+    assert isinstance(found.images.images, np.memmap)
+    np.testing.assert_array_equal(found.images[:], X[1:])
+    np.testing.assert_array_equal(found.labels, Y[1:])
+    assert found.class_names == ("ant", "bee", "cat")
+    assert load(tmp_path, image_size=8).images[:].shape == (6, 8, 8, 1)
+
+
+def test_npy_files_of_floats_are_arrays(tmp_path):
+    np.save(tmp_path / "x_train.npy", X.astype("float32"))
+    np.save(tmp_path / "y_train.npy", Y)
+    found = load(tmp_path).images
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_array_equal(found, X)
+
+
+@pytest.mark.parametrize("array", ["x_train", "y_train"])
+def test_npy_files_with_pickled_objects_are_refused(array, tmp_path):
+    for name, content in {"x_train": X, "y_train": Y, array: Y.astype(object)}.items():
+        np.save(tmp_path / f"{name}.npy", content, allow_pickle=True)
+    with pytest.raises(ValueError, match=rf"without pickled objects\. .*{array}\.npy'"):
+        load(tmp_path)
+
+
+def test_arrays_of_bytes_are_resized_when_they_are_read(tmp_path):
+    path = save(tmp_path, x_train=X, y_train=Y)
+    images = load(path, image_size=(8, 6)).images
+    assert isinstance(images, ImageArray)
+    assert (images.shape, images.varies) == ((6, 8, 6, 1), True)
+    assert isinstance(load(path, image_size=4).images, np.ndarray)
+
+
+def test_arrays_of_floats_are_not_resized(tmp_path):
+    path = save(tmp_path, x_train=X.astype("float32"), y_train=Y)
+    text = r"`image_size` must be None, or the images uint8\. Received: dtype='float32'"
+    with pytest.raises(ValueError, match=text):
+        load(path, image_size=8)
+
+
+def test_a_file_is_looked_for_in_data_dir(tmp_path):
+    save(tmp_path, x_train=X, y_train=Y)
+    assert load("mine.npz", data_dir=tmp_path).num_classes == 3
+    assert splits("mine.npz", tmp_path) == ("train",)
 
 
 def test_statistics_are_those_of_numpy_per_channel():
