@@ -5,6 +5,7 @@ from keras_mixvit.data.image_set import ImageSet
 from keras_mixvit.recipes.data_facts import FACTS
 from keras_mixvit.recipes.methods import default_patch_size
 from keras_mixvit.recipes.recipe import Recipe
+from keras_mixvit.recipes.registry import recipes
 
 # From the shorter side of an image on: which residual network has the stem for
 # it, and whether images are cropped and resized as those of ImageNet.
@@ -29,8 +30,9 @@ def adapt(recipe: Recipe, images: ImageSet) -> tuple[Recipe, list[str]]:
     batch, where there are too few images.
 
     Args:
-        recipe: `Recipe`, of which `image_size` is taken to be applied.
-        images: `ImageSet` to train on.
+        recipe: `Recipe`, a named one or what became of it: its name tells for
+            which images it was.
+        images: `ImageSet` to train on, as loaded.
 
     Returns:
         The `Recipe` for these images, without published figures, and a list of
@@ -52,12 +54,10 @@ def adapt(recipe: Recipe, images: ImageSet) -> tuple[Recipe, list[str]]:
         MixViT, Appendix H; MixMo, Sections 4.5, 6.4 and 6.9.
     """
     _, height, width, channels = images.images.shape
+    own = (images.images.shape[1:], images.num_classes)
     (old_height, old_width, old_channels), old_classes = FACTS.get(
-        recipe.data, (images.images.shape[1:], images.num_classes)
+        _original_data(recipe), own
     )
-    # Cropped to a square by the recipe.
-    if recipe.image_size is not None:
-        old_height = old_width = recipe.image_size
     remarks = []
     if (channels, images.num_classes) != (old_channels, old_classes):
         remarks.append(
@@ -77,6 +77,13 @@ def adapt(recipe: Recipe, images: ImageSet) -> tuple[Recipe, list[str]]:
     changes |= _augmentation(recipe, images, (side, old_side), is_other, remarks)
     changes |= _batch(recipe, len(images.labels), remarks)
     return recipe.replace(**changes, published=()), remarks
+
+
+def _original_data(recipe):
+    """The set that a recipe was written for, whatever it is to be trained on."""
+    if recipe.data in FACTS:
+        return recipe.data
+    return next((r.data for r in recipes() if r.name == recipe.name), None)
 
 
 def _patches(recipe, height, width, old_side, remarks):

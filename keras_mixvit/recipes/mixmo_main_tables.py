@@ -124,7 +124,7 @@ def main_rows() -> Rows:
             ("nll_c", *nll),
         )
         recipe = cifar("cut-mixmo-cutmix", repetitions=4, members=count)
-        yield recipe, _row("Table 6", f"N = {count}", figures)
+        yield recipe, mixmo_row("Table 6", f"N = {count}", figures)
     for approach in (
         "mimo",
         "linear-mixmo",
@@ -132,7 +132,7 @@ def main_rows() -> Rows:
         "cut-mixmo",
         "cut-mixmo-cutmix",
     ):
-        yield cifar(approach), _row("Fig. 6", f"{approach}, b = 1")
+        yield cifar(approach), mixmo_row("Fig. 6", f"{approach}, b = 1")
     for approach, b in (
         ("vanilla", 1),
         ("cutmix", 1),
@@ -144,10 +144,10 @@ def main_rows() -> Rows:
             for count in (1, 2, 3):
                 text = f"{approach}, WRN-28-{width}, N = {count}"
                 recipe = cifar(approach, "cifar100", width, b, count)
-                yield recipe, _row(place, text)
+                yield recipe, mixmo_row(place, text)
     yield (
         cifar("vanilla", widening=3, members=5),
-        _row("Fig. 10", "vanilla, WRN-28-3, N = 5"),
+        mixmo_row("Fig. 10", "vanilla, WRN-28-3, N = 5"),
     )
 
 
@@ -166,7 +166,7 @@ def _two_sets(place, table, measures) -> Rows:
             text = f"{data}: {approach}, b = {b}, N = {count}"
             note = QUOTED_MANIFOLD if approach == "manifold-mixup" else ""
             recipe = cifar(approach, data, 10, b, count)
-            yield recipe, _row(place, text, tuple(figures), note)
+            yield recipe, mixmo_row(place, text, tuple(figures), note)
 
 
 def _table_9() -> Rows:
@@ -183,8 +183,9 @@ def _table_9() -> Rows:
                 )
                 text = f"w = {width}, {approach}, N = {count}"
                 note = NLL_NOTE if width == 10 and not several else ""
-                yield recipe, _row("Table 9", text, figures, note)
+                yield recipe, mixmo_row("Table 9", text, figures, note)
 
 
-def _row(place, text, figures=(), note=""):
+def mixmo_row(place: str, text: str, figures: tuple = (), note: str = "") -> Published:
+    """A row of the MixMo paper."""
     return Published("MixMo", place, text, figures, note=note)

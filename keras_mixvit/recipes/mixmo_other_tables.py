@@ -1,6 +1,6 @@
 """MixMo's Tables 2 to 5, Figs. 7 to 9, 12 and 14, and its ImageNet runs."""
 
-from keras_mixvit.recipes.mixmo_main_tables import Rows, _row
+from keras_mixvit.recipes.mixmo_main_tables import Rows, mixmo_row
 from keras_mixvit.recipes.mixmo_recipes import M3_NOTE, cifar, imagenet, tiny
 
 # Masks, top 1, NLL_c; Cut-MixMo with b = 2.
@@ -91,7 +91,7 @@ def other_rows() -> Rows:
         figures = tuple(figure for figure in figures if figure[1] is not None)
         text = f"{approach}, N = {count}{', AugMix' if is_augmix else ''}"
         note = TABLE_4_NOTE if count > 1 or approach == "mimo" else ""
-        yield recipe, _row("Table 4", text, figures, note)
+        yield recipe, mixmo_row("Table 4", text, figures, note)
     for approach, b, count, *values in TABLE_5:
         for width in (1, 2, 3):
             top1, nll = values[2 * width - 2 : 2 * width]
@@ -100,26 +100,26 @@ def other_rows() -> Rows:
                 figures.append(("parameters", TABLE_5_PARAMETERS[width]))
             text = f"w = {width}, {approach}, b = {b}, N = {count}"
             recipe = tiny(approach, width, b, count)
-            yield recipe, _row("Table 5", text, tuple(figures))
+            yield recipe, mixmo_row("Table 5", text, tuple(figures))
     for approach, b, width, top1, nll in IMAGENET_ROWS:
         figures = (("accuracy", top1), ("nll_c", nll))
         text = f"{approach}, ResNet-18-{width}"
-        yield imagenet(approach, width, b), _row("Section 6.9", text, figures)
+        yield imagenet(approach, width, b), mixmo_row("Section 6.9", text, figures)
 
 
 def _blocks() -> Rows:
     yield (
         cifar("linear-mixmo", repetitions=2),
-        _row("Table 2", "Mixup", (("accuracy", 82.5), ("nll_c", 0.676))),
+        mixmo_row("Table 2", "Mixup", (("accuracy", 82.5), ("nll_c", 0.676))),
     )
     for masks, top1, nll in TABLE_2:
         note = MASK_NOTES.get(masks, "")
         recipe = cifar("cut-mixmo", repetitions=2, suffix=masks, masks=masks, note=note)
         figures = (("accuracy", top1), ("nll_c", nll))
-        yield recipe, _row("Table 2", masks, figures)
+        yield recipe, mixmo_row("Table 2", masks, figures)
     yield (
         cifar("cut-mixmo", repetitions=2),
-        _row("Table 2", "CutMix", (("accuracy", 84.38), ("nll_c", 0.563))),
+        mixmo_row("Table 2", "CutMix", (("accuracy", 84.38), ("nll_c", 0.563))),
     )
     for stems, classifiers, order, name, nll in TABLE_3:
         options = {
@@ -128,10 +128,10 @@ def _blocks() -> Rows:
             "member_order": order,
         }
         recipe = cifar("cut-mixmo", repetitions=2, suffix=name, **options)
-        yield recipe, _row("Table 3", name, (("nll_c", nll),))
+        yield recipe, mixmo_row("Table 3", name, (("nll_c", nll),))
     yield (
         cifar("cut-mixmo", repetitions=2),
-        _row("Table 3", "2 encoders, 2 classifiers", (("nll_c", 0.563),)),
+        mixmo_row("Table 3", "2 encoders, 2 classifiers", (("nll_c", 0.563),)),
     )
 
 
@@ -145,15 +145,15 @@ def _curves() -> Rows:
             recipe = cifar("linear-mixmo", repetitions=2)
         if tenths == 5:
             recipe = cifar("cut-mixmo", repetitions=2)
-        yield recipe, _row("Fig. 7", f"p = {p}")
-        yield recipe, _row("Fig. 12", f"p = {p}", note=FIG_12_NOTE)
+        yield recipe, mixmo_row("Fig. 7", f"p = {p}")
+        yield recipe, mixmo_row("Fig. 12", f"p = {p}", note=FIG_12_NOTE)
     for r in (1, 2, 3, 4, 5, 6, 10):
         recipe = cifar(
             "cut-mixmo", repetitions=2, suffix=f"r{r}", r=float(r), note=AXIS_NOTE
         )
         if r == 3:
             recipe = cifar("cut-mixmo", repetitions=2)
-        yield recipe, _row("Fig. 8", f"r = {r}")
+        yield recipe, mixmo_row("Fig. 8", f"r = {r}")
     for alpha in (1, 2, 4):
         recipe = cifar(
             "cut-mixmo",
@@ -164,7 +164,7 @@ def _curves() -> Rows:
         )
         if alpha == 2:
             recipe = cifar("cut-mixmo", repetitions=2)
-        yield recipe, _row("Fig. 14", f"alpha = {alpha}")
+        yield recipe, mixmo_row("Fig. 14", f"alpha = {alpha}")
     individual = {("mimo", 2): 79.8, ("mimo", 3): 77.7}
     individual |= {("cut-mixmo", 2): 82.3, ("cut-mixmo", 3): 79.5}
     for approach in ("mimo", "linear-mixmo", "cut-mixmo"):
@@ -176,4 +176,4 @@ def _curves() -> Rows:
             value = individual.get((approach, members))
             figures = (("subnetwork_accuracy", value),) if value else ()
             recipe = cifar(approach, repetitions=2, **options)
-            yield recipe, _row("Fig. 9", f"{approach}, M = {members}", figures)
+            yield recipe, mixmo_row("Fig. 9", f"{approach}, M = {members}", figures)

@@ -27,6 +27,14 @@ def test_patches_keep_their_number():
     assert len(guesses(remarks)) == 2
 
 
+def test_a_recipe_knows_for_which_images_it_was():
+    made = recipe("mixvit-convit").replace(data="mine.npz", image_size=96)
+    assert adapt(made, image_set((96, 96, 1)))[0].patch_size == 12
+    # One of a user's own says so by its values alone.
+    made = made.replace(name="mine")
+    assert adapt(made, image_set((96, 96, 1))) == (made, [])
+
+
 @pytest.mark.parametrize(
     ("name", "shape", "patch_size"),
     [
