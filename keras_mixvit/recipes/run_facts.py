@@ -7,7 +7,7 @@ import platform
 import keras
 import numpy as np
 
-import keras_mixvit
+from keras_mixvit import __version__
 from keras_mixvit.data import ImageSet
 
 SAMPLED_IMAGES = 64
@@ -18,7 +18,7 @@ def versions() -> dict[str, str]:
     backend = keras.config.backend()
     return {
         "python": platform.python_version(),
-        "keras_mixvit": keras_mixvit.__version__,
+        "keras_mixvit": __version__,
         "keras": keras.version(),
         "numpy": np.__version__,
         backend: importlib.import_module(backend).__version__,
