@@ -24,10 +24,12 @@ def require_choice(name: str, value, choices) -> None:
 
 def require_known(name: str, value, known) -> None:
     """Requires `value` to be one of many `known` names, and tells the nearest."""
+    if value in known:
+        return
     near = difflib.get_close_matches(str(value), list(known), n=3, cutoff=0.5)
     listed = ", ".join(repr(choice) for choice in near or known)
     hint = f"Nearest: {listed}." if near else f"Known: {listed}."
-    require(value in known, f"`{name}` must be a known name. {hint}", **{name: value})
+    require(False, f"`{name}` must be a known name. {hint}", **{name: value})
 
 
 def is_integer(value) -> bool:

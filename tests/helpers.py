@@ -1,5 +1,7 @@
 """What several test files need: tiny models, set weights, gradients."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 from keras import ops
@@ -112,3 +114,16 @@ def gradients(function, layer, inputs):
         )
     found = [None if g is None else numpy(g) for g in found]
     return found[: len(variables)], found[len(variables) :]
+
+
+def unallocated(function):
+    """Result of a function whose variables get shapes and no values."""
+
+    def scoped():
+        with keras.StatelessScope(initialize_variables=False):
+            return function()
+
+    # Keras would give them values after all, at the end of any later scope of
+    # the same thread: gigabytes, and minutes.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(scoped).result()

@@ -80,6 +80,7 @@ ALLOWED = {
     "recipes": {
         "recipes",
         "analysis",
+        "augmentation",
         "backbones",
         "data",
         "evaluation",

@@ -15,7 +15,7 @@ from keras_mixvit.evaluation.evaluate import judged
 from keras_mixvit.evaluation.evaluation_report import finite
 from keras_mixvit.metrics import fit_temperature, nll
 from keras_mixvit.models import load_model
-from keras_mixvit.recipes.checkpoint import Checkpoint
+from keras_mixvit.recipes.atomic_files import save_model
 
 # What a run was trained with, as former and present versions call it.
 SETTINGS = ("recipe.json", "options.json")
@@ -186,9 +186,7 @@ def evaluate_run(
     os.replace(partial, found.path)
     if calibrate:
         model.temperature = temperature
-        checkpoint = Checkpoint(file)
-        checkpoint.set_model(model)
-        checkpoint.save()
+        save_model(model, file)
     return found
 
 

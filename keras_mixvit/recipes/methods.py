@@ -1,118 +1,160 @@
-"""What the options of a training make: backbone, model, data set."""
+"""What a recipe makes: backbone and model."""
+
+import inspect
 
 import keras
 
-from keras_mixvit.backbones import CaiT, ConViT, PreActResNet, ResNet, WideResNet
+from keras_mixvit.backbones import (
+    CaiT,
+    ConViT,
+    PreActResNet,
+    ResNet,
+    WideResNet,
+    make_backbone,
+)
 from keras_mixvit.backbones.backbone import Backbone
-from keras_mixvit.data import ManifoldMixing, PixelMixing, mixed_pair_dataset
+from keras_mixvit.backbones.named import NAMED
 from keras_mixvit.data.image_set import ImageSet
-from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.models import ManifoldMixUp, MixMo, MixViT, SingleNetwork
 from keras_mixvit.models.mimo_model import MIMOModel
-from keras_mixvit.recipes.training_options import TrainingOptions
+from keras_mixvit.recipes.recipe import Recipe
+from keras_mixvit.recipes.recipe_checks import MIXMO
 
-TRANSFORMERS = {"convit": ConViT, "cait": CaiT}
+FREE = {"convit": ConViT, "cait": CaiT}
 RESIDUAL = {"wideresnet": WideResNet, "preactresnet": PreActResNet, "resnet": ResNet}
+# Of a transformer without a published size.
+SMALL = {"width": 48, "num_heads": 4, "num_blocks": 2, "num_class_blocks": 2}
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
-def backbone_for(options: TrainingOptions, images: ImageSet) -> Backbone:
-    """The backbone that options name, for a set of images."""
+def backbone_for(recipe: Recipe, images: ImageSet) -> Backbone:
+    """The backbone of a recipe, for a set of images.
+
+    Args:
+        recipe: `Recipe`.
+        images: `ImageSet`, whose statistics normalise the images.
+
+    Returns:
+        A `Backbone`.
+
+    Example:
+
+    ```python
+    recipe = Recipe(backbone="wideresnet", method="cut-mixmo")
+    assert backbone_for(recipe, load("digits")).depth == 10
+    ```
+    """
     image_shape = images.images.shape[1:]
     mean, std = images.statistics()
-    if options.backbone in RESIDUAL:
-        depth = {"depth": options.depth} if options.backbone == "wideresnet" else {}
-        return RESIDUAL[options.backbone](
-            image_shape,
-            widening=options.widening,
-            l2=options.resolved_weight_decay,
-            mean=mean,
-            std=std,
-            **depth,
+    shared = {"mean": mean, "std": std, "dtype": POLICIES[recipe.precision]}
+    if recipe.is_residual:
+        widening = max(1, round(recipe.widening * recipe.width_scale))
+        shared |= {"widening": widening, "l2": recipe.resolved_l2}
+        if recipe.backbone == "wideresnet":
+            shared |= {"depth": recipe.depth, "strided": recipe.strided}
+        return RESIDUAL[recipe.backbone](image_shape, **shared)
+    patch_size = recipe.patch_size or default_patch_size(image_shape)
+    changes = {**transformer_size(recipe), **shared, "seed": recipe.seed}
+    for name in ("stochastic_depth_rate", "trunk_attention"):
+        if getattr(recipe, name) is not None:
+            changes[name] = getattr(recipe, name)
+    changes["dropout_rate"] = recipe.dropout_rate
+    if recipe.backbone in FREE:
+        return FREE[recipe.backbone](image_shape, patch_size, **changes)
+    return make_backbone(recipe.backbone, image_shape, patch_size, **changes)
+
+
+def default_patch_size(image_shape) -> int:
+    """An eighth of the image, between 2 and 16 pixels.
+
+    Args:
+        image_shape: Tuple of integers (H, W, C).
+    """
+    return min(16, max(2, min(image_shape[:2]) // 8))
+
+
+def transformer_size(recipe: Recipe) -> dict[str, int]:
+    """Width, heads and blocks of a transformer, scaled.
+
+    Args:
+        recipe: `Recipe`.
+    """
+    if recipe.backbone in FREE:
+        own = SMALL
+    else:
+        kind, options = NAMED[recipe.backbone]
+        parameters = inspect.signature(kind).parameters
+        own = {name: options.get(name, parameters[name].default) for name in SMALL}
+    given = {name: getattr(recipe, name) for name in SMALL}
+    size = {name: own[name] if given[name] is None else given[name] for name in SMALL}
+    if recipe.width_scale != 1:
+        heads = size["num_heads"]
+        per_head = max(1, round(size["width"] / heads * recipe.width_scale))
+        size["width"] = heads * per_head
+    return size
+
+
+def model_for(recipe: Recipe, images: ImageSet) -> MIMOModel:
+    """The model of a recipe, one member of its ensemble.
+
+    Args:
+        recipe: `Recipe`.
+        images: `ImageSet` to train on.
+
+    Returns:
+        A `MIMOModel`, not compiled.
+
+    Example:
+
+    ```python
+    recipe = Recipe(width=16, num_blocks=1)
+    assert model_for(recipe, load("digits")).num_subnetworks == 2
+    ```
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    return model_on(recipe, backbone_for(recipe, images), images.num_classes)
+
+
+def model_on(recipe: Recipe, backbone: Backbone, num_classes: int) -> MIMOModel:
+    """The model of a recipe on a backbone that is there.
+
+    Args:
+        recipe: `Recipe`.
+        backbone: `Backbone`, whose layers the model takes over.
+        num_classes: Integer K.
+
+    Returns:
+        A `MIMOModel`, not compiled.
+    """
+    name = recipe.method.replace("-", "_")
+    if recipe.method == "single":
+        return SingleNetwork(backbone, num_classes)
+    if recipe.method in ("cutmix", "mixup"):
+        return SingleNetwork(backbone, num_classes, name=name)
+    if recipe.method == "manifold-mixup":
+        return ManifoldMixUp(backbone, num_classes, recipe.places, name=name)
+    shared = {"ensemble_of": recipe.ensemble_of, "name": name}
+    if recipe.inference is not None:
+        shared["inference"] = recipe.inference
+    if recipe.method in MIXMO:
+        return MixMo(
+            backbone,
+            num_classes,
+            recipe.num_subnetworks,
+            1.0 if recipe.method == "mimo" else recipe.r,
+            num_stems=recipe.num_stems,
+            num_heads=recipe.num_classifiers,
+            **shared,
         )
-    patch_size = options.patch_size
-    if patch_size is None:
-        patch_size = min(16, max(2, min(image_shape[:2]) // 8))
-    return TRANSFORMERS[options.backbone](
-        image_shape,
-        patch_size,
-        options.width,
-        options.num_heads,
-        options.num_blocks,
-        options.num_class_blocks,
-        stochastic_depth_rate=options.stochastic_depth_rate,
-        mean=mean,
-        std=std,
-        seed=options.seed,
-    )
-
-
-def single_network(options: TrainingOptions, images: ImageSet) -> SingleNetwork:
-    """The single network for comparison."""
-    keras.utils.set_random_seed(options.seed)
-    return SingleNetwork(backbone_for(options, images), images.num_classes)
-
-
-def model_for(options: TrainingOptions, images: ImageSet) -> MIMOModel:
-    """The model of the method that options name."""
-    keras.utils.set_random_seed(options.seed)
-    backbone, classes = backbone_for(options, images), images.num_classes
-    name = options.method.replace("-", "_")
-    if options.method in ("cutmix", "mixup"):
-        return SingleNetwork(backbone, classes, name=name)
-    if options.method == "manifold-mixup":
-        return ManifoldMixUp(backbone, classes, name=name)
-    shared = {"ensemble_of": options.ensemble_of, "name": name}
-    if options.inference is not None:
-        shared["inference"] = options.inference
-    if options.method != "mixvit":
-        r = 1.0 if options.method == "mimo" else options.r
-        return MixMo(backbone, classes, options.num_subnetworks, r, **shared)
-    attribution = options.source_attribution
+    attribution = recipe.source_attribution
     return MixViT(
         backbone,
-        classes,
-        options.num_subnetworks,
+        num_classes,
+        recipe.num_subnetworks,
         source_attribution=None if attribution == "none" else attribution,
-        attribution_position=options.attribution_position,
-        input_mixing=options.input_mixing,
-        seed=options.seed,
+        attribution_position=recipe.attribution_position,
+        input_mixing=recipe.input_mixing,
+        alternation=recipe.alternation,
+        seed=recipe.seed,
         **shared,
     )
-
-
-def dataset_for(
-    options: TrainingOptions, model: MIMOModel, images: ImageSet
-) -> MixedPairDataset:
-    """The data set that a model learns from."""
-    manifold_mixing = pixel_mixing = None
-    if isinstance(model, ManifoldMixUp):
-        manifold_mixing = ManifoldMixing(model.places)
-    kind = options.pixel_mixing
-    if isinstance(model, SingleNetwork):
-        kind = model.name
-    if kind in ("cutmix", "mixup"):
-        pixel_mixing = PixelMixing(kind)
-    is_mixed = pixel_mixing is not None or manifold_mixing is not None
-    return mixed_pair_dataset(
-        images.images,
-        images.labels,
-        _masks_for(options, model),
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        seed=options.seed,
-        repetitions=1 if isinstance(model, SingleNetwork) else options.repetitions,
-        num_classes=images.num_classes if is_mixed else None,
-        pixel_mixing=pixel_mixing,
-        manifold_mixing=manifold_mixing,
-    )
-
-
-def _masks_for(options, model):
-    if isinstance(model, SingleNetwork):
-        return model.mask_sampler()
-    alpha = {} if options.alpha is None else {"alpha": options.alpha}
-    if isinstance(model, MixMo):
-        return model.mask_sampler(
-            options.method, probability=options.probability, **alpha
-        )
-    return model.mask_sampler(**alpha)

@@ -1,164 +1,209 @@
 import dataclasses
-import importlib.util
 import json
-import time
+import os
 from pathlib import Path
 
 import keras
 
 from keras_mixvit._checks import require
-from keras_mixvit.analysis import mixed_samples, training_curves
-from keras_mixvit.data import load
+from keras_mixvit.data import ImageSet, load
 from keras_mixvit.data.load import splits
 from keras_mixvit.evaluation import evaluate
-from keras_mixvit.metrics import NLL
-from keras_mixvit.recipes.checkpoint import Checkpoint
-from keras_mixvit.recipes.methods import dataset_for, model_for, single_network
+from keras_mixvit.models import Ensemble, load_model
+from keras_mixvit.recipes.atomic_files import save_model, write_json
+from keras_mixvit.recipes.checkpoint import Checkpoints
+from keras_mixvit.recipes.data_sets import dataset_for
+from keras_mixvit.recipes.fit import CHECKPOINTS, fit, has_tensorboard
+from keras_mixvit.recipes.methods import model_for
+from keras_mixvit.recipes.recipe import Recipe
+from keras_mixvit.recipes.run_facts import device, fingerprint, versions
+from keras_mixvit.recipes.run_figures import draw_figures
 from keras_mixvit.recipes.run_folder import new_run_folder
-from keras_mixvit.recipes.training_options import TrainingOptions
-from keras_mixvit.recipes.warmup_step_decay import WarmupStepDecay
+from keras_mixvit.recipes.run_settings import RunSettings
 
-# The model of the method, in the folder of the run itself.
-MAIN = "main"
-# DeiT's rule, with the tokens of this library: vectors do not decay.
-NOT_DECAYED = (
-    "bias",
-    "class_token",
-    "position_embedding",
-    "source_bias",
-    "source_embedding",
-)
+# Of one training that is finished: rows of the table, best epoch, seconds.
+REPORT = "report.json"
+RESULT = "result.json"
 
 
-def train(options: TrainingOptions, verbose: int | str = "auto") -> tuple[Path, list]:
+def train(
+    recipe: Recipe,
+    output: str | None = None,
+    single: bool = True,
+    verbose: int | str = "auto",
+    data_dir: str | None = None,
+    tensorboard: bool = False,
+    tell=print,
+) -> tuple[Path, list]:
     """Trains a method, and the single network for comparison, and reports.
 
-    The folder of the run gets `model.keras`, `history.csv`, `results.json`
-    and `options.json`, the model and history of the single network below
-    `single`, and, with matplotlib, `curves.png` and, of methods with several
-    subnetworks, `mixed_samples.png`. The model is saved after every epoch, so
-    an interrupted run leaves one.
+    The folder of the run gets `model.keras`, the model after the last epoch,
+    `best.keras`, that of the highest validation accuracy, `history.csv`,
+    `result.json` with the figures and what is needed to repeat them,
+    `recipe.json` and `run.json`, those of the single network below `single`,
+    and, with matplotlib, `curves.png` and, of methods with several subnetworks,
+    `mixed_samples.png`. Of an ensemble of networks, each is trained in a folder
+    `member-0` and so on. Everything is saved after every epoch; `resume` goes on
+    with a run that was ended.
 
     Args:
-        options: `TrainingOptions`.
-        verbose: What `model.fit` takes. Defaults to `"auto"`.
+        recipe: `Recipe`.
+        output: Folder of the run, or `None` for a new one below `runs`.
+            Defaults to `None`.
+        single: Boolean, whether to train the single network too. Defaults to
+            `True`.
+        verbose: `"auto"` for a bar over all epochs on a terminal and a line
+            for each epoch elsewhere, or what `keras.Model.fit` takes. Defaults
+            to `"auto"`.
+        data_dir: Folder of the images, as `load` takes it, or `None`. Defaults
+            to `None`.
+        tensorboard: Boolean, whether to write logs for TensorBoard, where it
+            is installed. Defaults to `False`.
+        tell: Function that is given what there is to say, in sentences.
+            Defaults to `print`.
 
     Returns:
         The folder, and a list of rows: dicts of `model`, `parameters`,
         `accuracy`, `nll` and `seconds`, which is `None` for a part of a model.
+        They are those of the model after the last epoch, on the test images.
 
     Raises:
-        ValueError: If options, data and models do not fit together, or the
+        ValueError: If recipe, data and models do not fit together, or the
             folder cannot be written.
+        OSError: If a file cannot be written; what was saved before is kept.
 
     Example:
 
     ```python
-    options = TrainingOptions(epochs=1, num_blocks=1, width=16, output="run")
-    folder, rows = train(options, verbose=0)
+    recipe = Recipe(epochs=1, num_blocks=1, width=16)
+    folder, rows = train(recipe, output="run", verbose=0)
     assert (folder / "model.keras").exists() and len(rows) == 4
     ```
 
     References:
         MixViT, Section 4.
     """
-    sets = {split: load(options.data, split) for split in splits(options.data)}
-    # A set without a validation split validates on its test split, as the
-    # papers do, and the other way round; nothing is selected by it.
-    held_out = sets.get("val") or sets.get("test")
-    require(
-        held_out is not None,
-        "`data` must have a validation or a test split.",
-        data=options.data,
-    )
-    validation, test = held_out, sets.get("test") or held_out
-    models = {MAIN: model_for(options, sets["train"])}
-    if options.single:
-        models = {"single": single_network(options, sets["train"]), **models}
-    datasets = {
-        name: dataset_for(options, model, sets["train"])
-        for name, model in models.items()
-    }
-    stem = Path(options.data).stem
-    folder = new_run_folder(
-        options.output,
-        f"{stem}-{options.method}-{options.backbone}-seed{options.seed}",
-    )
-    _write_json(folder / "options.json", dataclasses.asdict(options))
-    rows = []
-    for name, model in models.items():
-        place = folder if name == MAIN else folder / name
-        place.mkdir(exist_ok=True)
-        seconds = _fit(model, datasets[name], validation, place, options, verbose)
-        rows += report(model, test, seconds)
-    _write_json(folder / "results.json", rows)
-    if has_matplotlib():
-        histories = {
-            model.name: (folder if name == MAIN else folder / name) / "history.csv"
-            for name, model in models.items()
-        }
-        training_curves(histories)[0].savefig(folder / "curves.png")
-        if models[MAIN].num_subnetworks > 1:
-            mixing = getattr(models[MAIN], "mixing", None)
-            names = sets["train"].class_names
-            figure, _ = mixed_samples(datasets[MAIN], mixing, names)
-            figure.savefig(folder / "mixed_samples.png")
-    return folder, rows
-
-
-def has_matplotlib() -> bool:
-    """Whether figures can be drawn; matplotlib is the extra `figures`."""
-    return importlib.util.find_spec("matplotlib") is not None
-
-
-def _fit(model, dataset, validation, place, options, verbose):
-    # The rule of the learning rate counts the repetitions that there are.
-    options = dataclasses.replace(options, repetitions=dataset.repetitions)
-    # Pixel and manifold mixing bring soft labels, for which this loss is.
-    model.compile(
-        _optimizer(model, options, options.epochs * len(dataset)),
-        keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=options.label_smoothing
-        ),
-        weighted_metrics=["accuracy", NLL()],
-    )
-    checkpoint = Checkpoint(place / "model.keras")
-    # `fit` sets it late: an interruption may come first.
-    checkpoint.set_model(model)
-    logger = keras.callbacks.CSVLogger(str(place / "history.csv"))
-    start = time.perf_counter()
-    try:
-        model.fit(
-            dataset,
-            validation_data=(validation.images, validation.labels),
-            validation_batch_size=options.batch_size,
-            callbacks=[checkpoint, logger],
-            verbose=verbose,
+    recipe, data_dir = _with_whole_paths(recipe, data_dir)
+    settings = RunSettings(recipe, data_dir, single, tensorboard)
+    sets = load_sets(settings)
+    # What does not fit is refused before anything is written; members of an
+    # ensemble differ in their seeds alone.
+    for each in {each.method: each for each in settings.trainings().values()}.values():
+        dataset_for(each, model_for(each, sets["train"]), sets["train"])
+    if tensorboard and not has_tensorboard():
+        tell(
+            "No logs for TensorBoard: Keras writes them with the packages tensorflow "
+            "and tensorboard (pip install tensorflow tensorboard)."
         )
-    except KeyboardInterrupt:
-        checkpoint.save()
-        raise
-    return time.perf_counter() - start
+        settings = dataclasses.replace(settings, tensorboard=False)
+    folder = new_run_folder(output, _name_of(recipe))
+    dataclasses.replace(settings, facts=facts(sets)).write(folder)
+    return folder, finish(folder, settings, sets, verbose, tell)
 
 
-def _optimizer(model, options, total_steps):
-    schedule = WarmupStepDecay(options.resolved_learning_rate, total_steps)
-    if options.is_residual:
-        return keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True)
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=options.resolved_weight_decay, epsilon=1e-8
+def load_sets(settings: RunSettings) -> dict[str, ImageSet]:
+    """All splits of the images of a run.
+
+    Args:
+        settings: `RunSettings`.
+    """
+    recipe, data_dir = settings.recipe, settings.data_dir
+    sets = {
+        split: load(recipe.data, split, data_dir=data_dir, image_size=recipe.image_size)
+        for split in splits(recipe.data, data_dir)
+    }
+    require(
+        "val" in sets or "test" in sets,
+        "`data` must have a validation or a test split.",
+        data=recipe.data,
     )
-    optimizer.exclude_from_weight_decay(var_list=not_decayed(model))
-    return optimizer
+    return sets
 
 
-def not_decayed(model) -> list:
-    """Variables that weight decay leaves alone: biases, norms, gains, tokens."""
-    return [
-        variable
-        for variable in model.trainable_variables
-        if len(variable.shape) <= 1 or variable.name in NOT_DECAYED
-    ]
+def facts(sets: dict[str, ImageSet]) -> dict:
+    """Versions, backend, device and data, which a resumed run looks at."""
+    return {
+        "versions": versions(),
+        "backend": keras.config.backend(),
+        "device": device(),
+        "data": {
+            "fingerprint": fingerprint(sets),
+            "shapes": {split: list(x.images.shape) for split, x in sets.items()},
+        },
+    }
+
+
+def finish(folder, settings: RunSettings, sets, verbose, tell) -> list[dict]:
+    """Trains what is not trained yet, and reports.
+
+    Args:
+        folder: Path of the folder of the run.
+        settings: `RunSettings`.
+        sets: What `load_sets` gave.
+        verbose: What `train` takes.
+        tell: What `train` takes.
+
+    Returns:
+        The rows of the table.
+    """
+    # A set without a validation split validates on its test split, as the
+    # papers do, and the other way round.
+    selected_on = "val" if "val" in sets else "test"
+    test = sets.get("test", sets[selected_on])
+    recipe, reports = settings.recipe, {}
+    trainings = settings.trainings()
+    if selected_on == "test":
+        tell(
+            "There is no validation split: best.keras is chosen by the test split, "
+            "so that its figures are too good. The table is about the last epoch."
+        )
+    for name, each in trainings.items():
+        place = folder / name
+        place.mkdir(exist_ok=True)
+        if not (place / REPORT).is_file():
+            model, recorder = fit(
+                each,
+                sets["train"],
+                sets[selected_on],
+                place,
+                verbose,
+                settings.tensorboard,
+                tell,
+            )
+            content = {
+                "rows": report(model, test, recorder.seconds),
+                "best": {**(recorder.best or {}), "selected_on": selected_on},
+                "seconds": recorder.seconds,
+                "seed": each.seed,
+            }
+            write_json(place / REPORT, content)
+            del model
+        # A checkpoint is of no use any more.
+        Checkpoints(place / CHECKPOINTS).remove()
+        reports[name] = json.loads((place / REPORT).read_text())
+    rows = [row for found in reports.values() for row in found["rows"]]
+    if recipe.num_members > 1:
+        members = [name for name in trainings if name.startswith("member-")]
+        models = [load_model(folder / name / "model.keras") for name in members]
+        ensemble = Ensemble(models, recipe.ensemble_of)
+        seconds = sum(reports[name]["seconds"] for name in members)
+        save_model(ensemble, folder / "model.keras")
+        rows += report(ensemble, test, seconds)[:1]
+    draw_figures(folder, recipe, trainings, sets["train"])
+    result = {
+        "recipe": recipe.to_dict(),
+        "scaled": recipe.is_scaled,
+        **facts(sets),
+        "seed": recipe.seed,
+        "seconds": round(sum(found["seconds"] for found in reports.values()), 1),
+        "rows": rows,
+        "trainings": {
+            name: {key: found[key] for key in ("seed", "best", "seconds")}
+            for name, found in reports.items()
+        },
+    }
+    write_json(folder / RESULT, result)
+    return rows
 
 
 def report(model, images, seconds: float) -> list[dict]:
@@ -179,5 +224,17 @@ def report(model, images, seconds: float) -> list[dict]:
     return rows
 
 
-def _write_json(path, content):
-    path.write_text(json.dumps(content, indent=2) + "\n")
+def _with_whole_paths(recipe, data_dir):
+    """Paths that mean the same in another folder, for a resumed run."""
+    if data_dir is not None:
+        return recipe, os.path.abspath(data_dir)
+    if os.path.exists(recipe.data) and recipe.data != "digits":
+        path = os.path.abspath(recipe.data)
+        published = recipe.published
+        return recipe.replace(data=path, published=published), None
+    return recipe, None
+
+
+def _name_of(recipe):
+    stem = Path(recipe.data).stem
+    return f"{stem}-{recipe.method}-{recipe.backbone}-seed{recipe.seed}"

@@ -2,7 +2,6 @@ import functools
 import re
 import resource
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from keras_mixvit import MixViT, SingleNetwork
 from keras_mixvit.backbones import CaiT, ConViT, backbone_names, make_backbone
 from keras_mixvit.convert import timm_weights
-from tests.helpers import images, numpy
+from tests.helpers import images, numpy, unallocated
 from tests.layers.compiled import call
 
 SETTINGS = (
@@ -45,19 +44,6 @@ CONVIT_COUNTS = [
     ("convit_mixvit", (224, 224, 3), 16, 100, 12_823_696),
     ("convit_dytox", (32, 32, 3), 4, 100, 10_723_216),
 ]
-
-
-def unallocated(function):
-    """Result of a function whose variables get shapes and no values."""
-
-    def scoped():
-        with keras.StatelessScope(initialize_variables=False):
-            return function()
-
-    # Keras would give them values after all, at the end of any later scope of
-    # the same thread: gigabytes, and minutes.
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(scoped).result()
 
 
 @functools.cache

@@ -17,14 +17,15 @@ from keras_mixvit.masks import (
 )
 from keras_mixvit.models import ManifoldMixUp, MixMo, MixViT, SingleNetwork
 from keras_mixvit.models.mimo_model import MIMOModel
-from keras_mixvit.recipes import TrainingOptions, train
-from keras_mixvit.recipes.methods import (
+from keras_mixvit.recipes import (
+    Recipe,
     backbone_for,
     dataset_for,
     model_for,
-    single_network,
+    train,
 )
-from tests.helpers import numpy
+from keras_mixvit.recipes.methods import transformer_size
+from tests.helpers import numpy, unallocated
 from tests.recipes.tiny_run import write_images
 
 TRAIN = sys.modules["keras_mixvit.recipes.train"]
@@ -42,17 +43,17 @@ IMAGES = ImageSet(
 )
 
 
-def options_of(method="mixvit", backbone="convit", **changes):
+def recipe_of(method="mixvit", backbone="convit", **changes):
     small = SMALL if backbone in ("convit", "cait") else {}
     common = {"method": method, "backbone": backbone, "batch_size": 8, "epochs": 2}
-    return TrainingOptions(**{**common, **small, **changes})
+    return Recipe(**{**common, **small, **changes})
 
 
 def made(*names, **changes):
     """Model and data set of a method on a backbone."""
-    options = options_of(*names, **changes)
-    model = model_for(options, IMAGES)
-    return model, dataset_for(options, model, IMAGES)
+    recipe = recipe_of(*names, **changes)
+    model = model_for(recipe, IMAGES)
+    return model, dataset_for(recipe, model, IMAGES)
 
 
 CUT = BinaryOrLinear(CutMixMasks(1, 2, 2.0), LinearMasks(1, 2, 2.0), 0.5)
@@ -108,16 +109,16 @@ def test_cut_mixmo_on_a_transformer_has_boxes_of_whole_patches():
     ],
 )
 def test_the_losses_of_mimo_have_equal_weights_and_those_of_mixmo_r(method, changes, r):
-    assert model_for(options_of(method, **changes), IMAGES).r == r
+    assert model_for(recipe_of(method, **changes), IMAGES).r == r
 
 
 @pytest.mark.parametrize(
     ("method", "default"), [("mixvit", "parallel"), ("cut-mixmo", "sum")]
 )
 def test_inference_is_the_methods_own_or_chosen(method, default):
-    assert model_for(options_of(method), IMAGES).inference == default
-    options = options_of(method, inference=1, ensemble_of="probabilities")
-    model = model_for(options, IMAGES)
+    assert model_for(recipe_of(method), IMAGES).inference == default
+    recipe = recipe_of(method, inference=1, ensemble_of="probabilities")
+    model = model_for(recipe, IMAGES)
     assert (model.inference, model.ensemble_of) == (1, "probabilities")
 
 
@@ -146,9 +147,15 @@ def test_pixel_mixing_brings_soft_labels_to_methods_of_several_inputs(method, ki
     assert dataset.pixel_mixing == PixelMixing(kind)
     assert dataset.repetitions == 2
     assert dataset[0][1].shape == (8, 2, 3)
-    # The comparison is with the plain single network.
-    options = options_of(method, pixel_mixing=kind, repetitions=2)
-    plain = dataset_for(options, single_network(options, IMAGES), IMAGES)
+    # The comparison of MixMo is with the plain single network.
+    recipe = recipe_of(method, pixel_mixing=kind, repetitions=2)
+    recipe = recipe.baseline()
+    plain = dataset_for(recipe, model_for(recipe, IMAGES), IMAGES)
+    if method == "mixvit":
+        # Its paper compares with a single network of the same regularisation.
+        assert plain.pixel_mixing == PixelMixing(kind)
+        assert plain.repetitions == 2
+        return
     assert plain.pixel_mixing is None
     assert plain.repetitions == 1
     assert plain[0][1].shape == (8, 1)
@@ -194,8 +201,8 @@ def test_the_same_seed_makes_the_same_model_and_batches():
     ],
 )
 def test_residual_networks_are_what_the_options_say(backbone, changes, expected):
-    options = options_of("cutmix", backbone, weight_decay=0.01, **changes)
-    config = backbone_for(options, IMAGES).get_config()
+    recipe = recipe_of("cutmix", backbone, l2=0.01, **changes)
+    config = backbone_for(recipe, IMAGES).get_config()
     mean, std = IMAGES.statistics()
     expected |= {"l2": 0.01, "mean": tuple(mean), "std": tuple(std)}
     assert {name: config[name] for name in expected} == expected
@@ -214,7 +221,8 @@ def test_residual_networks_are_what_the_options_say(backbone, changes, expected)
             ("mixmo",),
             {},
             r"`method` must be one of 'mixvit', 'mimo', 'linear-mixmo', 'cut-mixmo', "
-            r"'cutmix', 'mixup', 'manifold-mixup'\. Received: method='mixmo'",
+            r"'single', 'cutmix', 'mixup', 'manifold-mixup'\. "
+            r"Received: method='mixmo'",
         ),
         (
             ("mimo",),
@@ -257,12 +265,6 @@ def test_residual_networks_are_what_the_options_say(backbone, changes, expected)
             r"Received: pixel_mixing='cutmix'",
         ),
         (
-            ("mixup",),
-            {"repetitions": 2},
-            r"`repetitions` must be left alone with the method 'mixup'\. "
-            r"Received: repetitions=2",
-        ),
-        (
             ("manifold-mixup",),
             {"inference": "sum"},
             r"`inference` must be left alone with the method 'manifold-mixup'\. "
@@ -289,38 +291,62 @@ def test_residual_networks_are_what_the_options_say(backbone, changes, expected)
         (
             ("cut-mixmo",),
             {"pixel_mixing": "manifold"},
-            r"`pixel_mixing` must be one of 'none', 'cutmix', 'mixup'\. "
-            r"Received: pixel_mixing='manifold'",
+            r"`pixel_mixing` must be one of 'none', 'cutmix', 'mixup', "
+            r"'cutmix\+mixup'\. Received: pixel_mixing='manifold'",
         ),
     ],
 )
 def test_options_without_use_are_refused(names, changes, text):
     with pytest.raises(ValueError, match=text):
-        options_of(*names, **changes)
+        recipe_of(*names, **changes)
 
 
 @pytest.mark.parametrize(
-    ("names", "changes", "rate", "decay"),
+    ("names", "changes", "rate"),
     [
-        (("cut-mixmo", "wideresnet"), {"batch_size": 128}, 0.1, 3e-4),
-        (("cut-mixmo", "wideresnet"), {"batch_size": 64}, 0.05, 3e-4),
+        (("cut-mixmo", "wideresnet"), {"batch_size": 128}, 0.1),
+        (("cut-mixmo", "wideresnet"), {"batch_size": 64}, 0.05),
+        (("cut-mixmo", "wideresnet"), {"batch_size": 64, "repetitions": 4}, 0.0125),
+        (("cutmix", "preactresnet"), {"batch_size": 256}, 0.2),
+        (("mimo", "resnet"), {"learning_rate": 0.3}, 0.3),
         (
-            ("cut-mixmo", "wideresnet"),
-            {"batch_size": 64, "repetitions": 4},
-            0.0125,
-            3e-4,
+            ("mimo", "preactresnet"),
+            {
+                "learning_rate": 0.2,
+                "batch_rule": "linear",
+                "base_batch_size": 100,
+                "batch_size": 50,
+                "repetitions": 2,
+            },
+            0.05,
         ),
-        (("cutmix", "preactresnet"), {"batch_size": 256}, 0.2, 3e-4),
-        (("mimo", "resnet"), {"learning_rate": 0.3, "weight_decay": 0.0}, 0.3, 0.0),
-        (("mixvit", "convit"), {"batch_size": 128, "repetitions": 4}, 2e-3, 0.05),
-        (("cut-mixmo", "cait"), {}, 2e-3, 0.05),
-        (("mixup", "convit"), {"learning_rate": 1e-4}, 1e-4, 0.05),
+        (("mixvit", "convit"), {"batch_size": 128, "repetitions": 4}, 2e-3),
+        (("mixup", "convit"), {"learning_rate": 1e-4}, 1e-4),
+        (
+            ("mixvit", "convit"),
+            {"learning_rate": 1e-3, "batch_rule": "sqrt", "batch_size": 32},
+            5e-4,
+        ),
     ],
 )
-def test_rates_and_decays_follow_the_papers_unless_given(names, changes, rate, decay):
-    options = options_of(*names, **changes)
-    assert options.resolved_learning_rate == pytest.approx(rate)
-    assert options.resolved_weight_decay == decay
+def test_rates_follow_the_papers_unless_given(names, changes, rate):
+    assert recipe_of(*names, **changes).resolved_learning_rate == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    ("names", "changes", "decay", "l2"),
+    [
+        (("cut-mixmo", "wideresnet"), {}, 0.0, 3e-4),
+        (("mimo", "resnet"), {"l2": 0.0, "weight_decay": 1e-4}, 1e-4, 0.0),
+        (("mimo", "resnet"), {"optimizer": "adamw"}, 0.05, 0.0),
+        (("mixvit", "convit"), {}, 0.05, 0.0),
+        (("cut-mixmo", "cait"), {"optimizer": "sgd"}, 0.0, 0.0),
+        (("cut-mixmo", "cait"), {"weight_decay": 0.1}, 0.1, 0.0),
+    ],
+)
+def test_decays_are_those_of_the_optimizer_unless_given(names, changes, decay, l2):
+    recipe = recipe_of(*names, **changes)
+    assert (recipe.resolved_weight_decay, recipe.resolved_l2) == (decay, l2)
 
 
 @pytest.fixture
@@ -333,13 +359,12 @@ def run(tmp_path, monkeypatch):
 
     monkeypatch.setattr(MIMOModel, "fit", stop)
     monkeypatch.setattr(TRAIN, "report", lambda *args: [])
-    monkeypatch.setattr(TRAIN, "has_matplotlib", lambda: False)
+    monkeypatch.setattr(TRAIN, "draw_figures", lambda *args: None)
     data = write_images(tmp_path / "three.npz")
 
     def start(*names, **changes):
-        output = str(tmp_path / "run")
-        changes = {"data": data, "output": output, "single": False, **changes}
-        train(options_of(*names, **changes), verbose=0)
+        recipe = recipe_of(*names, **{"data": data, **changes})
+        train(recipe, str(tmp_path / "run"), single=False, verbose=0)
         (model,) = trained
         return model
 
@@ -382,3 +407,68 @@ def test_the_folder_of_a_run_is_named_after_data_method_and_backbone(run, monkey
     monkeypatch.setattr(TRAIN, "new_run_folder", record)
     run("mimo", "cait", seed=4)
     assert named == ["three-mimo-cait-seed4"]
+
+
+def config_of(**changes):
+    recipe = Recipe(**changes)
+    return unallocated(lambda: backbone_for(recipe, IMAGES).get_config())
+
+
+def test_named_backbones_keep_what_is_not_changed():
+    config = config_of(backbone="cait_xs24", num_blocks=1, patch_size=4)
+    names = ("width", "num_heads", "num_blocks", "num_class_blocks", "layer_scale")
+    assert [config[name] for name in names] == [288, 6, 1, 2, 1e-5]
+    assert config["stochastic_depth_rate"] == 0.05
+    changed = config_of(
+        backbone="cait_xxs24", num_blocks=1, stochastic_depth_rate=0.0, dropout_rate=0.1
+    )
+    assert (changed["stochastic_depth_rate"], changed["dropout_rate"]) == (0.0, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "size"),
+    [
+        ({}, (48, 4, 2, 2)),
+        ({"backbone": "convit_mixvit"}, (384, 12, 5, 2)),
+        ({"backbone": "convit_mixvit", "width_scale": 0.25}, (96, 12, 5, 2)),
+        ({"backbone": "convit_tiny", "width_scale": 1e-3}, (4, 4, 10, 2)),
+        ({"width": 32, "num_heads": 2, "width_scale": 2}, (64, 2, 2, 2)),
+    ],
+)
+def test_widths_are_scaled_per_head(changes, size):
+    assert tuple(transformer_size(Recipe(**changes)).values()) == size
+
+
+@pytest.mark.parametrize(("scale", "widening"), [(0.5, 5), (0.01, 1), (1.0, 10)])
+def test_widening_is_scaled(scale, widening):
+    config = config_of(
+        method="cutmix", backbone="wideresnet", widening=10, width_scale=scale
+    )
+    assert config["widening"] == widening
+
+
+def test_options_of_backbones_reach_them():
+    config = config_of(trunk_attention="self_attention", patch_size=4)
+    assert config["trunk_attention"] == "self_attention"
+    config = config_of(method="single", backbone="wideresnet", strided="first")
+    assert config["strided"] == "first"
+
+
+def test_a_step_computes_in_the_precision_of_the_recipe():
+    for precision, dtype in (("float32", "float32"), ("bfloat16", "bfloat16")):
+        recipe = recipe_of("mixvit", "convit", precision=precision)
+        model = unallocated(lambda recipe=recipe: model_for(recipe, IMAGES))
+        assert (model.compute_dtype, model.variable_dtype) == (dtype, "float32")
+
+
+def test_options_of_mixmo_reach_the_model_and_the_data():
+    options = {"num_stems": 1, "num_classifiers": 2, "member_order": "by_ratio"}
+    model, dataset = made("cut-mixmo", input_repetition=0.5, **options)
+    assert (model.num_stems, model.num_heads) == (1, 2)
+    assert (dataset.member_order, dataset.input_repetition) == ("by_ratio", 0.5)
+
+
+def test_data_can_be_a_share_and_epochs_a_scale():
+    _, dataset = made(data_share=0.5, epoch_scale=2.0, batch_size=4)
+    # Of 6, 5 and 5 images of the classes; halves are rounded to even.
+    assert (len(dataset.x), dataset.epochs) == (7, 4)

@@ -5,15 +5,16 @@ import numpy as np
 
 from keras_mixvit.models import MIMOModel
 
-WORDS = [
-    "--width=8",
-    "--num-heads=2",
-    "--num-blocks=1",
-    "--num-class-blocks=1",
-    "--patch-size=4",
-    "--batch-size=8",
-    "--epochs=1",
+SETTINGS = [
+    "width=8",
+    "num_heads=2",
+    "num_blocks=1",
+    "num_class_blocks=1",
+    "patch_size=4",
+    "batch_size=8",
+    "epochs=1",
 ]
+WORDS = [f"--set={setting}" for setting in SETTINGS]
 
 
 def write_images(path, train=16, test=12, **changes):
@@ -39,3 +40,8 @@ def make_eager(monkeypatch):
         compile_model(self, *args, **kwargs)
 
     monkeypatch.setattr(MIMOModel, "compile", compile_eagerly)
+
+
+def train_words(data, output, *more):
+    """The words of a command that trains this."""
+    return ["train", f"--set=data={data}", f"--output={output}", *WORDS, *more]

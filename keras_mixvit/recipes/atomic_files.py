@@ -1,0 +1,65 @@
+"""Files that are always whole: written beside their place, then put into it."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to, which takes its place at the end.
+
+    After a failure, what stood there before still stands there.
+
+    Args:
+        path: Path of the file.
+
+    Raises:
+        OSError: If it cannot be written; the message says what and why.
+    """
+    # The suffix stays: Keras asks for it.
+    partial = path.with_name(f"partial-{path.name}")
+    try:
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise OSError(
+            f"{path} could not be written ({_reason(error)}); what was saved before "
+            "is kept."
+        ) from error
+    finally:
+        # Not even this may work on a disk that is full or gone.
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content) -> None:
+    """Writes a JSON file, whole or not at all."""
+    text = json.dumps(content, indent=2, allow_nan=False)
+    with replacing(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def save_model(model, path: Path) -> None:
+    """Writes a `.keras` file, whole or not at all."""
+    with replacing(path) as partial:
+        model.save(partial)
+
+
+def _reason(error):
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def _sync_folder(folder):
+    # A rename is on the disk only when its folder is; Windows opens no folder.
+    if os.name != "nt":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

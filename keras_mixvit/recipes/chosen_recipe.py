@@ -1,0 +1,67 @@
+from keras_mixvit.data import load
+from keras_mixvit.recipes.adapt import adapt
+from keras_mixvit.recipes.recipe import Recipe
+from keras_mixvit.recipes.registry import recipe
+
+# What trains within minutes where no name is given.
+DEFAULT = "digits-mixvit"
+
+
+def chosen_recipe(
+    name: str | None = None,
+    data: str | None = None,
+    data_dir: str | None = None,
+    settings: list[str] | None = None,
+    scale: float | None = None,
+    epochs: int | None = None,
+    **changes,
+) -> tuple[Recipe, list[str]]:
+    """The recipe of a name, changed, and fitted to images of one's own.
+
+    Args:
+        name: String, what `recipe` takes, or `None` for the small one on
+            digits. Defaults to `None`.
+        data: What `load` takes; where it is not the set of the recipe, the
+            recipe is adapted to it. Defaults to `None`.
+        data_dir: Folder of the images, as `load` takes it. Defaults to `None`.
+        settings: List of strings `"key=value"`, which nothing changes again,
+            or `None`. Defaults to `None`.
+        scale: Positive float, by which epochs and the schedule are multiplied,
+            or `None`. Defaults to `None`.
+        epochs: Integer, the number of epochs to which they are scaled, or
+            `None`. Defaults to `None`.
+        **changes: Further values of fields; `None` changes nothing.
+
+    Returns:
+        The `Recipe`, and a list of sentences about what was adapted.
+
+    Raises:
+        ValueError: If there is no such recipe, field or set, or they do not
+            fit together.
+
+    Example:
+
+    ```python
+    mine, remarks = chosen_recipe("mixvit-convit", data="digits", epochs=15)
+    assert mine.data == "digits" and mine.patch_size == 2
+    assert mine.total_epochs == 15 and mine.is_scaled
+    ```
+    """
+    settings = settings or []
+    remarks = []
+    chosen = recipe(name or DEFAULT).with_settings(settings)
+    if data is not None and data != chosen.data:
+        images = load(data, data_dir=data_dir, image_size=chosen.image_size)
+        adapted, remarks = adapt(chosen, images)
+        chosen = adapted.replace(data=data)
+        decided = chosen.with_settings(settings)
+        if decided != chosen:
+            remarks.append(f"What was set stays: {', '.join(settings)}.")
+        chosen = decided
+    given = {key: value for key, value in changes.items() if value is not None}
+    chosen = chosen.replace(**given)
+    if epochs is not None:
+        scale = epochs / chosen.epochs
+    if scale is not None:
+        chosen = chosen.scaled(scale)
+    return chosen, remarks

@@ -1,0 +1,11 @@
+"""What the papers' sets of images are."""
+
+# Shape of an image and number of classes.
+FACTS = {
+    "digits": ((8, 8, 1), 10),
+    "cifar10": ((32, 32, 3), 10),
+    "cifar100": ((32, 32, 3), 100),
+    "tiny-imagenet": ((64, 64, 3), 200),
+    "imagenet100": ((224, 224, 3), 100),
+    "imagenet1k": ((224, 224, 3), 1000),
+}

@@ -1,0 +1,76 @@
+import sys
+
+import keras
+
+
+def is_terminal() -> bool:
+    """Whether what is printed is seen on a terminal."""
+    return sys.stdout.isatty()
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """One bar over all epochs, with the time left.
+
+    Args:
+        name: String, what is trained.
+        epochs: Integer, epochs in all.
+        finished: Integer, epochs that a resumed training has behind it.
+            Defaults to `0`.
+    """
+
+    def __init__(self, name: str, epochs: int, finished: int = 0):
+        super().__init__()
+        self.name, self.epochs, self.finished = name, epochs, finished
+        self.bar = self.steps = None
+
+    def set_params(self, params):
+        super().set_params(params)
+        self.steps = params["steps"]
+
+    def on_train_begin(self, logs=None):
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+            # Validation comes once an epoch: the time left is judged by all.
+            speed_estimate_period=86400,
+        )
+        self.task = self.bar.add_task(
+            self.name,
+            total=(self.epochs - self.finished) * self.steps,
+            epoch=self.finished,
+            epochs=self.epochs,
+            figures="",
+        )
+        self.bar.start()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.bar.update(self.task, epoch=epoch + 1)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.advance(self.task)
+
+    def on_epoch_end(self, epoch, logs=None):
+        names = ("loss", "val_accuracy", "val_nll")
+        figures = " ".join(f"{name} {logs[name]:.4f}" for name in names if name in logs)
+        self.bar.update(self.task, figures=figures)
+
+    def on_train_end(self, logs=None):
+        self.stop()
+
+    def stop(self):
+        """Leaves the terminal as it was, also after a failure."""
+        if self.bar is not None:
+            self.bar.stop()

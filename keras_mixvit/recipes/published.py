@@ -1,0 +1,65 @@
+from dataclasses import dataclass, fields
+
+from keras_mixvit._checks import require_known
+
+
+@dataclass(frozen=True)
+class Published:
+    """A row of a paper's table: what was reported, and which recipe it is.
+
+    Args:
+        paper: `"MixViT"` or `"MixMo"`.
+        place: String, the table or figure, such as `"Table 2c"`.
+        row: String, the row in the words of the paper.
+        figures: Tuple of `(metric, value)` or `(metric, value, deviation)`:
+            accuracies in percent, NLL in nats, parameters in millions.
+            Defaults to `()`, where a figure shows a curve without numbers.
+        recipe: String, the name of the recipe, or `None` where the paper only
+            quotes the row. Defaults to `None`.
+        note: String, what is to be known about the row. Defaults to `""`.
+
+    Example:
+
+    ```python
+    row = Published("MixMo", "Table 1", "CutMix", (("top1", 84.05),))
+    assert row.value("top1") == 84.05
+    ```
+
+    References:
+        MixViT, Section 4; MixMo, Section 4.
+    """
+
+    paper: str
+    place: str
+    row: str
+    figures: tuple[tuple, ...] = ()
+    recipe: str | None = None
+    note: str = ""
+
+    def value(self, metric: str) -> float:
+        """The published value of a metric.
+
+        Args:
+            metric: String, one of those in `figures`.
+
+        Returns:
+            Float.
+        """
+        values = {name: value for name, value, *_ in self.figures}
+        require_known("metric", metric, values)
+        return values[metric]
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "Published":
+        """The row of which `dataclasses.asdict` told.
+
+        Args:
+            values: Dict from names of fields to values.
+
+        Returns:
+            A `Published`.
+        """
+        for name in values:
+            require_known("setting", name, [field.name for field in fields(cls)])
+        figures = tuple(tuple(figure) for figure in values.get("figures", ()))
+        return cls(**{**values, "figures": figures})

@@ -1,0 +1,72 @@
+import csv
+import time
+from pathlib import Path
+
+import keras
+
+from keras_mixvit.recipes.atomic_files import replacing, save_model
+from keras_mixvit.recipes.checkpoint import Checkpoint, Checkpoints, arrays_of
+
+
+class Recorder(keras.callbacks.Callback):
+    """Writes what a training leaves after every epoch.
+
+    `history.csv`, `best.keras` where validation accuracy was never higher,
+    `model.keras`, the last one, and at the end the checkpoint, which says that
+    the epoch is finished.
+
+    Args:
+        folder: Path of the folder of the training.
+        checkpoints: `Checkpoints`.
+        start: `Checkpoint` from which the training goes on, or `None`.
+            Defaults to `None`.
+    """
+
+    def __init__(
+        self, folder: Path, checkpoints: Checkpoints, start: Checkpoint | None = None
+    ):
+        super().__init__()
+        self.folder, self.checkpoints = folder, checkpoints
+        progress = start.progress if start else {}
+        self.history = list(progress.get("history", ()))
+        self.best = progress.get("best")
+        self.seconds = progress.get("seconds", 0.0)
+
+    def begin(self, model: keras.Model) -> None:
+        """Writes what there is before the first epoch, or before the next.
+
+        Args:
+            model: The model to be trained.
+        """
+        self._write_history()
+        save_model(model, self.folder / "model.keras")
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        figures = {name: float(value) for name, value in logs.items()}
+        self.history.append({"epoch": epoch, **figures})
+        self._write_history()
+        accuracy = figures["val_accuracy"]
+        if self.best is None or accuracy > self.best["val_accuracy"]:
+            self.best = {"epoch": epoch, "val_accuracy": accuracy}
+            save_model(self.model, self.folder / "best.keras")
+        save_model(self.model, self.folder / "model.keras")
+        now = time.perf_counter()
+        self.seconds, self.started = self.seconds + now - self.started, now
+        progress = {
+            "history": self.history,
+            "best": self.best,
+            "seconds": self.seconds,
+        }
+        arrays = arrays_of(self.model)
+        self.checkpoints.save(Checkpoint(epoch + 1, arrays, progress))
+
+    def _write_history(self):
+        path = self.folder / "history.csv"
+        if not self.history:
+            path.unlink(missing_ok=True)
+            return
+        with replacing(path) as partial, partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(self.history[0]))
+            writer.writeheader()
+            writer.writerows(self.history)

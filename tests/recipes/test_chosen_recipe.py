@@ -1,0 +1,57 @@
+import pytest
+
+from keras_mixvit.recipes import chosen_recipe, recipe
+from keras_mixvit.recipes.published_text import published_of, scale_of, telling
+from tests.recipes.tiny_run import write_images
+
+
+def test_without_a_name_it_is_the_small_one():
+    assert chosen_recipe() == (recipe("digits"), [])
+
+
+def test_epochs_and_scale_take_the_schedule_with_them():
+    made, _ = chosen_recipe("mixvit-convit", epochs=30)
+    assert made.total_epochs == 30
+    assert made.epochs == recipe("mixvit-convit").epochs
+    assert made == chosen_recipe("mixvit-convit", scale=30 / made.epochs)[0]
+
+
+def test_own_images_adapt_the_recipe_and_settings_have_the_last_word(tmp_path):
+    data = write_images(tmp_path / "three.npz", train=320)
+    made, remarks = chosen_recipe("mixvit-convit", data=data)
+    assert (made.data, made.patch_size) == (data, 2)
+    assert made.augmentation == "none"
+    assert any("patches" in remark.lower() for remark in remarks)
+    made, remarks = chosen_recipe("mixvit-convit", data=data, settings=["patch_size=4"])
+    assert made.patch_size == 4
+    assert remarks[-1] == "What was set stays: patch_size=4."
+
+
+def test_the_own_set_of_a_recipe_adapts_nothing():
+    made, remarks = chosen_recipe("digits", data="digits", width=None, seed=2)
+    assert (made, remarks) == (recipe("digits").replace(seed=2), [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        (["wdith=16"], r"`setting` must be a known name\. Nearest: 'width', "),
+        (["epochs=many"], r"`epochs` must be an integer\. Received: epochs='many'"),
+        (["epochs"], r"`settings` must be of the form key=value\."),
+    ],
+)
+def test_wrong_settings_are_refused(settings, text):
+    with pytest.raises(ValueError, match=text):
+        chosen_recipe(settings=settings)
+
+
+def test_a_changed_recipe_tells_how_it_differs_from_what_was_published():
+    made, _ = chosen_recipe("mixvit-convit", scale=0.1, seed=3, precision="bfloat16")
+    rows, differs = published_of(made)
+    assert rows == recipe("mixvit-convit").published
+    assert differs == ["epoch_scale=0.1"]
+    assert scale_of(made) == "scaled: epochs x 0.1"
+    texts = telling(rows)
+    assert texts[0].startswith("MixViT Table 2c: ")
+    assert len(texts) == 1
+    assert published_of(made.replace(name="mine")) == ((), [])

@@ -1,0 +1,186 @@
+"""Which trainings a run has, and which of them a resumed one repeats."""
+
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from keras_mixvit import load_model
+from keras_mixvit.recipes import Recipe, model_for, resume, train
+from keras_mixvit.recipes.run_settings import RunSettings
+from tests.recipes.tiny_run import write_images
+
+TRAIN = sys.modules["keras_mixvit.recipes.train"]
+RESUME = sys.modules["keras_mixvit.recipes.resume"]
+SMALL = {
+    "width": 8,
+    "num_heads": 2,
+    "num_blocks": 1,
+    "num_class_blocks": 1,
+    "patch_size": 4,
+    "batch_size": 8,
+}
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """Runs whose trainings only save a model, up to one that fails."""
+    calls = SimpleNamespace(names=[], seeds=[], fail_at=None, told=[], validated=[])
+
+    def fit(recipe, images, validation, folder, *args):
+        calls.names.append(folder.name)
+        calls.seeds.append(recipe.seed)
+        calls.validated.append(len(validation.labels))
+        if folder.name == calls.fail_at:
+            raise OSError("the disk is full")
+        model = model_for(recipe, images)
+        model.save(folder / "model.keras")
+        best = {"epoch": 0, "val_accuracy": 0.5}
+        return model, SimpleNamespace(best=best, seconds=2.0)
+
+    def report(model, images, seconds):
+        calls.validated.append(len(images.labels))
+        row = {"parameters": 1, "accuracy": 0.5, "nll": 1.0, "seconds": seconds}
+        return [{"model": model.name, **row}]
+
+    monkeypatch.setattr(TRAIN, "fit", fit)
+    monkeypatch.setattr(TRAIN, "report", report)
+    monkeypatch.setattr(TRAIN, "draw_figures", lambda *args: None)
+    calls.data = write_images(tmp_path / "three.npz")
+    calls.folder = str(tmp_path / "run")
+
+    def begin(single=True, **changes):
+        recipe = Recipe(**{"data": calls.data, **SMALL, **changes})
+        return train(recipe, calls.folder, single, tell=calls.told.append)
+
+    calls.begin = begin
+    calls.resume = lambda: resume(calls.folder, tell=calls.told.append)
+    return calls
+
+
+def test_trainings_that_are_finished_are_not_repeated(runs):
+    runs.fail_at = "run"
+    with pytest.raises(OSError, match="the disk is full"):
+        runs.begin()
+    assert runs.names == ["single", "run"]
+    runs.fail_at = None
+    _, rows = runs.resume()
+    assert runs.names == ["single", "run", "run"]
+    assert [row["model"] for row in rows] == ["single_network", "mixvit"]
+    # Nor is anything, once it is over.
+    assert runs.resume() == runs.resume()
+    assert len(runs.names) == 3
+    assert runs.told[-1] == "There is nothing to resume: the run is finished."
+
+
+def test_members_are_trained_one_after_the_other_and_make_an_ensemble(runs):
+    runs.fail_at = "member-1"
+    with pytest.raises(OSError, match="the disk is full"):
+        runs.begin(num_members=2, seed=3, single=False)
+    runs.fail_at = None
+    folder, rows = runs.resume()
+    assert runs.names == ["member-0", "member-1", "member-1"]
+    assert runs.seeds == [6, 7, 7]
+    assert [row["model"] for row in rows] == ["mixvit", "mixvit", "ensemble"]
+    assert rows[-1]["seconds"] == 4.0
+    ensemble = load_model(folder / "model.keras")
+    assert len(ensemble.models) == 2
+    result = json.loads((folder / "result.json").read_text())
+    assert {name: t["seed"] for name, t in result["trainings"].items()} == {
+        "member-0": 6,
+        "member-1": 7,
+    }
+
+
+def test_a_single_network_is_not_trained_twice(runs):
+    runs.begin(method="single")
+    assert runs.names == ["run"]
+
+
+def test_a_scaled_run_says_so(runs):
+    folder, _ = runs.begin(single=False, epoch_scale=0.5)
+    for name in ("recipe.json", "result.json"):
+        assert json.loads((folder / name).read_text())["scaled"] is True
+    assert RunSettings.read(folder).recipe.epoch_scale == 0.5
+
+
+def ended(runs, **changes):
+    runs.fail_at = "run"
+    with pytest.raises(OSError, match="the disk is full"):
+        runs.begin(single=False, **changes)
+    runs.fail_at = None
+
+
+@pytest.mark.parametrize("name", ["x_train", "y_val"])
+def test_other_images_are_refused(name, runs):
+    ended(runs)
+    arrays = dict(np.load(runs.data))
+    arrays[name] = arrays[name][::-1]
+    np.savez(runs.data, **arrays)
+    text = r"`run` must be resumed with the images with which it began; labels, shapes "
+    with pytest.raises(ValueError, match=text + r"or pixels are others now\. Rec"):
+        runs.resume()
+
+
+def test_another_backend_and_other_versions_are_told(runs, monkeypatch):
+    ended(runs)
+    facts = RESUME.facts
+
+    def changed(sets):
+        found = facts(sets)
+        versions = {**found["versions"], "keras": "99.0"}
+        return {**found, "backend": "other", "versions": versions}
+
+    monkeypatch.setattr(RESUME, "facts", changed)
+    before = RunSettings.read(RESUME.Path(runs.folder)).facts
+    runs.resume()
+    assert runs.told == [
+        f"The run began on {before['backend']} and goes on on other: what it learns "
+        "from now on is not exactly what it would have learned.",
+        "Versions differ from those of before: keras "
+        f"{before['versions']['keras']} is 99.0 now.",
+    ]
+
+
+@pytest.mark.parametrize("name", ["recipe.json", "run.json"])
+def test_what_is_no_run_is_not_resumed(name, runs):
+    ended(runs)
+    (RESUME.Path(runs.folder) / name).write_text("{")
+    text = r"`run` must be the folder of a run, with an intact recipe\.json and run"
+    with pytest.raises(ValueError, match=text):
+        runs.resume()
+
+
+@pytest.mark.parametrize(
+    ("missing", "used", "count"),
+    [((), [4, 12], 0), (("val",), [12, 12], 1), (("test",), [4, 4], 0)],
+)
+def test_a_missing_split_is_replaced_by_the_other(missing, used, count, runs):
+    whole = dict(np.load(runs.data))
+    np.savez(runs.data, **{k: x for k, x in whole.items() if not k.endswith(missing)})
+    runs.begin(single=False)
+    assert runs.validated == used
+    told = [text for text in runs.told if "best.keras is chosen by the test" in text]
+    assert len(told) == count
+
+
+@pytest.mark.parametrize(
+    ("missing", "text"),
+    [
+        (("train",), r"`name` must be an \.npz file with the arrays x_train and y_tr"),
+        (
+            ("val", "test"),
+            r"`data` must have a validation or a test split\. "
+            r"Received: data='.*three\.npz'",
+        ),
+    ],
+)
+def test_a_set_without_what_training_needs_is_refused(missing, text, runs, tmp_path):
+    whole = dict(np.load(runs.data))
+    arrays = {name: x for name, x in whole.items() if not name.endswith(missing)}
+    np.savez(runs.data, **{**arrays, "y_train": whole["y_train"]})
+    with pytest.raises(ValueError, match=text):
+        runs.begin()
+    assert not (tmp_path / "run").exists()
