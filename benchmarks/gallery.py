@@ -4,9 +4,10 @@
         [--ensemble RUN ...] [--data FILE] [--output docs/gallery]
 
 Runs are folders that `keras-mixvit train` wrote: one of `mixvit` and one of
-`cut-mixmo` on a residual network, both with their single network and on the same
-data; runs of `cut-mixmo` that differ in `--probability` alone, for the sweep; and
-runs that differ in `--seed` alone, with their single networks, for the ensembles.
+`cut-mixmo` on a residual network, both with their single network (`--single`) and
+on the same data; runs of `cut-mixmo` that differ in `--set probability=X` alone,
+for the sweep; and runs that differ in `--seed` alone, with their single networks,
+for the ensembles.
 Images are those of the data that a run was trained on, unless `--data` says
 where they are now. Every figure becomes a file, and all of them one contact sheet.
 """
@@ -72,7 +73,7 @@ def families(folders, data=None) -> dict:
 
 
 def options_of(folder) -> dict:
-    return json.loads((folder / "options.json").read_text())
+    return json.loads((folder / "recipe.json").read_text())
 
 
 def figures(options):
