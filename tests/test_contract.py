@@ -32,6 +32,7 @@ from keras_mixvit import (
     metrics,
     models,
     recipes,
+    schedules,
 )
 
 PACKAGES = (
@@ -44,6 +45,7 @@ PACKAGES = (
     masks,
     data,
     evaluation,
+    schedules,
     recipes,
 )
 PUBLIC = {
