@@ -18,6 +18,7 @@ from keras_mixvit import (
     masks,
     metrics,
     models,
+    schedules,
 )
 from keras_mixvit.backbones import (
     CaiT,
@@ -74,4 +75,5 @@ __all__ = [
     "metrics",
     "mixed_pair_dataset",
     "models",
+    "schedules",
 ]

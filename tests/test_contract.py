@@ -32,6 +32,7 @@ from keras_mixvit import (
     metrics,
     models,
     recipes,
+    schedules,
 )
 
 PACKAGES = (
@@ -44,6 +45,7 @@ PACKAGES = (
     masks,
     data,
     evaluation,
+    schedules,
     recipes,
 )
 PUBLIC = {
@@ -602,7 +604,7 @@ def test_documented_defaults_are_those_of_the_signature(item, expected):
             assert not stated, name
             continue
         assert len(stated) == 1, name
-        if inspect.ismodule(default):
+        if inspect.ismodule(default) or inspect.isroutine(default):
             assert stated[0] == default.__name__
         else:
             value = ast.literal_eval(stated[0])

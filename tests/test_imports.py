@@ -77,6 +77,7 @@ ALLOWED = {
     "analysis": {"analysis", "layers", "masks", "metrics"},
     "evaluation": {"evaluation", "data", "metrics", "models"},
     "models": {"models", "layers", "backbones", "convert", "masks", "data"},
+    "schedules": {"schedules"},
     "recipes": {
         "recipes",
         "analysis",
@@ -88,6 +89,7 @@ ALLOWED = {
         "masks",
         "metrics",
         "models",
+        "schedules",
     },
 }
 

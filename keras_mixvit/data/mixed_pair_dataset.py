@@ -6,6 +6,7 @@ from keras_mixvit.augmentation import Augment
 from keras_mixvit.data.array_checks import require_images, require_labels
 from keras_mixvit.data.dataset_checks import require_fitting, require_numbers
 from keras_mixvit.data.image_pipeline import ImagePipeline
+from keras_mixvit.data.image_source import ImageSource
 from keras_mixvit.data.manifold_mixing import ManifoldMixing
 from keras_mixvit.data.pairing import ordered, paired
 from keras_mixvit.data.pixel_mixing import PixelMixing
@@ -47,7 +48,7 @@ def mixed_pair_dataset(
 
     Args:
         x: Array of images `(n, H, W, C)`, floating point or unsigned integer,
-            or a source that reads them when they are asked for.
+            or an `ImageSource`, such as a folder of files.
         y: Array of labels, integers `(n,)` or `(n, 1)`, or soft labels
             `(n, K)` whose rows sum to 1.
         masks: Sampler of masks, such as `model.mask_sampler()` or
@@ -161,7 +162,7 @@ class MixedPairDataset(keras.utils.PyDataset):
         workers,
     ):
         super().__init__(workers=workers)
-        self.x = require_images("x", x)
+        self.x = x if isinstance(x, ImageSource) else require_images("x", x)
         require_numbers(
             num_classes=num_classes,
             epochs=epochs,

@@ -19,13 +19,11 @@ from keras_mixvit.recipes.registry import (
 )
 from keras_mixvit.recipes.resume import resume
 from keras_mixvit.recipes.train import train
-from keras_mixvit.recipes.warmup_step_decay import WarmupStepDecay
 
 __all__ = [
     "Published",
     "Recipe",
     "RunEvaluation",
-    "WarmupStepDecay",
     "adapt",
     "augmentation_for",
     "augmentation_names",

@@ -3,7 +3,7 @@
 import keras
 
 from keras_mixvit.recipes.recipe import Recipe
-from keras_mixvit.recipes.warmup_step_decay import WarmupStepDecay
+from keras_mixvit.schedules import WarmupStepDecay
 
 # DeiT's rule, with the tokens of this library: vectors do not decay.
 NOT_DECAYED = (

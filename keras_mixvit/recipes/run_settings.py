@@ -1,7 +1,7 @@
 """What a run was begun with, kept in its folder."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from keras_mixvit.recipes.atomic_files import write_json
@@ -23,14 +23,14 @@ class RunSettings:
         tensorboard: Boolean, whether logs for TensorBoard are written.
             Defaults to `False`.
         facts: Dict of versions, backend, device and the data's fingerprint.
-            Defaults to `{}`.
+            Defaults to `None`.
     """
 
     recipe: Recipe
     data_dir: str | None = None
     single: bool = True
     tensorboard: bool = False
-    facts: dict = field(default_factory=dict)
+    facts: dict | None = None
 
     def trainings(self) -> dict[str, Recipe]:
         """The recipes of the networks to train, by the folders they get."""

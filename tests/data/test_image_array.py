@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,9 @@ def test_what_is_no_array_of_images_is_refused(tmp_path):
     path = tmp_path / "x.npy"
     np.save(path, np.array([{}]), allow_pickle=True)
     text = r"intact \.npy file without pickled objects\. Received: file='.*x\.npy'"
+    with pytest.raises(ValueError, match=text):
+        ImageArray(path)
+    path.write_bytes(pickle.dumps(PIXELS))
     with pytest.raises(ValueError, match=text):
         ImageArray(path)
     np.save(path, PIXELS)

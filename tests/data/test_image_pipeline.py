@@ -15,7 +15,7 @@ from keras_mixvit.augmentation import (
     RandomErasing,
     RandomResizedCrop,
 )
-from keras_mixvit.data import PixelMixing, mixed_pair_dataset
+from keras_mixvit.data import ImageFolder, PixelMixing, mixed_pair_dataset
 from keras_mixvit.data.image_pipeline import ImagePipeline
 from keras_mixvit.data.pixel_mixing import pixel_shares, visible_share
 from keras_mixvit.masks import ConstantMasks, CutMixMasks, PatchCutMix
@@ -157,6 +157,21 @@ def test_images_of_various_sizes_are_cut_while_they_are_read():
     uniform = crop.uniform(np.random.default_rng(0), 6)
     expected = [crop.boxes(uniform[i : i + 1], 20 + 4 * i, 30)[0] for i in range(6)]
     np.testing.assert_array_equal(source.boxes, expected)
+
+
+def test_a_folder_of_files_is_trained_from_as_it_is(tmp_path):
+    for i in range(8):
+        picture = np.full((20 + i, 30, 3), 30 * i, "uint8")
+        keras.utils.save_img(tmp_path / f"{i}.png", picture, scale=False)
+    folder = ImageFolder(tmp_path, image_size=(8, 8))
+    augment = Augment([RandomResizedCrop(), HorizontalFlip()])
+    data = mixed_pair_dataset(
+        folder, np.arange(8), PatchCutMix(4), epochs=1, batch_size=4, augment=augment
+    )
+    inputs, labels = data[1]
+    assert inputs["images"].shape == (4, 2, 8, 8, 3)
+    expected = 30 * labels[..., None, None, None] + np.zeros((8, 8, 3))
+    np.testing.assert_array_equal(inputs["images"], expected)
 
 
 @pytest.mark.parametrize(

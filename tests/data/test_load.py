@@ -150,6 +150,12 @@ def test_an_unknown_name_is_refused(name):
         load(name)
 
 
+def test_an_empty_name_is_not_data_dir_itself(tmp_path):
+    (tmp_path / "ant").mkdir()
+    with pytest.raises(ValueError, match=r"folder\. Received: name=''"):
+        load("", data_dir=tmp_path)
+
+
 def test_an_unknown_split_is_refused():
     text = r"`split` must be one of 'train', 'val', 'test'\. Received: split='all'"
     with pytest.raises(ValueError, match=text):

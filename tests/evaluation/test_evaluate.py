@@ -10,6 +10,7 @@ from keras_mixvit import metrics
 from keras_mixvit.backbones import ConViT
 from keras_mixvit.data import ImageSet
 from keras_mixvit.evaluation import EvaluationReport, evaluate
+from keras_mixvit.evaluation.predicted import graph_of
 from keras_mixvit.metrics.calibrated_nll import calibrated
 from keras_mixvit.models import Ensemble, MixMo, MixViT, SingleNetwork
 from tests.evaluation.linear import Linear
@@ -177,6 +178,7 @@ def test_predictions_in_half_precision_are_judged_in_float32():
     model = linear(dtype="bfloat16")
     (row,) = evaluate(model, (IMAGES, LABELS), verbose=0).rows
     logits = logits_of(model)[:, 0]
+    assert graph_of(model, [None])[0].outputs[0].dtype == "float32"
     # Programs round differently to bfloat16, to three digits.
     assert row["nll"] == pytest.approx(metrics.nll(logits, LABELS), rel=1e-2)
 

@@ -170,6 +170,12 @@ def test_of_equal_logits_the_first_classes_are_taken():
         assert result(TopKAccuracy(k), (labels, ties)) == close(expected)
 
 
+def test_bins_are_closed_above():
+    # Half sure and right, sure and wrong: of one bin they would nearly cancel out.
+    found = result(ECE(2), ([0, 1], [[0.0, 0.0], [40.0, 0.0]]))
+    assert found == close((0.5 + 1) / 2)
+
+
 def test_predictions_that_are_nan_are_wrong():
     logits = np.where(LABELS[:, None] == 0, np.nan, np.eye(4)[LABELS])
     found = result(TopKAccuracy(1), (LABELS, logits))

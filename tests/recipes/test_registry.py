@@ -10,13 +10,13 @@ import pytest
 from keras_mixvit.backbones.named import NAMED
 from keras_mixvit.recipes import (
     Recipe,
-    WarmupStepDecay,
     published_rows,
     recipe,
     recipe_aliases,
     recipes,
 )
 from keras_mixvit.recipes.optimization import schedule_for
+from keras_mixvit.schedules import WarmupStepDecay
 
 # Rows by paper and place, and how many of them are only quoted.
 ROWS = {

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mixvit.recipes import WarmupStepDecay
+from keras_mixvit.schedules import WarmupStepDecay
 
 
 def rates(steps, **changes):

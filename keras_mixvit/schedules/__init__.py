@@ -1,0 +1,5 @@
+"""Schedules of the learning rate, which saved models hold."""
+
+from keras_mixvit.schedules.warmup_step_decay import WarmupStepDecay
+
+__all__ = ["WarmupStepDecay"]
