@@ -26,7 +26,7 @@ class CheckedModel(keras.Model):
         self.autocast = False
         # Held plainly: Keras must neither track nor save what is in here.
         self._held = SimpleNamespace(
-            subnetwork_metrics=[], compile_arguments={}, pipeline=None
+            subnetwork_metrics=[], compile_arguments={}, pipeline=None, compiled_for={}
         )
 
     def compile(
@@ -147,7 +147,7 @@ class CheckedModel(keras.Model):
                 epochs=epochs,
             )
             epochs, shuffle = x.epochs, False
-            self.augment_as(x)
+            self._augment_as(x, "train_function")
             callbacks = with_callback(callbacks, EpochSetter(x))
         else:
             check_arrays(self, x, y)
@@ -181,10 +181,24 @@ class CheckedModel(keras.Model):
             ValueError: If data do not fit the model.
         """
         check_arrays(self, x, y)
+        before = self._held.pipeline
         if isinstance(x, MixedPairDataset):
-            self.augment_as(x)
-        with kept_variables(self):
-            return super().evaluate(x, y, *args, **kwargs)
+            self._augment_as(x, "test_function")
+        try:
+            with kept_variables(self):
+                return super().evaluate(x, y, *args, **kwargs)
+        finally:
+            # `fit` validates between its epochs.
+            self._held.pipeline = before
+
+    def _augment_as(self, dataset, function):
+        """Makes one kind of steps augment images as a data set asks for."""
+        pipeline = dataset.pipeline if dataset.augments_on_device else None
+        self._held.pipeline = pipeline
+        if self._held.compiled_for.get(function) is not pipeline:
+            # A compiled step holds what was done before.
+            setattr(self, function, None)
+            self._held.compiled_for[function] = pipeline
 
     @property
     def temperature(self) -> float:

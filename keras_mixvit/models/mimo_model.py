@@ -141,11 +141,8 @@ class MIMOModel(CheckedModel):
         Args:
             dataset: `MixedPairDataset`.
         """
-        pipeline = dataset.pipeline if dataset.augments_on_device else None
-        if pipeline is not self._held.pipeline:
-            # Compiled steps hold what was done before.
-            self.train_function = self.test_function = None
-        self._held.pipeline = pipeline
+        self._augment_as(dataset, "train_function")
+        self._augment_as(dataset, "test_function")
 
     def call(self, inputs, training=None):
         if not isinstance(inputs, dict):

@@ -59,6 +59,21 @@ def test_another_augmentation_is_not_lost_in_a_compiled_step():
     assert mixvit.evaluate(first, verbose=0) == pytest.approx(before, rel=1e-6)
 
 
+def test_validation_on_pairs_leaves_training_its_augmentation():
+    mixvit = model()
+    weights, data = mixvit.get_weights(), pairs(mixvit, "device")
+    alone = mixvit.fit(data, verbose=0).history["loss"]
+    other = Augment([PadCrop(1), HorizontalFlip()])
+    for validation in (pairs(mixvit, "pipeline"), pairs(mixvit, "device", other)):
+        again = model()
+        again.set_weights(weights)
+        history = again.fit(data, validation_data=validation, verbose=0).history
+        np.testing.assert_allclose(history["loss"], alone, rtol=1e-5)
+        validation.epoch = 0
+        found = again.evaluate(validation, verbose=0)
+        assert found == pytest.approx(history["val_loss"][-1], rel=1e-5)
+
+
 def test_draws_that_nobody_explained_are_refused():
     mixvit = model()
     inputs, labels = pairs(mixvit, "device")[0]
