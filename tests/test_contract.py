@@ -300,7 +300,7 @@ ARGUMENTS = {
     "PatchUpMasks": lambda: dict(BINARY),
     "ManifoldMixing": lambda: {"places": 2, "alpha": 1.0},
     "PixelMixing": lambda: {
-        "kind": "mixup",
+        "kind": "cutmix+mixup",
         "probability": 0.25,
         "alpha": 0.5,
         "mixup_alpha": 0.5,

@@ -38,7 +38,7 @@ class PixelMixing:
         alpha: Positive float, the parameter of the Beta distribution of
             lambda. Defaults to `1.0`.
         mixup_alpha: Positive float, the parameter of the Beta distribution of
-            v. Defaults to `0.8`.
+            v, of `"cutmix+mixup"` alone. Defaults to `0.8`.
         partners: `"dataset"`, an image drawn from the whole data set, or
             `"batch"`, one that stands in the batch, with its augmentation,
             which costs nothing. Defaults to `"dataset"`.
@@ -85,6 +85,11 @@ class PixelMixing:
         )
         require_alpha(self.alpha)
         require_alpha(self.mixup_alpha, "mixup_alpha")
+        require(
+            self.kind == "cutmix+mixup" or self.mixup_alpha == 0.8,
+            "`mixup_alpha` must be left alone without 'cutmix+mixup'.",
+            mixup_alpha=self.mixup_alpha,
+        )
 
     def draw(self, rng, shape, image_size, masks):
         """Draws which inputs are mixed, where, and what their labels are.
