@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from keras_mixvit.distribution.launch import launch, this_program
 from keras_mixvit.recipes.compare_command import add_compare, run_compare
 from keras_mixvit.recipes.evaluate_command import add_evaluate, run_evaluate
 from keras_mixvit.recipes.export_command import add_export, run_export
@@ -15,6 +16,7 @@ from keras_mixvit.recipes.list_command import (
 from keras_mixvit.recipes.train_command import (
     add_resume,
     add_train,
+    processes_to_start,
     run_resume,
     run_train,
 )
@@ -44,9 +46,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = vars(make_parser().parse_args(arguments))
     run = COMMANDS[options.pop("command")][1]
     try:
+        count = processes_to_start(options.get("devices"))
+        if count:
+            words = sys.argv[1:] if arguments is None else arguments
+            return launch(this_program(words), count, tell=_complain)
         return run(**options)
     except (ValueError, OSError, ModuleNotFoundError) as error:
-        print(f"keras-mixvit: {error}", file=sys.stderr)
+        _complain(error)
         return 1
     except KeyboardInterrupt:
         print(
@@ -55,6 +61,10 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 130
+
+
+def _complain(sentence):
+    print(f"keras-mixvit: {sentence}", file=sys.stderr)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -26,6 +26,7 @@ from keras_mixvit import (
     cli,
     convert,
     data,
+    distribution,
     evaluation,
     layers,
     masks,
@@ -35,6 +36,7 @@ from keras_mixvit import (
     schedules,
 )
 
+BACKEND = keras.config.backend()
 PACKAGES = (
     augmentation,
     layers,
@@ -44,6 +46,7 @@ PACKAGES = (
     metrics,
     masks,
     data,
+    distribution,
     evaluation,
     schedules,
     recipes,
@@ -66,12 +69,24 @@ BASES = {
 SERIALISABLE = sorted(
     name
     for name, item in CLASSES.items()
-    if hasattr(item, "get_config") and name not in BASES
+    if hasattr(item, "get_config")
+    and name not in BASES
+    # Keras's own class is what it is saved as.
+    and name != "SynchronizedBatchNormalization"
 )
+# Modules that import a backend, which need not be installed.
+OF_BACKENDS = {
+    "jax_parallel": "jax",
+    "tensorflow_parallel": "tensorflow",
+    "gradient_buckets": "torch",
+    "peers": "torch",
+    "torch_parallel": "torch",
+}
 SOURCES = sorted(Path(keras_mixvit.__file__).parent.rglob("*.py"))
 MODULES = [
     importlib.import_module(found.name)
     for found in pkgutil.walk_packages(keras_mixvit.__path__, "keras_mixvit.")
+    if OF_BACKENDS.get(found.name.split(".")[-1], BACKEND) == BACKEND
 ]
 
 ATTENTION = {
@@ -172,6 +187,7 @@ ARGUMENTS = {
         **BLOCK,
     },
     "ClassToken": lambda: {},
+    "Dropout": lambda: {"rate": 0.1, "noise_shape": (None, 1), "seed": 3},
     "GatedPositionalAttention": lambda: {
         **ATTENTION,
         "qkv_bias": True,
@@ -188,6 +204,7 @@ ARGUMENTS = {
         "strided": "second",
         "l2": 0.01,
     },
+    "ReplicaSeedGenerator": lambda: {"seed": 3, "name": "given"},
     "SelfAttention": lambda: dict(ATTENTION),
     "SourceEmbedding": lambda: {"num_subnetworks": 3},
     "SourceEncoding": lambda: {"num_subnetworks": 3},
@@ -198,6 +215,7 @@ ARGUMENTS = {
         "initializer": keras.initializers.HeNormal(seed=1),
         "l2": 0.01,
     },
+    "SynchronizedBatchNormalization": lambda: {},
     "TalkingHeadsAttention": lambda: dict(ATTENTION),
     "TransformerBlock": lambda: {
         "attention": layers.TalkingHeadsAttention(2, seed=4, name="inner"),
@@ -402,6 +420,7 @@ ARGUMENTS = {
         "apply_on": "device",
         "workers": 2,
     },
+    "Parallel": lambda: {"num_replicas": 4, "process_index": 1, "process_count": 2},
     "Published": lambda: {
         "paper": "MixMo",
         "place": "Table 1",

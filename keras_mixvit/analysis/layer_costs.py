@@ -14,6 +14,7 @@ from keras_mixvit.analysis.keras_costs import (
     KERAS_COSTS,
     OPERATION_COSTS,
     LayerCall,
+    batch_norm,
     dropped,
     elementwise,
     free,
@@ -203,6 +204,7 @@ COSTS = {
     layers.ClassAttention: class_attention,
     layers.ClassAttentionBlock: transformer_block,
     layers.ClassToken: free,
+    layers.Dropout: dropped,
     layers.GatedPositionalAttention: gated_positional_attention,
     layers.LayerScale: elementwise,
     layers.PatchEmbedding: patch_embedding,
@@ -213,6 +215,7 @@ COSTS = {
     layers.SourceEncoding: source_encoding,
     layers.StochasticDepth: dropped,
     layers.SubnetworkHeads: subnetwork_heads,
+    layers.SynchronizedBatchNormalization: batch_norm,
     layers.TalkingHeadsAttention: talking_heads_attention,
     layers.TransformerBlock: transformer_block,
 }

@@ -1,3 +1,5 @@
+import copy
+
 import keras
 
 from keras_mixvit._checks import require_positive_integer
@@ -19,6 +21,21 @@ class ImageBatches(keras.utils.PyDataset):
         self.images = images
         self.labels = labels
         self.batch_size = batch_size
+        self.first = 0
+
+    def rows(self, start: int, stop: int, batch_size: int) -> "ImageBatches":
+        """Batches of a part of the images.
+
+        Args:
+            start: Integer, the first image.
+            stop: Integer, the image after the last one.
+            batch_size: Positive integer.
+        """
+        part = copy.copy(self)
+        part.first = self.first + start
+        part.labels = self.labels[start:stop]
+        part.batch_size = batch_size
+        return part
 
     def __len__(self):
         return -(-len(self.labels) // self.batch_size)
@@ -26,8 +43,10 @@ class ImageBatches(keras.utils.PyDataset):
     def __getitem__(self, index):
         if not 0 <= index < len(self):
             raise IndexError(f"`index` must be in 0 to {len(self) - 1}. Got {index}.")
-        part = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        images = self.images[part]
+        start = index * self.batch_size
+        labels = self.labels[start : start + self.batch_size]
+        start += self.first
+        images = self.images[start : start + len(labels)]
         if images.dtype.kind == "f":
             images = images.astype("float32", copy=False)
-        return images, self.labels[part]
+        return images, labels

@@ -51,45 +51,59 @@ class ImagePipeline:
             return self.read_shape
         return self.augment.output_shape(self.read_shape)
 
-    def batch(self, rng, indices, masks):
+    def batch(self, rng, indices, masks, rows: slice | None = None):
         """Images and labels of a batch, and what is to be done to the images.
 
         Args:
             rng: The only source of chance.
             indices: Integer array `(B, M)`.
             masks: Array `(B, M, h, w)`, the masks that will mix the images.
+            rows: Slice of the batch whose images are wanted, with all that
+                `apply` needs for them, or `None` for all of it; what is drawn
+                and the labels do not depend on it. Defaults to `None`.
 
         Returns:
             Images `(B, M, H, W, C)` as they are before `apply`; labels
-            `(B, M)` or `(B, M, K)`; and a nested dict of arrays
-            `(B, M, ...)` for `apply`.
+            `(B, M)` or `(B, M, K)` of the whole batch; and a nested dict of
+            arrays `(B, M, ...)` for `apply`.
         """
         draws, labels = {}, self.y[indices]
         uniform = self._draw(rng, indices.shape, draws, "augment")
-        images = self._read(indices, uniform)
+        own = slice(None) if rows is None else rows
+        images = self._read(indices[own], part_of(uniform, own))
         if self.pixel_mixing is None:
-            return images, labels, draws
+            return images, labels, part_of(draws, own)
         batch, members = indices.shape
         if self.pixel_mixing.partners == "dataset":
             partners = rng.integers(len(self.y), size=indices.shape)
             other_labels = self.y[partners]
             uniform = self._draw(rng, indices.shape, draws, "partner_augment")
         else:
-            rows = np.tile(np.arange(batch)[:, None], (1, members))
-            draws["partner"] = rng.permuted(rows, axis=0).astype("int32")
-            other_labels = labels[draws["partner"], np.arange(members)]
+            places = np.tile(np.arange(batch)[:, None], (1, members))
+            places = rng.permuted(places, axis=0).astype("int32")
+            columns = np.arange(members)
+            other_labels = labels[places, columns]
+            draws["partner"] = places
         size = self.image_shape[:2]
-        mixing, own = self.pixel_mixing.draw(rng, indices.shape, size, masks)
+        mixing, shares = self.pixel_mixing.draw(rng, indices.shape, size, masks)
         draws["mixing"] = mixing
-        if self.pixel_mixing.partners == "dataset":
+        if "partner" in draws and rows is not None:
+            # Partners may be outside the part: they are read as others are.
+            del draws["partner"]
+            partners = indices[places, columns]
+            if "augment" in draws:
+                draws["partner_augment"] = part_of(draws["augment"], (places, columns))
+            uniform = part_of(uniform, (places, columns))
+        draws = part_of(draws, own)
+        if "partner" not in draws:
             # Only inputs that are mixed need the image of their partner.
             is_mixed = mixed_inputs(draws)
             others = np.zeros_like(images)
-            uniform = None if uniform is None else uniform[is_mixed]
-            others[is_mixed] = self._read(partners[is_mixed], uniform)
+            uniform = part_of(part_of(uniform, own), is_mixed)
+            others[is_mixed] = self._read(partners[own][is_mixed], uniform)
             draws["partner_images"] = others
-        own = own[..., None].astype("float32")
-        return images, own * labels + (1 - own) * other_labels, draws
+        shares = shares[..., None].astype("float32")
+        return images, shares * labels + (1 - shares) * other_labels, draws
 
     def apply(self, images, draws, xp=np):
         """Augments images and mixes them with their partners.
@@ -180,6 +194,13 @@ class ImagePipeline:
 def mixed_inputs(draws) -> np.ndarray:
     """Which inputs `(B, M)` are mixed with a partner."""
     return (draws["mixing"]["shares"] < 1).any(axis=-1)
+
+
+def part_of(values, index):
+    """A part of every array in a nest of them, or `None`."""
+    if values is None:
+        return None
+    return keras.tree.map_structure(lambda array: array[index], values)
 
 
 def flat(values, xp=np):

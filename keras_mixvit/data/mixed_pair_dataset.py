@@ -1,7 +1,9 @@
+import copy
+
 import keras
 import numpy as np
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import is_integer, require, require_positive_integer
 from keras_mixvit.augmentation import Augment
 from keras_mixvit.data.array_checks import require_images, require_labels
 from keras_mixvit.data.dataset_checks import require_fitting, require_numbers
@@ -211,6 +213,7 @@ class MixedPairDataset(keras.utils.PyDataset):
             image_size=(height, width),
         )
         self.epoch = 0
+        self.part = None
         self._order = (None, None)
 
     @property
@@ -233,6 +236,55 @@ class MixedPairDataset(keras.utils.PyDataset):
     def images_per_batch(self) -> int:
         """Different images in a full batch, B / b."""
         return self.batch_size // self.repetitions
+
+    @property
+    def last_batch_size(self) -> int:
+        """Pairs in the last batch of an epoch."""
+        rest = len(self.x) % self.images_per_batch
+        images = self.images_per_batch if self.drop_remainder or not rest else rest
+        return images * self.repetitions
+
+    def shard(self, index: int, count: int) -> "MixedPairDataset":
+        """The part of every batch that one of several processes reads.
+
+        Batches are the same in every process and for every `count`; only what
+        belongs to the part is read and augmented. `fit` calls this by itself
+        where a model is trained by several processes.
+
+        Args:
+            index: Integer, which part, counted from 0.
+            count: Integer, the number of parts, which divides every batch.
+
+        Returns:
+            A data set of its own `epoch`; `batch_size` stays that of the
+            whole batch, and `part` is `(index, count)`.
+
+        Raises:
+            ValueError: If `count` does not divide the batches, or there is no
+                such part.
+        """
+        require_positive_integer("count", count)
+        require(
+            is_integer(index) and 0 <= index < count,
+            f"`index` must be in 0 to {count - 1}.",
+            index=index,
+        )
+        require(
+            self.batch_size % count == 0 and self.last_batch_size % count == 0,
+            "`count` must divide `batch_size` and the last batch, which "
+            "`drop_remainder=True` leaves out.",
+            count=count,
+            batch_size=self.batch_size,
+            last_batch=self.last_batch_size,
+        )
+        require(
+            self.part is None,
+            "`shard` must be called on a whole data set.",
+            part=self.part,
+        )
+        part = copy.copy(self)
+        part.part = (index, count)
+        return part
 
     def __len__(self):
         full, rest = divmod(len(self.x), self.images_per_batch)
@@ -260,7 +312,8 @@ class MixedPairDataset(keras.utils.PyDataset):
         masks = np.asarray(masks).astype("float32", copy=False)
         require_masks(masks, (len(pairs), *self.masks_shape))
         pairs, masks = ordered(rng, self.member_order, pairs, masks)
-        images, labels, draws = self.pipeline.batch(rng, pairs, masks)
+        rows = self._rows(len(pairs))
+        images, labels, draws = self.pipeline.batch(rng, pairs, masks, rows)
         inputs = {"images": images, "masks": masks}
         if self.augments_on_device:
             inputs["draws"] = draws
@@ -272,7 +325,18 @@ class MixedPairDataset(keras.utils.PyDataset):
             # All shares but one are 1.
             share = shares.prod(axis=1)[:, None, None]
             labels = share * labels + (1 - share) * labels[partners]
-        return inputs, labels
+        if rows is None:
+            return inputs, labels
+        ready = ("images", "draws")
+        parts = {k: v if k in ready else v[rows] for k, v in inputs.items()}
+        return parts, labels[rows]
+
+    def _rows(self, count):
+        """The slice of a batch that this part is, or `None` for all of it."""
+        if self.part is None:
+            return None
+        index, parts = self.part
+        return slice(index * count // parts, (index + 1) * count // parts)
 
     def as_tf_dataset(self):
         """The same batches as a `tf.data.Dataset`, for `tf.distribute`.

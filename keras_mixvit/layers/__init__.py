@@ -1,10 +1,12 @@
 """The layers of the networks and of their MIMO training."""
 
 from keras_mixvit.layers.basic_block import BasicBlock
+from keras_mixvit.layers.batch_normalization import SynchronizedBatchNormalization
 from keras_mixvit.layers.binarized_patch_cutmix import BinarizedPatchCutMix
 from keras_mixvit.layers.class_attention import ClassAttention
 from keras_mixvit.layers.class_attention_block import ClassAttentionBlock
 from keras_mixvit.layers.class_token import ClassToken
+from keras_mixvit.layers.dropout import Dropout
 from keras_mixvit.layers.gated_positional_attention import (
     GatedPositionalAttention,
 )
@@ -13,6 +15,7 @@ from keras_mixvit.layers.mlp import MLP
 from keras_mixvit.layers.patch_embedding import PatchEmbedding
 from keras_mixvit.layers.position_embedding import PositionEmbedding
 from keras_mixvit.layers.preactivation_block import PreActivationBlock
+from keras_mixvit.layers.seed_generator import ReplicaSeedGenerator
 from keras_mixvit.layers.self_attention import SelfAttention
 from keras_mixvit.layers.source_embedding import SourceEmbedding
 from keras_mixvit.layers.source_encoding import SourceEncoding
@@ -28,16 +31,19 @@ __all__ = [
     "ClassAttention",
     "ClassAttentionBlock",
     "ClassToken",
+    "Dropout",
     "GatedPositionalAttention",
     "LayerScale",
     "PatchEmbedding",
     "PositionEmbedding",
     "PreActivationBlock",
+    "ReplicaSeedGenerator",
     "SelfAttention",
     "SourceEmbedding",
     "SourceEncoding",
     "StochasticDepth",
     "SubnetworkHeads",
+    "SynchronizedBatchNormalization",
     "TalkingHeadsAttention",
     "TransformerBlock",
 ]

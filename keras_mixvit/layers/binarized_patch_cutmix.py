@@ -4,6 +4,7 @@ from keras import ops
 
 from keras_mixvit._checks import require, require_positive_integer
 from keras_mixvit.layers.patch_embedding import require_divides
+from keras_mixvit.layers.seed_generator import ReplicaSeedGenerator
 from keras_mixvit.masks.box import box_coverage, patch_majority
 from keras_mixvit.masks.mask_sampler import require_alpha
 
@@ -73,7 +74,7 @@ class BinarizedPatchCutMix(keras.layers.Layer):
         self.alpha = alpha
         self.binarize = binarize
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed_generator = ReplicaSeedGenerator(seed)
 
     def build(self, images_shape, masks_shape=None):
         require(

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_mixvit.layers.batch_normalization import SynchronizedBatchNormalization
+
 
 def convolution(
     filters: int,
@@ -35,7 +37,7 @@ def convolution(
     )
 
 
-def batch_norm(l2: float = 0.0, **kwargs) -> keras.layers.BatchNormalization:
+def batch_norm(l2: float = 0.0, **kwargs) -> SynchronizedBatchNormalization:
     """A batch norm with PyTorch's momentum of 0.1 and epsilon of 1e-5.
 
     Keras counts the momentum from the other side. Its running variance is that
@@ -46,7 +48,7 @@ def batch_norm(l2: float = 0.0, **kwargs) -> keras.layers.BatchNormalization:
             beta in the loss. Defaults to `0.0`.
         **kwargs: Further arguments of the layer.
     """
-    return keras.layers.BatchNormalization(
+    return SynchronizedBatchNormalization(
         axis=-1,
         momentum=0.9,
         epsilon=1e-5,

@@ -1,6 +1,7 @@
 import keras
 
 from keras_mixvit._checks import require_positive_integer, require_rate
+from keras_mixvit.layers.dropout import Dropout
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
@@ -49,9 +50,7 @@ class MLP(keras.layers.Layer):
         self.seed = seed
         self.expand = linear(hidden_width, dtype=self.dtype_policy, name="expand")
         # One layer for both places: its generator moves on at every call.
-        self.dropout = keras.layers.Dropout(
-            dropout_rate, seed=seed, dtype=self.dtype_policy
-        )
+        self.dropout = Dropout(dropout_rate, seed=seed, dtype=self.dtype_policy)
 
     def build(self, input_shape):
         self.project = linear(input_shape[-1], dtype=self.dtype_policy, name="project")

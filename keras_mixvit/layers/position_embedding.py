@@ -1,6 +1,7 @@
 import keras
 
 from keras_mixvit._checks import require_rate
+from keras_mixvit.layers.dropout import Dropout
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
@@ -40,9 +41,7 @@ class PositionEmbedding(keras.layers.Layer):
         require_rate("dropout_rate", dropout_rate)
         self.dropout_rate = dropout_rate
         self.seed = seed
-        self.dropout = keras.layers.Dropout(
-            dropout_rate, seed=seed, dtype=self.dtype_policy
-        )
+        self.dropout = Dropout(dropout_rate, seed=seed, dtype=self.dtype_policy)
 
     def build(self, input_shape):
         self.table = self.add_weight(

@@ -9,6 +9,7 @@ from keras_mixvit._checks import (
     require_rate,
 )
 from keras_mixvit._seeds import child_seed
+from keras_mixvit.layers.dropout import Dropout
 from keras_mixvit.layers.mlp import linear
 
 
@@ -68,10 +69,10 @@ class SelfAttention(keras.layers.Layer):
         self.dropout_rate = dropout_rate
         self.attention_dropout_rate = attention_dropout_rate
         self.seed = seed
-        self.dropout = keras.layers.Dropout(
+        self.dropout = Dropout(
             dropout_rate, seed=child_seed(seed, 0), dtype=self.dtype_policy
         )
-        self.attention_dropout = keras.layers.Dropout(
+        self.attention_dropout = Dropout(
             attention_dropout_rate, seed=child_seed(seed, 1), dtype=self.dtype_policy
         )
 

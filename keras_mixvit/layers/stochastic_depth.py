@@ -1,6 +1,7 @@
 import keras
 
 from keras_mixvit._checks import require_rate
+from keras_mixvit.layers.seed_generator import ReplicaSeedGenerator
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
@@ -44,7 +45,7 @@ class StochasticDepth(keras.layers.Layer):
         self.rate = rate
         self.seed = seed
         # Without a generator a network with rate 0 carries no random state.
-        self.seed_generator = keras.random.SeedGenerator(seed) if rate else None
+        self.seed_generator = ReplicaSeedGenerator(seed) if rate else None
 
     def call(self, inputs, training=None):
         if not training or not self.rate:

@@ -7,12 +7,13 @@ from keras_mixvit._checks import require
 from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.models.compile_config import on_any_backend
 from keras_mixvit.models.data_checks import check_arrays, check_dataset
+from keras_mixvit.models.distributed_model import DistributedModel
 from keras_mixvit.models.epoch_setter import EpochSetter, with_callback
 from keras_mixvit.models.kept_variables import kept_variables
 from keras_mixvit.models.loss_checks import label_form, require_loss
 
 
-class CheckedModel(keras.Model):
+class CheckedModel(DistributedModel):
     """Keras's `compile`, `fit`, `evaluate` and `predict` around `MIMOModel`.
 
     They tell in one sentence what does not fit together, lead data sets of
@@ -147,6 +148,7 @@ class CheckedModel(keras.Model):
                 epochs=epochs,
             )
             epochs, shuffle = x.epochs, False
+            x = self._own_batches(x)
             self._augment_as(x, "train_function")
             callbacks = with_callback(callbacks, EpochSetter(x))
         else:

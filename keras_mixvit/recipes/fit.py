@@ -5,7 +5,9 @@ from pathlib import Path
 
 import keras
 
+from keras_mixvit._checks import require
 from keras_mixvit.data import ImageSet
+from keras_mixvit.distribution import Parallel
 from keras_mixvit.metrics import NLL
 from keras_mixvit.models.mimo_model import MIMOModel
 from keras_mixvit.recipes.checkpoint import Checkpoints, restore
@@ -33,6 +35,7 @@ def fit(
     verbose: str | int = "auto",
     tensorboard: bool = False,
     tell=print,
+    parallel: Parallel | None = None,
 ) -> tuple[MIMOModel, Recorder]:
     """Trains a network, from the last checkpoint in its folder if there is one.
 
@@ -47,6 +50,8 @@ def fit(
         tensorboard: Boolean, whether to write logs for TensorBoard. Defaults
             to `False`.
         tell: Function that is given sentences. Defaults to `print`.
+        parallel: `Parallel`, whose process 0 writes and prints, or `None` for
+            one process. Defaults to `None`.
 
     Returns:
         The trained model, and the `Recorder` that wrote its history.
@@ -61,23 +66,27 @@ def fit(
     )
     # A checkpoint has values for its variables, and a file keeps them.
     model.optimizer.build(model.trainable_variables)
+    is_main = parallel is None or parallel.is_main
     checkpoints = Checkpoints(folder / CHECKPOINTS)
     start, remarks = checkpoints.latest()
     for remark in remarks:
         tell(remark)
+    _require_same(start, parallel)
     if start is not None:
         restore(model, start.arrays)
         tell(f"{model.name} goes on after epoch {start.epochs}.")
-    recorder = Recorder(folder, checkpoints, start)
+    recorder = Recorder(folder, checkpoints, start, parallel)
     recorder.begin(model)
     finished = start.epochs if start else 0
     bar = None
     if verbose == "auto":
         verbose = 2
-        if is_terminal():
+        if not is_main:
+            verbose = 0
+        elif is_terminal():
             verbose, bar = 0, ProgressBar(model.name, recipe.total_epochs, finished)
     callbacks = [EpochSeeds(recipe.seed), recorder]
-    if tensorboard:
+    if tensorboard and is_main:
         logs = keras.callbacks.TensorBoard(str(folder / "tensorboard"))
         callbacks.append(logs)
     if bar is not None:
@@ -94,3 +103,16 @@ def fit(
         if bar is not None:
             bar.stop()
     return model, recorder
+
+
+def _require_same(start, parallel):
+    """Requires all processes to go on from one checkpoint."""
+    if parallel is None or parallel.process_count == 1:
+        return
+    found = parallel.numbers(start.epochs if start else 0)
+    require(
+        len(set(found)) == 1,
+        "`run` must be a folder that every process sees: the processes found "
+        "checkpoints of different epochs.",
+        epochs=found,
+    )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import keras
 
+from keras_mixvit.distribution import Parallel
 from keras_mixvit.recipes.atomic_files import replacing, save_model
 from keras_mixvit.recipes.checkpoint import Checkpoint, Checkpoints, arrays_of
 
@@ -20,13 +21,20 @@ class Recorder(keras.callbacks.Callback):
         checkpoints: `Checkpoints`.
         start: `Checkpoint` from which the training goes on, or `None`.
             Defaults to `None`.
+        parallel: `Parallel`, whose process 0 writes while the others keep
+            count, or `None` for one process. Defaults to `None`.
     """
 
     def __init__(
-        self, folder: Path, checkpoints: Checkpoints, start: Checkpoint | None = None
+        self,
+        folder: Path,
+        checkpoints: Checkpoints,
+        start: Checkpoint | None = None,
+        parallel: Parallel | None = None,
     ):
         super().__init__()
         self.folder, self.checkpoints = folder, checkpoints
+        self.parallel = parallel or Parallel(num_replicas=1)
         progress = start.progress if start else {}
         self.history = list(progress.get("history", ()))
         self.best = progress.get("best")
@@ -38,21 +46,31 @@ class Recorder(keras.callbacks.Callback):
         Args:
             model: The model to be trained.
         """
-        self._write_history()
-        save_model(model, self.folder / "model.keras")
+        if self.parallel.is_main:
+            with self.parallel.alone():
+                self._write_history()
+                save_model(model, self.folder / "model.keras")
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         figures = {name: float(value) for name, value in logs.items()}
         self.history.append({"epoch": epoch, **figures})
-        self._write_history()
         accuracy = figures["val_accuracy"]
-        if self.best is None or accuracy > self.best["val_accuracy"]:
+        is_best = self.best is None or accuracy > self.best["val_accuracy"]
+        if is_best:
             self.best = {"epoch": epoch, "val_accuracy": accuracy}
-            save_model(self.model, self.folder / "best.keras")
-        save_model(self.model, self.folder / "model.keras")
         now = time.perf_counter()
         self.seconds, self.started = self.seconds + now - self.started, now
+        if self.parallel.is_main:
+            # Variables that are made on the way belong to this process.
+            with self.parallel.alone():
+                self._write(epoch, is_best)
+
+    def _write(self, epoch, is_best):
+        self._write_history()
+        if is_best:
+            save_model(self.model, self.folder / "best.keras")
+        save_model(self.model, self.folder / "model.keras")
         progress = {
             "history": self.history,
             "best": self.best,

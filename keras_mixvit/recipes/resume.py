@@ -2,19 +2,31 @@ import json
 from pathlib import Path
 
 from keras_mixvit._checks import require
+from keras_mixvit.recipes.devices import devices_in_use
 from keras_mixvit.recipes.run_settings import RunSettings
 from keras_mixvit.recipes.train import RESULT, facts, finish, load_sets
 
 
-def resume(run: str, verbose: int | str = "auto", tell=print) -> tuple[Path, list]:
+def resume(
+    run: str,
+    verbose: int | str = "auto",
+    devices: int | None = None,
+    timeout: float = 600.0,
+    tell=print,
+) -> tuple[Path, list]:
     """Goes on with a run that was ended, from its last whole checkpoint.
 
     Trainings that are finished are not repeated. On the backend and the
-    versions of before, the rest goes as it would have gone.
+    versions of before, the rest goes as it would have gone, on any number of
+    devices: batches are the same, and only TensorFlow and PyTorch draw other
+    dropout on another number.
 
     Args:
         run: Path of the folder of the run.
         verbose: What `train` takes. Defaults to `"auto"`.
+        devices: What `train` takes, whatever the run began with. Defaults to
+            `None`.
+        timeout: What `train` takes. Defaults to `600.0`.
         tell: Function that is given what there is to say, in sentences.
             Defaults to `print`.
 
@@ -22,8 +34,10 @@ def resume(run: str, verbose: int | str = "auto", tell=print) -> tuple[Path, lis
         What `train` returns.
 
     Raises:
-        ValueError: If there is no such run, or its images are others now.
-        OSError: If a file cannot be written; what was saved before is kept.
+        ValueError: If there is no such run, its images are others now, or
+            the devices do not divide its batches.
+        OSError: If a file cannot be written, or another process does not
+            answer; what was saved before is kept.
 
     Example:
 
@@ -38,8 +52,13 @@ def resume(run: str, verbose: int | str = "auto", tell=print) -> tuple[Path, lis
     if (folder / RESULT).is_file():
         tell("There is nothing to resume: the run is finished.")
         return folder, json.loads((folder / RESULT).read_text())["rows"]
+    with devices_in_use(devices, timeout) as parallel:
+        return folder, _resume(folder, settings, verbose, tell, parallel)
+
+
+def _resume(folder, settings, verbose, tell, parallel):
     sets = load_sets(settings)
-    before, now = settings.facts, facts(sets)
+    before, now = settings.facts, facts(sets, parallel)
     require(
         before["data"]["fingerprint"] == now["data"]["fingerprint"],
         "`run` must be resumed with the images with which it began; labels, shapes or "
@@ -58,4 +77,11 @@ def resume(run: str, verbose: int | str = "auto", tell=print) -> tuple[Path, lis
     ]
     if changed:
         tell(f"Versions differ from those of before: {', '.join(changed)}.")
-    return folder, finish(folder, settings, sets, verbose, tell)
+    # Runs of before this was written down were on one device.
+    replicas = before.get("replicas", 1)
+    if replicas != parallel.num_replicas:
+        tell(
+            f"The run began on {replicas} device(s) and goes on on "
+            f"{parallel.num_replicas}: its batches stay the same."
+        )
+    return finish(folder, settings, sets, verbose, tell, parallel)

@@ -8,11 +8,13 @@ import keras
 from keras_mixvit._checks import require
 from keras_mixvit.data import ImageSet, load
 from keras_mixvit.data.load import splits
+from keras_mixvit.distribution import Parallel
 from keras_mixvit.evaluation import evaluate
 from keras_mixvit.models import Ensemble, load_model
 from keras_mixvit.recipes.atomic_files import save_model, write_json
 from keras_mixvit.recipes.checkpoint import Checkpoints
 from keras_mixvit.recipes.data_sets import dataset_for
+from keras_mixvit.recipes.devices import devices_in_use
 from keras_mixvit.recipes.fit import CHECKPOINTS, fit, has_tensorboard
 from keras_mixvit.recipes.methods import model_for
 from keras_mixvit.recipes.recipe import Recipe
@@ -33,6 +35,8 @@ def train(
     verbose: int | str = "auto",
     data_dir: str | None = None,
     tensorboard: bool = False,
+    devices: int | None = None,
+    timeout: float = 600.0,
     tell=print,
 ) -> tuple[Path, list]:
     """Trains a method, and the single network for comparison, and reports.
@@ -59,6 +63,10 @@ def train(
             to `None`.
         tensorboard: Boolean, whether to write logs for TensorBoard, where it
             is installed. Defaults to `False`.
+        devices: Integer, how many devices share each batch, as
+            `data_parallel` takes it, or `None` for one, or for all of the
+            processes that were started together. Defaults to `None`.
+        timeout: Seconds to wait for another process. Defaults to `600.0`.
         tell: Function that is given what there is to say, in sentences.
             Defaults to `print`.
 
@@ -68,9 +76,10 @@ def train(
         They are those of the model after the last epoch, on the test images.
 
     Raises:
-        ValueError: If recipe, data and models do not fit together, or the
-            folder cannot be written.
-        OSError: If a file cannot be written; what was saved before is kept.
+        ValueError: If recipe, data, models and devices do not fit together,
+            or the folder cannot be written.
+        OSError: If a file cannot be written, or another process does not
+            answer; what was saved before is kept.
 
     Example:
 
@@ -85,20 +94,32 @@ def train(
     """
     recipe, data_dir = _with_whole_paths(recipe, data_dir)
     settings = RunSettings(recipe, data_dir, single, tensorboard)
-    sets = load_sets(settings)
+    with devices_in_use(devices, timeout) as parallel:
+        return _train(settings, output, verbose, tell, parallel)
+
+
+def _train(settings, output, verbose, tell, parallel):
+    recipe, sets = settings.recipe, load_sets(settings)
     # What does not fit is refused before anything is written; members of an
     # ensemble differ in their seeds alone.
     for each in {each.method: each for each in settings.trainings().values()}.values():
-        dataset_for(each, model_for(each, sets["train"]), sets["train"])
-    if tensorboard and not has_tensorboard():
+        model = model_for(each, sets["train"])
+        parallel.own_batches(dataset_for(each, model, sets["train"]))
+    if settings.tensorboard and not has_tensorboard():
         tell(
             "No logs for TensorBoard: Keras writes them with the packages tensorflow "
             "and tensorboard (pip install tensorflow tensorboard)."
         )
         settings = dataclasses.replace(settings, tensorboard=False)
-    folder = new_run_folder(output, _name_of(recipe))
-    dataclasses.replace(settings, facts=facts(sets)).write(folder)
-    return folder, finish(folder, settings, sets, verbose, tell)
+    found = dataclasses.replace(settings, facts=facts(sets, parallel))
+
+    def begin():
+        folder = new_run_folder(output, _name_of(recipe))
+        found.write(folder)
+        return str(folder)
+
+    folder = Path(parallel.on_main(begin))
+    return folder, finish(folder, settings, sets, verbose, tell, parallel)
 
 
 def load_sets(settings: RunSettings) -> dict[str, ImageSet]:
@@ -120,12 +141,13 @@ def load_sets(settings: RunSettings) -> dict[str, ImageSet]:
     return sets
 
 
-def facts(sets: dict[str, ImageSet]) -> dict:
-    """Versions, backend, device and data, which a resumed run looks at."""
+def facts(sets: dict[str, ImageSet], parallel: Parallel) -> dict:
+    """Versions, backend, devices and data, which a resumed run looks at."""
     return {
         "versions": versions(),
         "backend": keras.config.backend(),
         "device": device(),
+        "replicas": parallel.num_replicas,
         "data": {
             "fingerprint": fingerprint(sets),
             "shapes": {split: list(x.images.shape) for split, x in sets.items()},
@@ -133,7 +155,9 @@ def facts(sets: dict[str, ImageSet]) -> dict:
     }
 
 
-def finish(folder, settings: RunSettings, sets, verbose, tell) -> list[dict]:
+def finish(
+    folder, settings: RunSettings, sets, verbose, tell, parallel: Parallel
+) -> list[dict]:
     """Trains what is not trained yet, and reports.
 
     Args:
@@ -142,6 +166,7 @@ def finish(folder, settings: RunSettings, sets, verbose, tell) -> list[dict]:
         sets: What `load_sets` gave.
         verbose: What `train` takes.
         tell: What `train` takes.
+        parallel: `Parallel`, whose process 0 writes the files.
 
     Returns:
         The rows of the table.
@@ -150,7 +175,7 @@ def finish(folder, settings: RunSettings, sets, verbose, tell) -> list[dict]:
     # papers do, and the other way round.
     selected_on = "val" if "val" in sets else "test"
     test = sets.get("test", sets[selected_on])
-    recipe, reports = settings.recipe, {}
+    reports = {}
     trainings = settings.trainings()
     if selected_on == "test":
         tell(
@@ -159,8 +184,9 @@ def finish(folder, settings: RunSettings, sets, verbose, tell) -> list[dict]:
         )
     for name, each in trainings.items():
         place = folder / name
-        place.mkdir(exist_ok=True)
-        if not (place / REPORT).is_file():
+        if parallel.is_main:
+            place.mkdir(exist_ok=True)
+        if not parallel.on_main((place / REPORT).is_file):
             model, recorder = fit(
                 each,
                 sets["train"],
@@ -169,6 +195,7 @@ def finish(folder, settings: RunSettings, sets, verbose, tell) -> list[dict]:
                 verbose,
                 settings.tensorboard,
                 tell,
+                parallel,
             )
             content = {
                 "rows": report(model, test, recorder.seconds),
@@ -176,11 +203,24 @@ def finish(folder, settings: RunSettings, sets, verbose, tell) -> list[dict]:
                 "seconds": recorder.seconds,
                 "seed": each.seed,
             }
-            write_json(place / REPORT, content)
+            if parallel.is_main:
+                write_json(place / REPORT, content)
             del model
-        # A checkpoint is of no use any more.
-        Checkpoints(place / CHECKPOINTS).remove()
-        reports[name] = json.loads((place / REPORT).read_text())
+        if parallel.is_main:
+            # A checkpoint is of no use any more.
+            Checkpoints(place / CHECKPOINTS).remove()
+            reports[name] = json.loads((place / REPORT).read_text())
+
+    def end():
+        with parallel.alone():
+            return _conclude(folder, settings, sets, test, reports, parallel)
+
+    return parallel.on_main(end)
+
+
+def _conclude(folder, settings, sets, test, reports, parallel):
+    """Writes what belongs to the whole run, and returns the rows."""
+    recipe, trainings = settings.recipe, settings.trainings()
     rows = [row for found in reports.values() for row in found["rows"]]
     if recipe.num_members > 1:
         members = [name for name in trainings if name.startswith("member-")]
@@ -193,7 +233,7 @@ def finish(folder, settings: RunSettings, sets, verbose, tell) -> list[dict]:
     result = {
         "recipe": recipe.to_dict(),
         "scaled": recipe.is_scaled,
-        **facts(sets),
+        **facts(sets, parallel),
         "seed": recipe.seed,
         "seconds": round(sum(found["seconds"] for found in reports.values()), 1),
         "rows": rows,

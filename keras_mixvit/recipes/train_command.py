@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 
 from keras_mixvit.recipes.chosen_recipe import chosen_recipe
+from keras_mixvit.recipes.devices import is_one_of_several, is_quiet
 from keras_mixvit.recipes.published_text import (
     published_of,
     scale_of,
@@ -74,6 +75,7 @@ def add_train(commands) -> None:
     command.add_argument(
         "--tensorboard", action="store_true", help="write logs for TensorBoard"
     )
+    _add_devices(command)
 
 
 def add_resume(commands) -> None:
@@ -85,9 +87,35 @@ def add_resume(commands) -> None:
         "finished are not repeated.",
     )
     command.add_argument("run", help="folder of the run")
+    _add_devices(command)
 
 
-def run_train(output, single, tensorboard, **options) -> int:
+def _add_devices(command):
+    command.add_argument(
+        "--devices",
+        type=int,
+        metavar="N",
+        help="devices that share each batch; on PyTorch as many processes are started, "
+        "unless torchrun did so (default: one, or all that were started together)",
+    )
+    command.add_argument(
+        "--timeout",
+        type=float,
+        default=600.0,
+        metavar="SECONDS",
+        help="how long to wait for another process (default: 600)",
+    )
+
+
+def processes_to_start(devices: int | None) -> int:
+    """How many processes a number of devices asks for beside this one, or 0."""
+    is_torch = keras.config.backend() == "torch"
+    if not is_torch or is_one_of_several() or devices is None or devices < 2:
+        return 0
+    return devices
+
+
+def run_train(output, single, tensorboard, devices, timeout, **options) -> int:
     """Trains and prints the table."""
     console = _console()
     recipe, remarks = chosen_recipe(**options)
@@ -101,22 +129,24 @@ def run_train(output, single, tensorboard, **options) -> int:
         single,
         data_dir=options["data_dir"],
         tensorboard=tensorboard,
+        devices=devices,
+        timeout=timeout,
         tell=_telling(console),
     )
     return _print_table(console, recipe, folder, rows)
 
 
-def run_resume(run) -> int:
+def run_resume(run, devices, timeout) -> int:
     """Resumes and prints the table."""
     console = _console()
-    folder, rows = resume(run, tell=_telling(console))
+    folder, rows = resume(run, devices=devices, timeout=timeout, tell=_telling(console))
     return _print_table(console, RunSettings.read(folder).recipe, folder, rows)
 
 
 def _console():
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, quiet=is_quiet())
     console.print(f"Keras {keras.version()} on {keras.config.backend()}")
     if not has_matplotlib():
         console.print(

@@ -128,8 +128,8 @@ def test_another_backend_and_other_versions_are_told(runs, monkeypatch):
     ended(runs)
     facts = RESUME.facts
 
-    def changed(sets):
-        found = facts(sets)
+    def changed(sets, parallel):
+        found = facts(sets, parallel)
         versions = {**found["versions"], "keras": "99.0"}
         return {**found, "backend": "other", "versions": versions}
 

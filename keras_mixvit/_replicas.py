@@ -1,0 +1,74 @@
+"""What the replicas of one training step know of each other.
+
+On JAX there is one program over global arrays, so that nothing here has an
+effect. On TensorFlow a replica is a copy of the model within a strategy, on
+PyTorch a process of the group that `data_parallel` joined.
+"""
+
+import functools
+from types import SimpleNamespace
+
+import keras
+
+# The group of PyTorch processes that train one model, if there is one.
+PROCESSES = SimpleNamespace(index=0, count=1)
+# Far apart, so that the seeds of two replicas do not meet.
+SEED_STRIDE = 1_000_003
+
+
+def seed_shift():
+    """What a replica adds to its seeds: a number, a scalar tensor, or 0."""
+    if keras.config.backend() == "torch":
+        return PROCESSES.index * SEED_STRIDE
+    if keras.config.backend() == "tensorflow":
+        context = _replica_context()
+        if context is not None:
+            return context.replica_id_in_sync_group * SEED_STRIDE
+    return 0
+
+
+def are_several() -> bool:
+    """Whether batch statistics of this replica are those of a part only."""
+    if keras.config.backend() == "torch":
+        return PROCESSES.count > 1
+    return keras.config.backend() == "tensorflow" and _replica_context() is not None
+
+
+def sum_over_replicas(x):
+    """The sum of a tensor over all replicas, which gradients pass through."""
+    if keras.config.backend() == "torch":
+        return _summing().apply(x)
+    import tensorflow as tf
+
+    return _replica_context().all_reduce(tf.distribute.ReduceOp.SUM, x)
+
+
+def _replica_context():
+    """TensorFlow's context of one of several replicas, or `None`."""
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    several = context is not None and context.num_replicas_in_sync > 1
+    return context if several else None
+
+
+@functools.cache
+def _summing():
+    import torch
+
+    class Sum(torch.autograd.Function):
+        """All-reduce; the gradient of a sum is the sum of the gradients."""
+
+        @staticmethod
+        def forward(ctx, x):
+            total = x.detach().clone()
+            torch.distributed.all_reduce(total)
+            return total
+
+        @staticmethod
+        def backward(ctx, gradient):
+            total = gradient.clone()
+            torch.distributed.all_reduce(total)
+            return total
+
+    return Sum

@@ -1,0 +1,17 @@
+"""One model on many devices, on each backend by the engine that it has."""
+
+from keras_mixvit.distribution.data_parallel import data_parallel
+from keras_mixvit.distribution.launch import launch
+from keras_mixvit.distribution.layouts import transformer_layouts
+from keras_mixvit.distribution.model_parallel import model_parallel
+from keras_mixvit.distribution.parallel import Parallel
+from keras_mixvit.distribution.parallel_of import parallel_of
+
+__all__ = [
+    "Parallel",
+    "data_parallel",
+    "launch",
+    "model_parallel",
+    "parallel_of",
+    "transformer_layouts",
+]

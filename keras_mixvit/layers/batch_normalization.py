@@ -1,0 +1,104 @@
+import keras
+from keras import ops
+
+from keras_mixvit._checks import require
+from keras_mixvit._replicas import are_several, sum_over_replicas
+
+
+class SynchronizedBatchNormalization(keras.layers.BatchNormalization):
+    """Batch norm by the statistics of the whole batch, on every backend.
+
+    Where a batch is spread over replicas, mean and variance are those of all
+    of it, so that a model trains alike on any number of devices. On JAX every
+    batch norm is so. Keras's own `synchronized=True` raises on all backends
+    but TensorFlow. Files do not tell the two apart: this layer is saved as
+    Keras's, and loads wherever that does.
+
+    Args:
+        **kwargs: Arguments of `keras.layers.BatchNormalization`, but for
+            `synchronized` and `renorm`.
+
+    Call arguments:
+        inputs: The values to normalize.
+        training: Boolean, whether to use the statistics of the batch.
+        mask: Boolean tensor, or `None`; with one, as Keras's layer.
+
+    Input shape:
+        Any with a known size of the normalized axis.
+
+    Output shape:
+        As the input.
+
+    Raises:
+        ValueError: If `synchronized` or `renorm` is given.
+
+    Example:
+
+    ```python
+    norm = SynchronizedBatchNormalization(momentum=0.9)
+    assert norm(np.ones((4, 8)), training=True).shape == (4, 8)
+    ```
+
+    References:
+        MixMo, Section 4.1 (its networks); Ioffe and Szegedy, 2015.
+    """
+
+    def __init__(self, **kwargs):
+        for argument in ("synchronized", "renorm"):
+            require(
+                not kwargs.get(argument),
+                f"`{argument}` must be left out: this layer synchronises by itself "
+                "and does not renormalise.",
+                **{argument: kwargs.get(argument)},
+            )
+        super().__init__(**kwargs)
+
+    @property
+    def __class__(self):
+        # By it Keras names what it writes into files.
+        return keras.layers.BatchNormalization
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        # By this mark `fit` on several replicas knows it from Keras's.
+        self.moving_mean.is_of_all_replicas = True
+
+    def call(self, inputs, training=None, mask=None):
+        if not (training and self.trainable and mask is None and are_several()):
+            return super().call(inputs, training=training, mask=mask)
+        dtype = keras.backend.result_type(inputs.dtype, "float32")
+        inputs = ops.cast(inputs, dtype)
+        mean, variance = self._whole_moments(inputs)
+        for moving, value in (
+            (self.moving_mean, mean),
+            (self.moving_variance, variance),
+        ):
+            moving.assign(moving * self.momentum + value * (1 - self.momentum))
+        outputs = ops.batch_normalization(
+            inputs,
+            mean,
+            variance,
+            axis=self.axis,
+            offset=ops.cast(self.beta, dtype) if self.center else None,
+            scale=ops.cast(self.gamma, dtype) if self.scale else None,
+            epsilon=self.epsilon,
+        )
+        return ops.cast(outputs, self.compute_dtype)
+
+    def _whole_moments(self, inputs):
+        """Mean and variance over the replicas, by one exchange."""
+        axes = [axis % len(inputs.shape) for axis in range(len(inputs.shape))]
+        axes.remove(self.axis % len(inputs.shape))
+        features = inputs.shape[self.axis]
+        count = ops.cast(ops.size(inputs), inputs.dtype) / features
+        found = ops.concatenate(
+            [
+                ops.sum(inputs, axes),
+                ops.sum(ops.square(inputs), axes),
+                ops.reshape(count, (1,)),
+            ]
+        )
+        found = sum_over_replicas(found)
+        mean = found[:features] / found[-1]
+        mean_square = found[features:-1] / found[-1]
+        return mean, ops.maximum(mean_square - ops.square(mean), 0.0)
