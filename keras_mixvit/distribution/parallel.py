@@ -16,10 +16,13 @@ class Part:
         arguments: Dict of arguments of `keras.Model.evaluate`.
         is_whole: Boolean, whether every device sees all of it. Defaults to
             `False`.
+        copies: Integer, how often each row stands in them, one after the
+            other. Defaults to `1`.
     """
 
     arguments: dict
     is_whole: bool = False
+    copies: int = 1
 
 
 class Parallel:

@@ -1,14 +1,24 @@
 import json
 import os
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_mixvit._checks import require
+from keras_mixvit.data.image_batches import ImageBatches
+from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.distribution.checks import (
     require_own_layers,
     require_unmixed_features,
 )
-from keras_mixvit.distribution.parallel import Parallel, rows_of
+from keras_mixvit.distribution.parallel import (
+    Parallel,
+    Part,
+    cut,
+    rows_of,
+    size_of_batches,
+)
 
 
 class TensorFlowParallel(Parallel):
@@ -59,6 +69,23 @@ class TensorFlowParallel(Parallel):
         # A replica sees no partners in the parts of others.
         return pairs if pairs.part is not None else pairs.shard(0, 1)
 
+    def parts(self, model, x, y, sample_weight, batch_size):
+        rows = rows_of(x)
+        if rows is None or isinstance(x, MixedPairDataset):
+            return super().parts(model, x, y, sample_weight, batch_size)
+        size = fitting_size(rows, size_of_batches(x, batch_size), self.num_replicas)
+        if size is not None:
+            return [Part(cut(x, y, sample_weight, size, 0, rows))]
+        copies = self.num_replicas
+        x, y, sample_weight = (repeated(v, copies) for v in (x, y, sample_weight))
+        size = size_of_batches(x, batch_size) * copies
+        return [Part(cut(x, y, sample_weight, size, 0, rows * copies), copies=copies)]
+
+    def parts_to_predict(self, model, x, batch_size, steps):
+        if steps is not None:
+            return super().parts_to_predict(model, x, batch_size, steps)
+        return self.parts(model, x, None, None, batch_size)
+
     def require_data(self, x):
         rows = rows_of(x)
         require(
@@ -67,6 +94,44 @@ class TensorFlowParallel(Parallel):
             "number of devices.",
             samples=rows,
         )
+
+
+def fitting_size(rows: int, wanted: int, replicas: int) -> int | None:
+    """A size of batches none of which leaves a replica without a sample.
+
+    Keras takes the mean of the replicas' shares of the first batch, which must
+    be equal. A last batch of another size is cut into shares of equal length,
+    rounded up, so that nothing may be left for the last replica; TensorFlow's
+    convolutions fail on nothing.
+
+    Args:
+        rows: Integer, how many samples there are.
+        wanted: Integer, the size that is asked for.
+        replicas: Integer.
+
+    Returns:
+        An integer near the wanted one, or `None` if there is none.
+    """
+    wanted += -wanted % replicas
+    smaller = range(wanted, 0, -replicas)
+    larger = range(wanted + replicas, 4 * wanted, replicas)
+    for size in [*smaller, *larger]:
+        rest = rows % size
+        shares = (replicas - 1) * -(-rest // replicas)
+        if size <= rows and (rest == 0 or rest > shares):
+            return size
+    return None
+
+
+def repeated(values, count: int):
+    """Every row so many times, which leaves all means as they are."""
+    if values is None:
+        return None
+    if isinstance(values, ImageBatches):
+        labels = np.repeat(values.labels, count, axis=0)
+        images = np.repeat(values.images[:], count, axis=0)
+        return ImageBatches(images, labels, values.batch_size)
+    return keras.tree.map_structure(lambda v: np.repeat(v, count, axis=0), values)
 
 
 def chosen_strategy(devices):

@@ -102,7 +102,8 @@ class DistributedModel(keras.Model):
         found = []
         for part in parallel.parts_to_predict(self, x, batch_size, steps):
             with parallel.evaluating(part):
-                found.append(super().predict(**part.arguments, **options))
+                logits = super().predict(**part.arguments, **options)
+            found.append(logits[:: part.copies])
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     def reset_metrics(self):

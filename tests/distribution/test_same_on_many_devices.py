@@ -1,0 +1,126 @@
+"""Any number of devices makes the steps that one device makes."""
+
+import functools
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from tests.distribution.make_one_device import STORED
+from tests.distribution.processes import results
+from tests.models.test_golden_trajectory import GOLDEN
+
+BACKEND = keras.config.backend()
+EXPECTED = json.loads(STORED.read_text())
+GOLDEN_OF = {
+    "convit": "convit-embedding",
+    "cait": "cait-encoding",
+    "cut_mixmo": "cut-mixmo",
+}
+
+
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+# Context, number of processes, scenarios, environment of JAX.
+SETUPS = {
+    "jax": [
+        ("data:4", 1, ("convit", "cut_mixmo", "dropped")),
+        ("model:4:2", 1, ("convit", "spread")),
+        ("data", 2, ("convit",)),
+        slow("data:1", 1, ("convit", "cut_mixmo", "dropped")),
+        slow("data:8", 1, ("convit", "cait", "cut_mixmo")),
+        slow("model:4:2", 1, ("cait", "cut_mixmo")),
+        slow("model:4:4", 1, ("convit",)),
+        slow("data", 2, ("cait", "cut_mixmo")),
+        slow("data:4", 1, ("averaged", "accumulated")),
+    ],
+    "tensorflow": [
+        ("data:2", 1, ("convit", "dropped")),
+        ("data:2", 1, ("cut_mixmo",)),
+        slow("data:2", 1, ("cait", "averaged")),
+        slow("data:4", 1, ("convit",)),
+    ],
+    "torch": [
+        ("data", 2, ("convit", "cait", "cut_mixmo", "dropped")),
+        slow("data", 2, ("averaged", "accumulated")),
+        slow("data", 4, ("convit", "cut_mixmo")),
+    ],
+}[BACKEND]
+cached = functools.cache(results)
+
+
+def found_on(context, count, names):
+    devices = 2 if count > 1 else int(context.split(":")[1])
+    return cached(context, *names, count=count, JAX_NUM_CPU_DEVICES=str(devices))
+
+
+def require_same(found, name):
+    """History, scores and logits of one device, to 1e-5."""
+    expected = EXPECTED[name]
+    for key in ("history", "scores"):
+        assert set(found[key]) == set(expected[key])
+        for metric, value in expected[key].items():
+            np.testing.assert_allclose(
+                found[key][metric], value, rtol=1e-5, err_msg=metric
+            )
+    np.testing.assert_allclose(found["logits"], expected["logits"], atol=2e-5)
+    if name in GOLDEN_OF:
+        losses = found["history"]["loss"]
+        np.testing.assert_allclose(losses, GOLDEN[GOLDEN_OF[name]], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("context", "count", "names"), SETUPS)
+def test_training_and_judgement_are_those_of_one_device(context, count, names):
+    found = found_on(context, count, names)
+    assert len(found) == count
+    for process in found:
+        for name in set(names) & set(EXPECTED):
+            require_same(process[name], name)
+        if "dropped" in names:
+            assert np.all(np.isfinite(process["dropped"]["losses"]))
+
+
+def test_replicas_drop_different_samples():
+    context, count, names = next(
+        setup for setup in SETUPS if isinstance(setup, tuple) and "dropped" in setup[2]
+    )
+    draws = [d for p in found_on(context, count, names) for d in p["dropped"]["draws"]]
+    if BACKEND == "jax":
+        # Replicas are parts of one array there, drawn as a whole.
+        assert len(draws) == 1
+        assert sorted(set(draws[0])) == [0.0, 2.0]
+        return
+    assert len(draws) == 2
+    assert draws[0] != draws[1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BACKEND != "jax", reason="replicas draw apart elsewhere")
+def test_dropout_on_jax_does_not_depend_on_the_devices():
+    names = ("convit", "cut_mixmo", "dropped")
+    one, four = (found_on(f"data:{n}", 1, names)[0]["dropped"] for n in (1, 4))
+    np.testing.assert_allclose(one["losses"], four["losses"], rtol=1e-5)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="weights are spread on JAX only")
+def test_model_parallelism_cuts_kernels():
+    (found,) = found_on("model:4:2", 1, ("convit", "spread"))
+    sizes = np.array(list(found["spread"].values()))
+    cut = sizes[:, 1] * 2 == sizes[:, 0]
+    assert np.all(cut | (sizes[:, 0] == sizes[:, 1]))
+    assert sizes[cut, 0].sum() / sizes[:, 0].sum() >= 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["half_precision", "scaled_loss"])
+def test_mixed_precision_trains(name):
+    if BACKEND == "jax" and name == "scaled_loss":
+        pytest.skip("float16 is TensorFlow's and PyTorch's here")
+    count = 2 if BACKEND == "torch" else 1
+    found = results("data:2", name, count=count, JAX_NUM_CPU_DEVICES="2")
+    for process in found:
+        losses = process[name]["loss"]
+        np.testing.assert_allclose(losses, GOLDEN["convit-embedding"], rtol=5e-3)
