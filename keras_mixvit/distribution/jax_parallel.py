@@ -1,7 +1,6 @@
 import contextlib
 import json
 import os
-import socket
 
 import jax
 import keras
@@ -17,6 +16,7 @@ from keras_mixvit.distribution.parallel import (
     rows_of,
     size_of_batches,
 )
+from keras_mixvit.distribution.rendezvous import meet
 
 
 class JaxParallel(Parallel):
@@ -195,22 +195,14 @@ def join_processes(timeout: float) -> None:
         f"`{prefix}PROCESS_ID` must be in 0 to {count - 1}.",
         process_id=index,
     )
-    if index == 0:
-        _require_free(address)
-    try:
-        jax.distributed.initialize(
-            address,
-            count,
-            index,
-            initialization_timeout=int(timeout),
-            heartbeat_timeout_seconds=int(timeout),
-        )
-    except RuntimeError as error:
-        raise ConnectionError(
-            f"Not all of the {count} processes came together at {address} within "
-            f"{timeout:g} seconds: look for one that did not start, or was told "
-            "another number of processes."
-        ) from error
+    meet(address, count, index, timeout)
+    jax.distributed.initialize(
+        address,
+        count,
+        index,
+        initialization_timeout=int(timeout),
+        heartbeat_timeout_seconds=int(timeout),
+    )
     # Weights that are drawn must be the same everywhere.
     seed = int(np.random.default_rng().integers(2**31))
     keras.utils.set_random_seed(_agreed_seed(seed))
@@ -220,17 +212,3 @@ def _agreed_seed(seed):
     from jax.experimental.multihost_utils import broadcast_one_to_all
 
     return int(broadcast_one_to_all(np.int32(seed)))
-
-
-def _require_free(address):
-    """Requires that nobody else uses the port of the coordinator."""
-    port = int(address.rpartition(":")[2])
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("", port))
-        except OSError as error:
-            raise ConnectionError(
-                f"Port {port} is already in use: give the processes another address "
-                "in KERAS_DISTRIBUTION_JOB_ADDRESSES."
-            ) from error

@@ -1,0 +1,113 @@
+"""Where processes meet before JAX connects them.
+
+JAX ends a process without an error that can be caught where another one does
+not come. Here it is told which one is missing, or was told another number.
+"""
+
+import contextlib
+import json
+import socket
+import time
+
+# A message is a line of a few words.
+MESSAGE_BYTES = 1024
+
+
+def meet(address: str, count: int, index: int, timeout: float) -> None:
+    """Waits until all processes are there.
+
+    Args:
+        address: String `"host:port"` of process 0.
+        count: Integer, how many processes there are.
+        index: Integer, which one this is.
+        timeout: Seconds to wait.
+
+    Raises:
+        ConnectionError: If a process does not come, was told another number
+            of processes, or the port is in use.
+    """
+    deadline = time.monotonic() + timeout
+    if index == 0:
+        _receive(address, count, timeout, deadline)
+    else:
+        _report(address, count, index, timeout, deadline)
+
+
+def _receive(address, count, timeout, deadline):
+    port = int(address.rpartition(":")[2])
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.socket())
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind(("", port))
+        except OSError as error:
+            raise ConnectionError(
+                f"Port {port} is already in use: give the processes another address "
+                "in KERAS_DISTRIBUTION_JOB_ADDRESSES."
+            ) from error
+        server.listen(count)
+        came = {}
+        while len(came) < count - 1:
+            server.settimeout(max(0.01, deadline - time.monotonic()))
+            try:
+                peer = stack.enter_context(server.accept()[0])
+            except TimeoutError:
+                missing = sorted(set(range(1, count)) - set(came))
+                sentence = _absent(count, address, timeout, missing)
+                _answer(came.values(), sentence)
+                raise ConnectionError(sentence) from None
+            said = _heard(peer, deadline)
+            if said is None:
+                continue
+            came[said["index"]] = peer
+            if said["count"] != count:
+                sentence = (
+                    f"Process {said['index']} was told that there are {said['count']} "
+                    f"processes, and process 0 that there are {count}."
+                )
+                _answer(came.values(), sentence)
+                raise ConnectionError(sentence)
+        _answer(came.values(), "")
+
+
+def _report(address, count, index, timeout, deadline):
+    host, _, port = address.rpartition(":")
+    while time.monotonic() < deadline:
+        try:
+            with socket.create_connection((host, int(port)), 1.0) as peer:
+                peer.sendall(json.dumps({"index": index, "count": count}).encode())
+                peer.settimeout(max(0.01, deadline - time.monotonic()) + 1.0)
+                answer = json.loads(peer.recv(MESSAGE_BYTES))
+                break
+        except (OSError, ValueError):
+            # Process 0 is not there yet.
+            time.sleep(0.1)
+    else:
+        raise ConnectionError(_absent(count, address, timeout, [0]))
+    if answer["problem"]:
+        raise ConnectionError(answer["problem"])
+
+
+def _heard(peer, deadline):
+    """What a process says, or `None` where somebody else calls."""
+    peer.settimeout(max(0.01, min(5.0, deadline - time.monotonic())))
+    try:
+        said = json.loads(peer.recv(MESSAGE_BYTES))
+        return {"index": int(said["index"]), "count": int(said["count"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _answer(peers, problem):
+    for peer in peers:
+        with contextlib.suppress(OSError):
+            peer.sendall(json.dumps({"problem": problem}).encode())
+
+
+def _absent(count, address, timeout, missing):
+    listed = ", ".join(map(str, missing))
+    return (
+        f"Not all of the {count} processes came together at {address} within "
+        f"{timeout:g} seconds; missing: {listed}. Look for one that did not start, or "
+        "was told another number of processes."
+    )

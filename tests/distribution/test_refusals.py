@@ -1,0 +1,310 @@
+"""What devices cannot do is said in one sentence, before anything is lost."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from keras_mixvit import MixViT, mixed_pair_dataset
+from keras_mixvit.data import ManifoldMixing
+from keras_mixvit.distribution import Parallel, data_parallel, model_parallel
+from keras_mixvit.distribution.checks import (
+    require_own_layers,
+    require_unmixed_features,
+)
+from keras_mixvit.masks import ConstantMasks
+from tests.distribution.processes import ended, results, start
+from tests.helpers import LOSS, images, tiny_convit
+
+BACKEND = keras.config.backend()
+on = {
+    name: pytest.mark.skipif(name != BACKEND, reason=f"is about {name}")
+    for name in ("jax", "tensorflow", "torch")
+}
+
+
+def pairs_of(count, batch_size, **options):
+    return mixed_pair_dataset(
+        images(count),
+        np.arange(count) % 5,
+        ConstantMasks(4, 2),
+        epochs=1,
+        batch_size=batch_size,
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "options", "received"),
+    [
+        (16, 6, {}, "batch_size=6, last_batch=6"),
+        (18, 8, {"drop_remainder": False}, "batch_size=8, last_batch=2"),
+    ],
+)
+def test_a_batch_that_devices_do_not_divide_is_refused(count, size, options, received):
+    message = (
+        "`batch_size` must be divided by 4, the number of devices, and so must the "
+        "last batch, which `drop_remainder=True` leaves out. Received: "
+    )
+    with pytest.raises(ValueError, match=re.escape(message + received)):
+        Parallel(4).own_batches(pairs_of(count, size, **options))
+
+
+@pytest.mark.parametrize("devices", [0, -1, True])
+def test_a_number_of_devices_must_be_positive(devices):
+    message = "`devices` must be an integer of at least 1. Received: devices="
+    with pytest.raises(ValueError, match=re.escape(message)):
+        data_parallel(devices)
+
+
+def test_one_name_is_no_list_of_devices():
+    message = "`devices` must be a number, a list of names or None. Received: "
+    with pytest.raises(ValueError, match=re.escape(message + "devices='cpu:0'")):
+        data_parallel("cpu:0")
+
+
+def test_the_time_limit_must_be_positive():
+    with pytest.raises(ValueError, match="`timeout` must be positive"):
+        data_parallel(timeout=0)
+
+
+@on["jax"]
+def test_devices_that_jax_does_not_have_are_refused():
+    keras.ops.zeros(1)  # From now on the processor cannot be split.
+    message = "`devices` must be at most 1, the number that JAX has; a processor is "
+    with pytest.raises(ValueError, match=re.escape(message)):
+        data_parallel(2)
+    message = "`devices` must be among cpu:0. Received: devices=['gpu:7']"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        data_parallel(["gpu:7"])
+
+
+@on["jax"]
+def test_models_are_spread_over_a_divisor_of_the_devices():
+    message = "`model_devices` must divide the number of devices. Received: "
+    with pytest.raises(ValueError, match=re.escape(message + "model_devices=2")):
+        model_parallel(2, devices=["cpu:0"])
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="works on JAX")
+def test_model_parallelism_elsewhere_is_refused():
+    message = "`model_parallel` must run on JAX: on other backends Keras spreads no "
+    with pytest.raises(ValueError, match=re.escape(message)):
+        model_parallel(2)
+
+
+@on["tensorflow"]
+def test_devices_that_tensorflow_does_not_have_are_refused():
+    keras.ops.zeros(1)
+    message = "`devices` must be at most 1, the number that TensorFlow has; a "
+    with pytest.raises(ValueError, match=re.escape(message)):
+        data_parallel(2)
+    message = "`devices` must be among cpu:0. Received: devices=['gpu:7']"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        data_parallel(["gpu:7"])
+
+
+@on["tensorflow"]
+def test_several_workers_are_refused(monkeypatch):
+    cluster = '{"cluster": {"worker": ["a:1", "b:1"]}}'
+    monkeypatch.setenv("TF_CONFIG", cluster)
+    message = "`TF_CONFIG` must name no further workers: Keras's `fit` fails under "
+    with pytest.raises(ValueError, match=re.escape(message)):
+        data_parallel()
+
+
+@on["tensorflow"]
+def test_a_resolver_makes_a_strategy_for_tpus(monkeypatch):
+    import tensorflow as tf
+
+    class Resolver(tf.distribute.cluster_resolver.SimpleClusterResolver):
+        def __init__(self):
+            super().__init__(tf.train.ClusterSpec({}))
+
+    done = []
+    connect, initialize = (
+        lambda resolver: done.append("connected"),
+        lambda resolver: done.append("initialized"),
+    )
+    strategy = tf.distribute.get_strategy()
+    monkeypatch.setattr(tf.config, "experimental_connect_to_cluster", connect)
+    monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", initialize)
+    monkeypatch.setattr(tf.distribute, "TPUStrategy", lambda resolver: strategy)
+    assert data_parallel(Resolver()).strategy is strategy
+    assert done == ["connected", "initialized"]
+
+
+@on["tensorflow"]
+def test_what_keras_ignores_on_tensorflow_is_refused(monkeypatch):
+    model = MixViT(tiny_convit(), 5)
+    model.compile("sgd", LOSS)
+    monkeypatch.setattr(keras.distribution, "distribution", lambda: "a distribution")
+    message = (
+        "`keras.distribution` must not be set on TensorFlow, where Keras accepts and "
+        "ignores it: use `keras_mixvit.distribution.data_parallel`."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        model.fit(pairs_of(8, 8), verbose=0)
+
+
+@on["tensorflow"]
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps_per_execution": 2}, "`steps_per_execution` must be 1 under _Default"),
+        ({"jit_compile": True}, "`jit_compile` must be 'auto' or False under _Default"),
+    ],
+)
+def test_what_fails_under_a_strategy_is_refused(options, message):
+    import tensorflow as tf
+
+    from keras_mixvit.distribution.tensorflow_parallel import TensorFlowParallel
+
+    model = MixViT(tiny_convit(), 5)
+    model.compile("sgd", LOSS, **options)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        TensorFlowParallel(tf.distribute.get_strategy()).check(model)
+
+
+@on["tensorflow"]
+def test_accumulated_gradients_are_refused_under_a_strategy():
+    import tensorflow as tf
+
+    from keras_mixvit.distribution.tensorflow_parallel import TensorFlowParallel
+
+    model = MixViT(tiny_convit(), 5)
+    model.compile(keras.optimizers.SGD(gradient_accumulation_steps=2), LOSS)
+    message = "`gradient_accumulation_steps` must be None under _DefaultDistribution"
+    with pytest.raises(ValueError, match=message):
+        TensorFlowParallel(tf.distribute.get_strategy()).check(model)
+
+
+@on["torch"]
+def test_processes_must_be_as_many_as_devices():
+    message = (
+        "`devices` must be None or 1, the number of processes; start more by "
+        "`torchrun --nproc-per-node N` or `keras-mixvit train --devices N`. Received: "
+        "devices=2"
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        data_parallel(2)
+
+
+def test_generators_of_keras_are_refused():
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dropout(0.5)(inputs))
+    message = "`model` must draw by `keras_mixvit.layers.Dropout`, `StochasticDepth` or"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        require_own_layers(model)
+
+
+def test_batch_norm_of_keras_is_refused():
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.BatchNormalization()(inputs))
+    message = (
+        "`model` must normalise by "
+        "`keras_mixvit.layers.SynchronizedBatchNormalization`: Keras's batch norm"
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        require_own_layers(model)
+
+
+def test_features_mixed_over_a_batch_are_refused_where_replicas_see_parts():
+    x, y = images(8), np.arange(8) % 5
+    pairs = mixed_pair_dataset(
+        x,
+        y,
+        ConstantMasks(4, 1),
+        epochs=1,
+        batch_size=8,
+        num_classes=5,
+        manifold_mixing=ManifoldMixing(),
+    )
+    message = "`manifold_mixing` must be None where replicas see parts of a batch; on"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        require_unmixed_features(pairs)
+
+
+def test_a_failure_of_process_0_reaches_the_others():
+    class Second(Parallel):
+        def agree(self, value):
+            return [None, True]
+
+    with pytest.raises(ConnectionError, match="Process 0 of the training could not"):
+        Second(2, 1, 2).on_main(lambda: None)
+
+    def fail():
+        raise ValueError("as it was")
+
+    with pytest.raises(ValueError, match="as it was"):
+        Parallel(1).on_main(fail)
+
+
+@on["torch"]
+def test_another_model_in_another_process_is_refused():
+    arguments = ["tests.distribution.scenarios", "data", "shape_mismatch"]
+    found = ended(start(arguments, 2))
+    assert [status for status, _, _ in found] == [1, 1]
+    assert "`model` must be the same in every process." in found[1][2]
+
+
+@on["torch"]
+def test_a_port_in_use_and_a_missing_peer_are_told():
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        arguments = ["tests.distribution.scenarios", "data", "convit"]
+        ((status, _, errors),) = ended(
+            start(
+                arguments,
+                MASTER_ADDR="127.0.0.1",
+                MASTER_PORT=port,
+                RANK="0",
+                WORLD_SIZE="2",
+            )
+        )
+    assert status == 1
+    assert f"ConnectionError: Port {port} is already in use: set MASTER_PORT" in errors
+
+
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="has no processes")
+def test_a_peer_that_never_comes_is_told():
+    variables = {"TEST_TIMEOUT": "5"}
+    arguments = ["tests.distribution.scenarios", "data", "convit"]
+    first, second = start(arguments, 2, **variables)
+    second.kill()
+    (status, _, errors), _ = ended([first, second])
+    assert status != 0
+    assert "Not all of the 2 processes came together at " in errors
+    assert "ook for one that did not start" in errors
+
+
+@on["jax"]
+def test_a_port_in_use_is_told_on_jax():
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        arguments = ["tests.distribution.scenarios", "data", "convit"]
+        ((status, _, errors),) = ended(
+            start(
+                arguments,
+                KERAS_DISTRIBUTION_JOB_ADDRESSES=f"127.0.0.1:{port}",
+                KERAS_DISTRIBUTION_NUM_PROCESSES="2",
+                KERAS_DISTRIBUTION_PROCESS_ID="0",
+            )
+        )
+    assert status == 1
+    assert f"ConnectionError: Port {port} is already in use: give the" in errors
+
+
+@pytest.mark.slow
+def test_one_process_is_a_training_as_any():
+    (found,) = results("data:1", "several_steps" if BACKEND != "torch" else "convit")
+    assert found
