@@ -79,7 +79,7 @@ OF_BACKENDS = {
     "jax_parallel": "jax",
     "tensorflow_parallel": "tensorflow",
     "gradient_buckets": "torch",
-    "peers": "torch",
+    "torch_peers": "torch",
     "torch_parallel": "torch",
 }
 SOURCES = sorted(Path(keras_mixvit.__file__).parent.rglob("*.py"))

@@ -1,7 +1,7 @@
 import torch
 from torch import distributed
 
-from keras_mixvit.distribution.peers import answered
+from keras_mixvit.distribution.torch_peers import answered_within
 
 BUCKET_BYTES = 25 * 2**20
 
@@ -82,7 +82,7 @@ class GradientBuckets:
                 for p in bucket
             ]
         )
-        with answered(self.timeout):
+        with answered_within(self.timeout):
             work = distributed.all_reduce(flat, group=self.group, async_op=True)
         self._sent.append((flat, work))
 
@@ -92,7 +92,7 @@ class GradientBuckets:
         sent = self._sent
         self._begin()
         for bucket, (flat, work) in zip(self.buckets, sent, strict=True):
-            with answered(self.timeout):
+            with answered_within(self.timeout):
                 work.wait()
             flat /= self.count
             parts = flat.split([parameter.numel() for parameter in bucket])

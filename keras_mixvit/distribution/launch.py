@@ -86,18 +86,19 @@ def launch(command: list[str], count: int, grace: float = GRACE, tell=print) -> 
 
 def _watch(processes, grace):
     """The first process that failed, when all have ended, or `None`."""
-    failed, deadline = None, None
-    while any(process.poll() is None for process in processes):
-        for index, process in enumerate(processes):
-            if failed is None and process.returncode not in (None, 0):
-                failed, deadline = index, time.monotonic() + grace
+    failed = deadline = None
+    while True:
+        statuses = [process.poll() for process in processes]
+        failing = [i for i, status in enumerate(statuses) if status]
+        if failed is None and failing:
+            # One that was killed is why others fail.
+            failed = min(failing, key=lambda i: statuses[i])
+            deadline = time.monotonic() + grace
+        if None not in statuses:
+            return failed
         if deadline is not None and time.monotonic() > deadline:
             _stop(processes, grace)
         time.sleep(0.1)
-    if failed is None:
-        failing = [i for i, process in enumerate(processes) if process.returncode]
-        failed = failing[0] if failing else None
-    return failed
 
 
 def _stop(processes, grace):

@@ -1,14 +1,13 @@
 import contextlib
 
-from torch import distributed
-
 
 @contextlib.contextmanager
-def answered(timeout: float):
+def answered(errors: tuple, limit: str):
     """Tells in one sentence that another process did not take part.
 
     Args:
-        timeout: Seconds that an exchange may take, for the sentence.
+        errors: Tuple of the backend's errors that say so.
+        limit: String, how long an exchange may take.
 
     Raises:
         ConnectionError: If an exchange within the context fails.
@@ -17,9 +16,8 @@ def answered(timeout: float):
         yield
     except ConnectionError:
         raise
-    except (distributed.DistError, RuntimeError) as error:
+    except errors as error:
         raise ConnectionError(
-            "Another process of the training has ended, or did not answer within "
-            f"{timeout:g} seconds. What was saved is kept: a run goes on with "
-            "`keras-mixvit resume RUN`."
+            f"Another process of the training has ended, or did not answer {limit}. "
+            "What was saved is kept: a run goes on with `keras-mixvit resume RUN`."
         ) from error

@@ -22,7 +22,7 @@ from keras_mixvit.distribution.parallel import (
     rows_of,
     size_of_batches,
 )
-from keras_mixvit.distribution.peers import answered
+from keras_mixvit.distribution.torch_peers import answered_within
 
 _joined = []
 
@@ -76,7 +76,7 @@ class TorchParallel(Parallel):
         if self.process_count == 1:
             return [value]
         found = [torch.tensor([0]) for _ in range(self.process_count)]
-        with answered(self.timeout):
+        with answered_within(self.timeout):
             distributed.all_gather(found, torch.tensor([value]))
         return [int(number) for number in found]
 
@@ -107,7 +107,7 @@ class TorchParallel(Parallel):
             bytearray(json.dumps(value).encode()), dtype=torch.uint8
         )
         length = torch.tensor([len(text)])
-        with answered(self.timeout):
+        with answered_within(self.timeout):
             distributed.broadcast(length, 0)
             room = text if self.is_main else torch.zeros(int(length), dtype=torch.uint8)
             distributed.broadcast(room, 0)
@@ -168,7 +168,7 @@ class TorchParallel(Parallel):
             return None
         values = [variable.value.detach() for variable in variables]
         total = torch.cat([value.reshape(-1).to(torch.float64) for value in values])
-        with answered(self.timeout):
+        with answered_within(self.timeout):
             distributed.all_reduce(total)
         found = total.split([value.numel() for value in values])
         return [
@@ -185,7 +185,7 @@ class TorchParallel(Parallel):
             process=self.process_index,
         )
         values = [v.value.detach() for v in variables]
-        with torch.no_grad(), answered(self.timeout):
+        with torch.no_grad(), answered_within(self.timeout):
             for dtype in dict.fromkeys(value.dtype for value in values):
                 same = [value for value in values if value.dtype == dtype]
                 flat = torch.cat([value.reshape(-1) for value in same])
