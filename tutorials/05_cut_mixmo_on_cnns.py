@@ -5,8 +5,9 @@
 # tutorial takes that network apart, checks its equations by hand, and trains the three
 # side by side with an ordinary network.
 #
-# You need to know Keras. What a mixed pair of images is stands in the first tutorials,
-# and is repeated here in short. About one minute on two CPU cores.
+# You need to know Keras. What a mixed pair of images is stands in
+# [MixViT in ten minutes](01_mixvit_in_ten_minutes.ipynb), and is repeated here in
+# short. It takes one to two minutes on two CPU cores.
 #
 # The method is that of *MixMo: Mixing Multiple Inputs for Multiple Outputs via Deep
 # Subnetworks* (Ramé, Sun and Cord, ICCV 2021); sections and equations are that paper's.
@@ -154,8 +155,8 @@ print(f"largest difference {float(keras.ops.max(abs(ensemble - model(x)))):.1e}"
 samplers = {
     "MIMO": model.mask_sampler("mimo"),
     "Linear": model.mask_sampler("linear-mixmo"),
-    "Cut, p = 1": model.mask_sampler("cut-mixmo", probability=1),
     "Cut, p = 0.5": model.mask_sampler("cut-mixmo", probability=0.5),
+    "Cut, p = 1": model.mask_sampler("cut-mixmo", probability=1),
 }
 figure, _ = mask_gallery(samplers, image_size=image_shape[:2], seed=3)
 display(figure)
@@ -263,8 +264,8 @@ for b in (1, 2):
 # α = 2, r = 3; b = 1. The learning rate falls along a cosine.
 #
 # A seed draws the 200 training images, the first weights, the pairs and the masks, so
-# that four seeds are four different trainings from data to result. Methods of one seed
-# share images and weights and can be compared one by one.
+# that four seeds are four trainings that differ in all of them. The methods of one seed
+# have their images in common and start alike; they can be compared one by one.
 
 # %%
 BATCH, SEEDS = 20, (0, 1, 2, 3)
@@ -345,9 +346,9 @@ for name, found in scores.items():
 display(Markdown("\n".join(lines)))
 
 # %% [markdown]
-# The deviations come mostly from the images that a seed drew, which the methods of that
-# seed have in common. So look at differences from the single network seed by seed: one
-# grey line per seed, black the mean.
+# These are deviations of whole trainings, the choice of the images included, which the
+# methods of a seed have in common. So look at the differences from the single network
+# seed by seed: one grey line per seed, black the mean.
 
 # %% tags=["picture"]
 figure, panels = plt.subplots(1, 3, figsize=(8.5, 3), dpi=80, layout="constrained")
@@ -419,7 +420,7 @@ for other in ("Linear", "Cut, p = 0.5"):
 # two disagree more: the gap between training and inference that p is there to close.
 # From p = 0 to 0.5 nothing is certain here but that p = 0.5 does no harm.
 #
-# ## Why a small network gains little
+# ## Room for two
 #
 # Two subnetworks must fit into one network. The paper's networks have room to spare,
 # and its Table 9 shows what happens without. Accuracy on CIFAR-100 in percent of
@@ -442,8 +443,8 @@ for name, approach in approaches.items():
 display(Markdown("\n".join(lines)))
 
 # %% [markdown]
-# With w = 2 a single network is better than both MixMo variants; from w = 4 on Cut-MixMo
-# matches two networks, and then passes them.
+# With w = 2 the single network is better than both variants of MixMo; with w = 4
+# Cut-MixMo is on a level with two networks, and then passes them.
 #
 # ## On CIFAR
 #
@@ -460,9 +461,9 @@ display(Markdown("\n".join(lines)))
 # ## What you learned
 #
 # * A MixMo network has M stems, a shared body and M heads. It costs hardly more than a
-#   single network, and at inference the stems' outputs are added, in one pass.
-# * MIMO, Linear-MixMo and Cut-MixMo differ in the masks of the data set alone. Masks
-#   times M make training alike to that sum.
+#   single network; at inference the outputs of the stems are added, in one pass.
+# * MIMO, Linear-MixMo and Cut-MixMo differ in the masks of the data set alone. The
+#   factor M keeps their mixtures on the scale of that sum.
 # * p says how many batches have boxes. It falls to 0 over the last twelfth; without the
 #   linear batches the subnetworks become worse.
 # * r says how much the loss of the image with the smaller share counts; weights come

@@ -111,11 +111,18 @@ def show(rows, headings):
     display(Markdown("\n".join(f"|{'|'.join(map(str, line))}|" for line in lines)))
 
 
+COLUMNS = {"accuracy": "accuracy", "nll": "NLL", "calibrated_nll": "NLL_c"}
+COLUMNS |= {"temperature": "T", "ece": "ECE", "brier": "Brier", "auroc": "AUROC"}
+COLUMNS |= {"ratio_error": "d_re", "disagreement": "disagree", "pairwise_kl": "KL"}
+
+
 def show_report(report):
-    names = [name for name in report.rows[0] if name not in ("inference", "top5")]
-    text = {str: str, float: "{:.3f}".format, type(None): lambda none: ""}
-    rows = [[text[type(row[name])](row[name]) for name in names] for row in report.rows]
-    show(rows, [name.replace("_", " ") for name in names])
+    rows = []
+    for row in report.rows:
+        found = [row[column] for column in COLUMNS]
+        cells = ["" if value is None else f"{value:.3f}" for value in found]
+        rows.append([row["part"], *cells])
+    show(rows, ["", *COLUMNS.values()])
 
 
 show_report(evaluate(mixmos[0], test, all_schemes=False, verbose=0))
@@ -126,7 +133,7 @@ show_report(evaluate(mixmos[0], test, all_schemes=False, verbose=0))
 #   to the truth. Both punish being wrong, and being wrongly sure.
 # * **ECE**, the expected calibration error, compares confidence with accuracy.
 # * **AUROC** asks whether right answers have a higher confidence than wrong ones.
-# * **Temperature** and **calibrated NLL**, or NLL_c, follow below, and so do the last
+# * **NLL_c** and **T**, calibrated NLL and temperature, follow below, and so do the last
 #   three columns, which say how different the subnetworks are.
 #
 # Each score is also a function of logits. An `Ensemble` of the four networks gives the
@@ -156,11 +163,11 @@ rows = [
     [name, *(spread([f(run, test.labels) for run in found], ".3f") for f in SCORES)]
     for name, found in logits.items()
 ]
-show(rows, ["", *(score.__name__.replace("_", " ") for score in SCORES)])
+show(rows, ["", "accuracy", "NLL", "NLL_c", "ECE", "Brier", "AUROC"])
 
 # %% [markdown]
-# On these images the spread of the networks is about as large as the differences of the
-# two kinds. What follows is about how to look; a difference that is one comes last.
+# In accuracy and NLL_c the two kinds differ by no more than the networks of one kind
+# do. So what follows is about how to look; a clear difference comes last.
 #
 # ## Calibration
 #
@@ -178,7 +185,7 @@ display(figure)
 
 # %% [markdown]
 # A gap on white, above the bar, is too much confidence; a gap on the bar is too little.
-# Most predictions stand in the last bin.
+# Nearly all predictions stand in the last bins.
 #
 # When is an ECE of some percent large? Even a perfectly calibrated network has not 0,
 # since few images fall into a bin. How much it has can be computed: draw labels at
@@ -205,9 +212,10 @@ for name, found in logits.items():
     print(f"if it were calibrated {spread(perfect, '.2f')} %")
 
 # %% [markdown]
-# Only what lies above the second number speaks against a network. ECE depends on the
-# bins, too (`calibration_error(..., adaptive=True)` fills them equally); the paper
-# keeps it out of its main tables for such reasons (MixMo, Section 6.5).
+# Only what lies above the second number speaks against a network: nothing against the
+# single networks, and a little against Cut-MixMo, which is not sure enough. ECE depends
+# on the bins, too (`calibration_error(..., adaptive=True)` fills them equally); the
+# paper keeps it out of its main tables for such reasons (MixMo, Section 6.5).
 #
 # ## Temperature
 #
@@ -232,9 +240,9 @@ for name, found in logits.items():
 show(rows, ["", "T", "NLL", "ECE %", "NLL at T", "ECE % at T"])
 
 # %% [markdown]
-# These networks are small, and L2 in the loss keeps their logits small: T is near 1,
-# and there is nothing to repair. The paper's WRN-28-10 are too sure (their NLL falls
-# from 0.762 to 0.736 by calibration, Table 8).
+# The single networks have a T of about 1 and nothing to repair; that of Cut-MixMo is
+# below 1, which makes it surer, and a little better. Large networks are often too sure
+# and gain more: NLL of the paper's WRN-28-10 falls from 0.762 to 0.736 (Table 8).
 #
 # A model keeps its temperature, uses it when asked to, and is saved with it:
 
@@ -317,8 +325,8 @@ show_report(evaluate(Ensemble(mixmos[:2]), test, verbose=0))
 # %% [markdown]
 # N = 1, 2, 3, 4 networks against their parameters, as in Fig. 10 of the paper. Each
 # point is the mean over all choices of N of the four networks, the curves are power
-# laws. Four networks of a kind are one ensemble, without any spread to show: only the
-# fall with N is a result here, the distance of the two curves is not.
+# laws. That more networks are better is seen for both kinds. The distance of the curves
+# is no result: for N = 1 it is within the spread of the table above.
 
 # %%
 families = {}
@@ -415,12 +423,13 @@ figure, panels = plt.subplots(
 )
 for name, scores in curves.items():
     colour = "#D55E00" if "Cut-MixMo" in name else "#0072B2"
-    style = {"color": colour, "linestyle": "--" if "two" in name else "-"}
+    is_pair = name.startswith("two of")
+    style = {"color": colour, "linestyle": "--" if is_pair else "-"}
     for row, values in zip(panels, scores, strict=True):
         for axes, lines in zip(row, values.swapaxes(0, 1), strict=True):
             middle, deviation = lines.mean(axis=0), lines.std(axis=0, ddof=1)
             axes.plot(SEVERITIES, middle, label=name, **style)
-            if "two" not in name:
+            if not is_pair:
                 band = (middle - deviation, middle + deviation)
                 axes.fill_between(SEVERITIES, *band, color=colour, alpha=0.15)
 for axes, corruption in zip(panels[0], CORRUPTIONS, strict=True):
@@ -434,8 +443,8 @@ figure.legend(handles, names, ncols=4, loc="outside upper center")
 plt.show()
 
 # %% [markdown]
-# Means of each network over the three corruptions and severities 1 to 5, as they are
-# reported for CIFAR-C; of them, means ± standard deviations over the networks or pairs.
+# Means over the three corruptions and the severities 1 to 5, as they are reported for
+# CIFAR-C, ± standard deviations over the networks or pairs:
 
 # %%
 means = {
@@ -452,16 +461,16 @@ for title, ours, other in zip(
     error = np.sqrt((ours.var(ddof=1) + other.var(ddof=1)) / len(SEEDS))
     gap = ours.mean() - other.mean()
     print(
-        f"{title}: Cut-MixMo above single network {gap:+.3f}, standard error {error:.3f}"
+        f"{title:8} of Cut-MixMo above single: {gap:+.3f}, standard error {error:.3f}"
     )
 
 # %% [markdown]
 # Here is a difference larger than its error: a Cut-MixMo network keeps more of its
 # accuracy and has the lower NLL, ahead of two single networks, too. On the clean images
-# the two kinds could not be told apart. Networks that learned from parts and mixtures
-# of images lose less when images are not whole. The paper finds the same on
-# CIFAR-100-C, 57.0 % against 52.2 % for a single network and 53.6 % for two (Table 4).
-# ECE tells no such story.
+# they were alike in both. A likely reason, which is not tested here, is
+# that Cut-MixMo has learned from images that were partly covered or faint. The paper
+# finds the same on CIFAR-100-C: 57.0 % against 52.2 % for a single network and 53.6 %
+# for two (Table 4). In ECE there is no such difference.
 #
 # ## A temperature is fitted to its images
 #
@@ -484,8 +493,9 @@ for name in committees:
 show(rows, ["", "severity", "best T", "NLL", "NLL at clean T", "NLL at best T"])
 
 # %% [markdown]
-# On corrupted images the networks are too sure, and the temperature of the clean images
-# knows nothing of it.
+# The best temperature moves with the severity, and not even in one direction. The one
+# of the clean images brings only a part of what the best one would, or nothing. (Even
+# for severity 0 it is not the best: it was fitted to few errors, on other images.)
 #
 # ## On CIFAR
 #
@@ -503,19 +513,20 @@ show(rows, ["", "severity", "best T", "NLL", "NLL at clean T", "NLL at best T"])
 # ```
 #
 # For a training of the command, `keras-mixvit evaluate RUN --calibrate --corrupted DIR`
-# does all of this page: it prints the report, fits the temperature, saves it with the
+# prints the report, fits the temperature on the validation split and saves it with the
 # model, and judges the corrupted images.
 #
 # ## What you learned
 #
-# * NLL and Brier punish being wrongly sure; ECE compares confidence and accuracy, and is
-#   not 0 even for a calibrated network, the less so the fewer the images.
+# * NLL and Brier punish being wrongly sure. ECE compares confidence and accuracy; even
+#   for a calibrated network it is not 0, since images are few.
 # * One temperature, fitted on held-out images, corrects confidence, and NLL_c compares
 #   networks as if each had the best one.
 # * Two subnetworks of one network differ, by d_re, disagreement and KL, no less than
 #   two networks; an `Ensemble` averages several networks with all their subnetworks.
-# * On clean digits Cut-MixMo and single networks could not be told apart; on noisy,
-#   blurred and pale ones they could. A temperature of clean images does not help there.
+# * On clean digits Cut-MixMo and single networks were alike in accuracy and NLL_c; on
+#   noisy, blurred and pale ones Cut-MixMo was better by far more than the error. A
+#   temperature of clean images helps little there.
 #
 # **Next:** [Your own data](07_your_own_data.ipynb) takes all this to images of yours.
 # [Cut-MixMo on convolutional networks](05_cut_mixmo_on_cnns.ipynb) explains the
