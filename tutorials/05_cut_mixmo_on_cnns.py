@@ -117,7 +117,7 @@ display(figure)
 # %%
 inputs, targets = pairs.batch(epoch=0, index=0)
 grids = [stem(inputs["images"][:, m]) for m, stem in enumerate(model.stems)]
-masks = inputs["masks"][..., None]
+masks = keras.ops.convert_to_tensor(inputs["masks"][..., None])
 mixture = 2 * (masks[:, 0] * grids[0] + masks[:, 1] * grids[1])
 logits = model.heads(model.trunk(model.body(mixture)))
 print(f"images {inputs['images'].shape}, B M H W C")
@@ -199,10 +199,10 @@ def has_boxes(epoch):
 
 
 epochs = np.arange(1, EPOCHS + 1)
-counted = [np.mean([has_boxes(epoch) for _ in range(500)]) for epoch in epochs]
+counted = [np.mean([has_boxes(epoch) for _ in range(300)]) for epoch in epochs]
 figure, axes = plt.subplots(figsize=(6, 2.4), dpi=80, layout="constrained")
 axes.plot(epochs, 0.5 * np.clip(12 * (1 - epochs / EPOCHS), 0, 1), label="formula")
-axes.plot(epochs, counted, "o", markersize=3, label="counted in 500 batches")
+axes.plot(epochs, counted, "o", markersize=3, label="counted in 300 batches")
 axes.set(xlabel="epoch", ylabel="share with boxes", ylim=(0, 0.7))
 axes.legend()
 plt.show()

@@ -133,8 +133,8 @@ show_report(evaluate(mixmos[0], test, all_schemes=False, verbose=0))
 #   to the truth. Both punish being wrong, and being wrongly sure.
 # * **ECE**, the expected calibration error, compares confidence with accuracy.
 # * **AUROC** asks whether right answers have a higher confidence than wrong ones.
-# * **NLL_c** and **T**, calibrated NLL and temperature, follow below, and so do the last
-#   three columns, which say how different the subnetworks are.
+# * **NLL_c** and **T**, calibrated NLL and temperature, follow below, and so do the
+#   last three columns, which say how different the subnetworks are.
 #
 # Each score is also a function of logits. An `Ensemble` of the four networks gives the
 # logits of all subnetworks at once, from which come means ± standard deviations over
@@ -466,8 +466,8 @@ for title, ours, other in zip(
 
 # %% [markdown]
 # Here is a difference larger than its error: a Cut-MixMo network keeps more of its
-# accuracy and has the lower NLL, ahead of two single networks, too. On the clean images
-# they were alike in both. A likely reason, which is not tested here, is
+# accuracy and has the lower NLL, lower than two single networks, too. On the clean
+# images they were alike in both. A likely reason, which is not tested here, is
 # that Cut-MixMo has learned from images that were partly covered or faint. The paper
 # finds the same on CIFAR-100-C: 57.0 % against 52.2 % for a single network and 53.6 %
 # for two (Table 4). In ECE there is no such difference.
