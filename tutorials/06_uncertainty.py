@@ -22,6 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import Markdown, display
 
+# %%
 from keras_mixvit import (
     Ensemble,
     MixMo,
@@ -499,11 +500,13 @@ show(rows, ["", "severity", "best T", "NLL", "NLL at clean T", "NLL at best T"])
 #
 # ## On CIFAR
 #
-# CIFAR has no validation split: keep a part of the training images to fit the
-# temperature, or compare by NLL_c, which needs none. Everything else is the same, and
-# CIFAR-10-C or CIFAR-100-C, once they lie in a folder, are one call:
+# With `NAME = "cifar100"` there is no validation split to load: take 5,000 of the
+# training images, `train.images[-5000:]`, for `val.images` and train on the others, or
+# compare by NLL_c, which needs none. CIFAR-100-C, once it lies in a folder, is one
+# call:
 #
 # ```python
+# import rich
 # from keras_mixvit import load_corrupted
 # from keras_mixvit.evaluation import evaluate_corrupted
 #
