@@ -51,7 +51,7 @@ def trained(batch_size=64, dtype="float32"):
     )
     model = MixViT(backbone, num_classes=10)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.AdamW(2e-3), loss, weighted_metrics=["accuracy"])
+    model.compile(keras.optimizers.AdamW(5e-3), loss, weighted_metrics=["accuracy"])
     pairs = mixed_pair_dataset(
         train.images,
         train.labels,
@@ -87,8 +87,9 @@ for name in ("loss", "val_loss"):
     print(f"{name}: {np.round(shared[name], 5)}, off by at most {difference:.1e}")
 
 # %% [markdown]
-# The losses are those of one device, up to the rounding of sums in another order.
-# So a run can be stopped on four devices and resumed on one.
+# The losses are those of one device, up to the rounding of sums in another order,
+# which AdamW carries on from step to step. So a run can be stopped on four devices
+# and resumed on one.
 #
 # A batch that the devices do not divide is refused before the first step:
 
@@ -154,7 +155,7 @@ plt.show()
 
 # %%
 program = """
-import json, os, sys
+import json, sys
 import keras
 import numpy as np
 from keras_mixvit import ConViT, MixViT, load, mixed_pair_dataset
@@ -180,7 +181,7 @@ if parallel.is_main:  # one of several processes prints
 """
 folder = tempfile.TemporaryDirectory()
 script = Path(folder.name) / "train_digits.py"
-script.write_text(program)
+_ = script.write_text(program)
 
 # %% [markdown]
 # In a terminal one would write `KERAS_BACKEND=tensorflow python train_digits.py 2`
@@ -228,8 +229,9 @@ print(f"largest relative difference of a loss: {largest:.1e}")
 # ## Mixed precision
 #
 # With `dtype="mixed_bfloat16"` products are computed in 16 bits; weights, softmaxes,
-# positional scores, logits and the loss stay in 32. On accelerators this is faster
-# and takes less memory; on this processor it is not, so look at the numbers only.
+# positional scores, logits and the loss stay in 32. It is made for accelerators,
+# which compute and move 16 bits faster; a processor is not one, so look at the
+# numbers only.
 
 # %%
 half, halved = trained(dtype="mixed_bfloat16")

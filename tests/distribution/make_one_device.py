@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.distribution import scenarios
 
 STORED = Path(__file__).with_name("one_device.json")
-NAMES = ("convit", "cait", "cut_mixmo", "averaged", "accumulated")
+NAMES = ("convit", "cait", "cut_mixmo", "averaged", "accumulated", "on_device")
 
 if __name__ == "__main__":
     found = {name: getattr(scenarios, name)() for name in NAMES}

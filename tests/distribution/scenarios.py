@@ -12,6 +12,8 @@ import keras
 import numpy as np
 
 from keras_mixvit import MixViT, mixed_pair_dataset
+from keras_mixvit.augmentation import Augment, HorizontalFlip, PadCrop
+from keras_mixvit.data import PixelMixing
 from keras_mixvit.distribution import data_parallel, model_parallel
 from keras_mixvit.layers import StochasticDepth
 from keras_mixvit.metrics import NLL, SubnetworkNLL
@@ -89,6 +91,27 @@ def several_steps():
     model.compile(keras.optimizers.SGD(0.02), LOSS, steps_per_execution=2)
     pairs = mixed_pair_dataset(
         images(32), np.arange(32) % 5, model.mask_sampler(), epochs=1, batch_size=8
+    )
+    return plain(model.fit(pairs, verbose=0).history)
+
+
+def on_device():
+    """Images augmented, and mixed within their batch, by the compiled step."""
+    model = MixViT(tiny_convit(), 5)
+    set_weights(model)
+    model.compile(
+        keras.optimizers.SGD(0.02), keras.losses.CategoricalCrossentropy(True)
+    )
+    pairs = mixed_pair_dataset(
+        (255 * images(32)).astype("uint8"),
+        np.arange(32) % 5,
+        model.mask_sampler(),
+        epochs=2,
+        batch_size=8,
+        num_classes=5,
+        augment=Augment([PadCrop(2), HorizontalFlip()]),
+        pixel_mixing=PixelMixing("cutmix+mixup", probability=1, partners="batch"),
+        apply_on="device",
     )
     return plain(model.fit(pairs, verbose=0).history)
 

@@ -14,7 +14,7 @@ from keras_mixvit.distribution.checks import (
     require_unmixed_features,
 )
 from keras_mixvit.masks import ConstantMasks
-from tests.distribution.processes import ended, results, start
+from tests.distribution.processes import ended, start
 from tests.helpers import LOSS, images, tiny_convit
 
 BACKEND = keras.config.backend()
@@ -302,9 +302,3 @@ def test_a_port_in_use_is_told_on_jax():
         )
     assert status == 1
     assert f"ConnectionError: Port {port} is already in use: give the" in errors
-
-
-@pytest.mark.slow
-def test_one_process_is_a_training_as_any():
-    (found,) = results("data:1", "several_steps" if BACKEND != "torch" else "convit")
-    assert found

@@ -35,17 +35,17 @@ SETUPS = {
         slow("model:4:2", 1, ("cait", "cut_mixmo")),
         slow("model:4:4", 1, ("convit",)),
         slow("data", 2, ("cait", "cut_mixmo")),
-        slow("data:4", 1, ("averaged", "accumulated")),
+        slow("data:4", 1, ("averaged", "accumulated", "on_device")),
     ],
     "tensorflow": [
         ("data:2", 1, ("convit", "dropped")),
         ("data:2", 1, ("cut_mixmo",)),
-        slow("data:2", 1, ("cait", "averaged")),
+        slow("data:2", 1, ("cait", "averaged", "on_device")),
         slow("data:4", 1, ("convit",)),
     ],
     "torch": [
         ("data", 2, ("convit", "cait", "cut_mixmo", "dropped")),
-        slow("data", 2, ("averaged", "accumulated")),
+        slow("data", 2, ("averaged", "accumulated", "on_device")),
         slow("data", 4, ("convit", "cut_mixmo")),
     ],
 }[BACKEND]
@@ -60,6 +60,9 @@ def found_on(context, count, names):
 def require_same(found, name):
     """History, scores and logits of one device, to 1e-5."""
     expected = EXPECTED[name]
+    if name == "on_device":
+        np.testing.assert_allclose(found["loss"], expected["loss"], rtol=1e-5)
+        return
     for key in ("history", "scores"):
         assert set(found[key]) == set(expected[key])
         for metric, value in expected[key].items():
@@ -115,12 +118,24 @@ def test_model_parallelism_cuts_kernels():
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(BACKEND != "jax", reason="refused elsewhere")
+def test_several_steps_in_one_call_are_those_steps():
+    one, two = (
+        results(f"data:{n}", "several_steps", JAX_NUM_CPU_DEVICES=str(n))[0]
+        for n in (1, 2)
+    )
+    one, two = (found["several_steps"]["loss"] for found in (one, two))
+    np.testing.assert_allclose(one, two, rtol=1e-5)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["half_precision", "scaled_loss"])
 def test_mixed_precision_trains(name):
     if BACKEND == "jax" and name == "scaled_loss":
         pytest.skip("float16 is TensorFlow's and PyTorch's here")
     count = 2 if BACKEND == "torch" else 1
-    found = results("data:2", name, count=count, JAX_NUM_CPU_DEVICES="2")
+    context = "data" if BACKEND == "torch" else "data:2"
+    found = results(context, name, count=count, JAX_NUM_CPU_DEVICES="2")
     for process in found:
         losses = process[name]["loss"]
         np.testing.assert_allclose(losses, GOLDEN["convit-embedding"], rtol=5e-3)
