@@ -215,112 +215,15 @@ print("parameters:", embedding.count_params(), "and", encoding.count_params())
 # %% [markdown]
 # Embedding is encoding without its matrices: M d parameters instead of M d (d + 1).
 #
-# **Does the trunk listen?** In a mixed sample two labels are right, and only the
-# source of the tokens says which of them belongs to which head. So train a MixViT
-# and then lie to it: give attribution the masks with the sources exchanged. A head
-# that listens now reads the tokens of the other image and predicts the other label.
+# At the start the sources are all but equal: the vectors are drawn with a standard
+# deviation of 0.02, far below that of the tokens. How far two subnetworks part is
+# learned. The first tutorial measures it on digits, where they hardly do; what the
+# paper reports is that attribution brings its large network from 81.5 % to 82.4 % on
+# CIFAR-100 (Table 6).
 #
-# Validation pairs with two different labels, where each image has a share between 0.4
-# and 0.6:
-
-# %%
-sampler = mixvit.mask_sampler()
-mixed_val = mixed_pair_dataset(
-    val.images, val.labels, sampler, epochs=30, batch_size=297, seed=1
-)
-batches = [mixed_val.batch(epoch, 0) for epoch in range(27)]  # not the last twelfth
-val_labels = np.concatenate([y for _, y in batches])
-val_images, val_masks = (
-    np.concatenate([x[key] for x, _ in batches]) for key in ("images", "masks")
-)
-ratios = val_masks.mean(axis=(2, 3))
-kept = (val_labels[:, 0] != val_labels[:, 1]) & (np.abs(ratios[:, 0] - 0.5) <= 0.1)
-val_images, val_masks, val_labels = val_images[kept], val_masks[kept], val_labels[kept]
-print("mixed pairs:", len(val_labels))
-
-# %% [markdown]
-# The functional graph made by hand is cut open at the attribution: here the masks of
-# the mixing and those of attribution are two inputs.
-
-# %%
-told = keras.Input((M, 4, 4), name="told")
-grid = body(stem(mixing(pair["images"], pair["masks"])[0]))
-liar = keras.Model(
-    {**pair, "told": told}, heads(trunk(attribution(grid, told))), name="liar"
-)
-
-
-def right_and_other(told_masks):
-    """Share of heads that predict their own label, and the other one."""
-    data = {"images": val_images, "masks": val_masks, "told": told_masks}
-    predicted = liar.predict(data, verbose=0, batch_size=512).argmax(axis=-1)
-    right = (predicted == val_labels).mean()
-    return right, (predicted == val_labels[:, ::-1]).mean()
-
-
-# %% [markdown]
-# Three trainings of 40 epochs, from three seeds. The compiled step of one model serves
-# all of them: `start_again` gives it new weights and an optimizer without a past.
-
-# %%
-loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-mixvit.compile(keras.optimizers.AdamW(4e-3, weight_decay=0.05), loss)
-mixvit.optimizer.build(mixvit.trainable_variables)
-no_past = [to_numpy(variable) for variable in mixvit.optimizer.variables]
-
-
-def start_again(seed):
-    keras.utils.set_random_seed(seed)
-    fresh = MixViT(ConViT((8, 8, 1), **options, mean=mean, std=std), K, M)
-    mixvit.set_weights(fresh.get_weights())
-    for variable, value in zip(mixvit.optimizer.variables, no_past, strict=True):
-        variable.assign(value)
-
-
-# %%
-found = {"true masks": [], "exchanged": [], "half and half": []}
-for seed in range(3):
-    start_again(seed)
-    pairs = mixed_pair_dataset(
-        train.images, train.labels, sampler, epochs=40, batch_size=100, seed=seed
-    )
-    mixvit.fit(pairs, verbose=0)
-    for mine, theirs in stages + attribution_and_heads:
-        mine.set_weights(theirs.get_weights())
-    found["true masks"].append(right_and_other(val_masks))
-    found["exchanged"].append(right_and_other(val_masks[:, ::-1]))
-    found["half and half"].append(right_and_other(np.full_like(val_masks, 0.5)))
-
-print("what attribution is told   own label        other label")
-for name, numbers in found.items():
-    average, spread = np.mean(numbers, axis=0), np.std(numbers, axis=0)
-    cells = [f"{a:6.1%} ± {s:4.1%}" for a, s in zip(average, spread, strict=True)]
-    print(f"{name:24}", "   ".join(cells))
-
-# %%
-figure, axes = plt.subplots(figsize=(6, 2.8), dpi=80, layout="constrained")
-places = np.arange(len(found))
-for offset, name, colour in ((0, "own", "#0072B2"), (1, "other", "#E69F00")):
-    values = np.array(list(found.values()))[:, :, offset]
-    axes.bar(
-        places + 0.35 * (offset - 0.5),
-        values.mean(axis=1),
-        0.33,
-        yerr=values.std(axis=1),
-        color=colour,
-        label=f"label of the {name} image",
-    )
-axes.set_xticks(places, [f"told: {name}" for name in found])
-axes.set(ylabel="share of predictions", ylim=(0, 1))
-axes.spines[["top", "right"]].set_visible(False)
-axes.legend(frameon=False)
-plt.show()
-
-# %% [markdown]
-# Nothing but the two source vectors was exchanged between the first group of bars and
-# the second; the image, the features of the body and the heads are the same. The
-# predictions change sides with the vectors. Told nothing (half of each vector at every
-# place), each head is left to guess which of the two images is meant.
+# Other places for attribution are arguments of `MixViT`: `attribution_position="early"`
+# puts it before the first block of the body, so that the body runs once per subnetwork,
+# and `source_attribution=None` leaves it out, so that the heads alone differ.
 #
 # ## Why subnetworks are nearly free
 #
@@ -354,7 +257,7 @@ def usual_class_attention(layer, token, grid):
 
 attention = layers.ClassAttention(HEADS, qkv_bias=False)
 token = rng.normal(size=(64, WIDTH)).astype("float32")
-absorbed = attention(token, tokens)
+attention.build(token.shape, tokens.shape)
 attention.set_weights([rng.normal(size=w.shape) / 5 for w in attention.get_weights()])
 absorbed = attention(token, tokens)
 usual = usual_class_attention(attention, token, tokens)
@@ -444,7 +347,7 @@ print(f"a training pass of MixViT, M = 2, relative to one of a single network: "
 #   attribution before the trunk, and M heads; two graphs share its layers.
 # * Built by hand from public layers it equals `MixViT` to the rounding of float32.
 # * Source attribution adds one vector, or one linear map, per source to the tokens,
-#   and a trained trunk follows it: exchange the sources, and predictions follow.
+#   which tells the trunk whose token it reads.
 # * With one query, keys and values need never be formed. That makes a further
 #   subnetwork nearly free.
 #
