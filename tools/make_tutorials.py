@@ -64,14 +64,15 @@ def execute(notebook, backend: str | None = None, seconds_per_cell: int = 600):
 
 
 def noise_in(notebook) -> list[str]:
-    """What outputs hold of errors, warnings and stderr, cell by cell."""
+    """Errors, warnings, stderr and figures without a picture, cell by cell."""
     found = []
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             text = output.get("text", "")
             text += output.get("data", {}).get("text/plain", "")
             is_noise = output.output_type == "error" or output.get("name") == "stderr"
-            if is_noise or "Warning" in text:
+            is_lost = "<Figure" in text and "image/png" not in output.get("data", {})
+            if is_noise or is_lost or "Warning" in text:
                 found.append(f"{cell['id']}: {output.get('evalue', text)}")
     return found
 

@@ -9,6 +9,7 @@
 # is trained here, and all cells together run in less than a minute.
 
 # %%
+# %matplotlib inline
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
