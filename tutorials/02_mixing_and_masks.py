@@ -191,7 +191,7 @@ for name, sampler in mask_families().items():
 
 # %%
 def ratios_of(sampler, batches=400, batch_size=50, progress=0.0):
-    """Ratios `(n, M)` of many batches, and those of the box's owner."""
+    """Ratios `(n, M)` of the inputs in many batches."""
     rng = np.random.default_rng(0)
     draws = [sampler.draw(rng, batch_size, (32, 32), progress) for _ in range(batches)]
     return np.concatenate([draw.mean(axis=(2, 3)) for draw in draws])
@@ -203,7 +203,8 @@ for name, alpha, patch in (("Cut-MixMo", 2.0, 1), ("MixViT", 0.5, 4)):
     lambdas = rng.beta(alpha, alpha, 20_000)
     boxes = masks.box_coverage(lambdas, centers, (32, 32), patch) / patch**2
     print(f"{name}: mean lambda {lambdas.mean():.3f},", end=" ")
-    print(f"mean share of the box {boxes.mean():.3f}")
+    print(f"mean share of the box {boxes.mean():.3f},", end=" ")
+    print(f"smaller than lambda in {(boxes.mean(axis=(1, 2)) < lambdas).mean():.0%}")
 
 # %%
 samplers = {
@@ -275,15 +276,15 @@ for name, model in {"MixViT": mixvit, "MixMo, r = 3": mixmo}.items():
 # papers change the masks over the last twelfth of the epochs. MixViT shows a growing
 # share of samples that are one whole image. MixMo has ever fewer boxes, until every
 # batch is linear. The data set hands `progress`, the epoch divided by the number of
-# epochs, to the sampler; measured over 2,000 draws each:
+# epochs, to the sampler; measured over many draws:
 
 # %%
 cut_mixmo = masks.BinaryOrLinear(masks.CutMixMasks())
-single, boxes = masks.PatchCutMix(4), []
+patches = masks.PatchCutMix(4)
 print("epoch of 120   one whole image   batches with a box")
 for epoch in (1, 60, 110, 113, 116, 119, 120):
     progress = epoch / 120
-    whole = (ratios_of(single, progress=progress).max(axis=1) == 1).mean()
+    whole = (ratios_of(patches, progress=progress).max(axis=1) == 1).mean()
     rng = np.random.default_rng(1)
     draws = [cut_mixmo.draw(rng, 4, (32, 32), progress) for _ in range(2000)]
     binary = np.mean([np.isin(draw, (0, 1)).all() for draw in draws])
