@@ -44,6 +44,9 @@ def environment(backend: str | None = None) -> dict[str, str]:
     """The environment of a reader, whatever this process was started in."""
     kept = {name: v for name, v in os.environ.items() if name not in UNWANTED}
     backend = backend or os.environ.get("KERAS_BACKEND", "jax")
+    if backend == "torch":
+        # Tensors here are tiny; several threads would mostly wait for each other.
+        kept["OMP_NUM_THREADS"] = "1"
     return {**kept, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
