@@ -165,12 +165,13 @@ print(inspect.getsource(MixViT.train_step))
 # %% [markdown]
 # `data` is what the data set yielded, and comes last on every backend. `_weighted`
 # turns its masks into sample weights, with `keras.ops`, and Keras's own step does the
-# rest: forward pass, loss, gradient, optimizer, metrics. Therefore everything that
-# Keras knows works with it, untouched: `jit_compile`, `gradient_accumulation_steps`,
-# moving averages of the weights, loss scaling, callbacks and distribution.
+# rest: forward pass, loss, gradient, optimizer, metrics. So `jit_compile`, accumulated
+# gradients, moving averages of the weights, loss scaling, callbacks and distribution
+# need no code of the library's own.
 #
-# There is no chance in the step, either: pairs and masks come from the data set. So
-# the backends see the same batches, and the step has no random state to carry.
+# Chance is in the data set, which draws pairs and masks in NumPy. So the backends see
+# the same batches, and the step has no random state to carry but that of dropout and
+# stochastic depth, which Keras carries.
 #
 # **What Keras is given** can be seen from `compute_loss`, which every backend's step
 # calls. A compiled step runs its Python once, while it is traced; that is when the
