@@ -125,6 +125,14 @@ def test_nothing_tells_of_the_machine(notebook):
     assert [*filter(None, found)] == []
 
 
+def test_the_readme_shows_every_tutorial_in_order():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    notebooks = re.findall(r"\(tutorials/(\w+)\.ipynb\)", readme)
+    pictures = re.findall(r"docs/tutorials/(\w+)\.png", readme)
+    assert [*dict.fromkeys(notebooks)] == NAMES
+    assert [*dict.fromkeys(pictures)] == NAMES
+
+
 def run(name):
     """Executes a source as a reader would; a cell that raises ends the test."""
     notebook = make_tutorials.notebook_of(TUTORIALS / f"{name}.py")
