@@ -144,8 +144,9 @@ def compare(batch, steps, repeats):
 def estimate():
     print(
         "\nEstimates, nothing of them measured. A step computes 3 x the forward pass "
-        f"in\nbfloat16 at {COMPUTE:.0%} of the data sheet; an all-reduce over N devices "
-        f"sends\n2 (N - 1) / N x the gradients, in float32, at {LINK:.0%} of it."
+        f"in\nbfloat16 at {COMPUTE:.0%} of the data sheet; an all-reduce over N "
+        "devices sends\n2 (N - 1) / N x the gradients, in float32, at "
+        f"{LINK:.0%} of it."
     )
     for title, (name, shape, patch, batch) in NETWORKS.items():
         model = MixViT(make_backbone(name, shape, patch), 100)

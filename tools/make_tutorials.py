@@ -5,9 +5,14 @@
 Each `tutorials/NAME.py` (jupytext, py:percent) is executed, on JAX unless
 KERAS_BACKEND says otherwise, and written to `tutorials/NAME.ipynb`. The first
 picture of the cell that is tagged `picture` goes to `docs/tutorials/NAME.png`.
+A source that raises, warns or writes to stderr ends the command and changes
+no file.
 """
 
 import base64
+import io
+import os
+import resource
 import sys
 import time
 from pathlib import Path
@@ -15,11 +20,15 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 TUTORIALS = ROOT / "tutorials"
 PICTURES = ROOT / "docs" / "tutorials"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+# What the tests set for programs that run a few times only, and what would keep
+# figures from being shown.
+UNWANTED = ("JAX_DISABLE_MOST_OPTIMIZATIONS", "MPLBACKEND", "XLA_FLAGS")
 
 
 def notebook_of(source: Path):
@@ -31,19 +40,56 @@ def notebook_of(source: Path):
     return notebook
 
 
-def execute(notebook, seconds_per_cell: int = 600):
-    """Runs all cells, in the folder of the tutorials."""
+def environment(backend: str | None = None) -> dict[str, str]:
+    """The environment of a reader, whatever this process was started in."""
+    kept = {name: v for name, v in os.environ.items() if name not in UNWANTED}
+    backend = backend or os.environ.get("KERAS_BACKEND", "jax")
+    if backend == "torch":
+        # Tensors here are tiny; several threads would mostly wait for each other.
+        kept["OMP_NUM_THREADS"] = "1"
+    return {**kept, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def execute(notebook, backend: str | None = None, seconds_per_cell: int = 600):
+    """Runs all cells in a kernel of its own, in the folder of the tutorials."""
     client = NotebookClient(
         notebook,
         timeout=seconds_per_cell,
         kernel_name="python3",
         resources={"metadata": {"path": str(TUTORIALS)}},
         record_timing=False,
-        # What libraries write to the terminal past Python, as TensorFlow does
-        # when Keras imports it, is no output of a cell.
+        coalesce_streams=True,
+        # What TensorFlow's C++ logs says nothing of the tutorial; warnings of
+        # Python reach the notebook all the same.
         extra_arguments=["--IPKernelApp.capture_fd_output=False"],
     )
-    client.execute()
+    client.execute(env=environment(backend))
+
+
+def noise_in(notebook) -> list[str]:
+    """Errors, warnings, stderr and figures without a picture, cell by cell."""
+    found = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            text = output.get("text", "")
+            text += output.get("data", {}).get("text/plain", "")
+            is_noise = output.output_type == "error" or output.get("name") == "stderr"
+            is_lost = "<Figure" in text and "image/png" not in output.get("data", {})
+            if is_noise or is_lost or "Warning" in text:
+                found.append(f"{cell['id']}: {output.get('evalue', text)}")
+    return found
+
+
+def lighten(notebook) -> None:
+    """Stores every picture with a palette of 256 colours, a third of its size."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            if "image/png" in data:
+                file = io.BytesIO(base64.b64decode(data["image/png"]))
+                picture = Image.open(file).convert("RGB").quantize(256)
+                picture.save(file := io.BytesIO(), "png", optimize=True)
+                data["image/png"] = base64.b64encode(file.getvalue()).decode()
 
 
 def picture_of(notebook) -> bytes | None:
@@ -56,15 +102,27 @@ def picture_of(notebook) -> bytes | None:
     return None
 
 
+def cpu_seconds() -> float:
+    """Processor time of all child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def main(names: list[str]) -> None:
     sources = sorted(TUTORIALS.glob("*.py"))
+    unknown = set(names) - {source.stem for source in sources}
+    if unknown:
+        sys.exit(f"There is no tutorial {', '.join(sorted(unknown))}.")
     for source in sources:
         if names and source.stem not in names:
             continue
         notebook = notebook_of(source)
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), cpu_seconds()
         execute(notebook)
-        seconds = time.perf_counter() - begun
+        seconds, processor = time.perf_counter() - begun, cpu_seconds() - used
+        if noise := noise_in(notebook):
+            sys.exit(f"{source.stem} is not quiet:\n" + "\n".join(noise))
+        lighten(notebook)
         # The kernel adds the patch version of Python.
         notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
         nbformat.write(notebook, source.with_suffix(".ipynb"))
@@ -72,7 +130,11 @@ def main(names: list[str]) -> None:
         if picture is not None:
             PICTURES.mkdir(parents=True, exist_ok=True)
             (PICTURES / f"{source.stem}.png").write_bytes(picture)
-        print(f"{source.stem}: {seconds:.0f} s")
+        kilobytes = source.with_suffix(".ipynb").stat().st_size / 1000
+        print(
+            f"{source.stem}: {seconds:.0f} s, {processor:.0f} s of processor time, "
+            f"{kilobytes:.0f} kB"
+        )
 
 
 if __name__ == "__main__":
