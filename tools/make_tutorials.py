@@ -39,6 +39,9 @@ def execute(notebook, seconds_per_cell: int = 600):
         kernel_name="python3",
         resources={"metadata": {"path": str(TUTORIALS)}},
         record_timing=False,
+        # What libraries write to the terminal past Python, as TensorFlow does
+        # when Keras imports it, is no output of a cell.
+        extra_arguments=["--IPKernelApp.capture_fd_output=False"],
     )
     client.execute()
 
