@@ -23,6 +23,7 @@ import json
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -91,8 +92,8 @@ print(f"mean {mean[0]:.1f}, standard deviation {std[0]:.1f} of the training imag
 # %% [markdown]
 # Two things to look at. Classes are in the order of their *names*, so that label 0 is
 # `eight`. And the images are not in memory: `images.images` is an `ImageSource`, which
-# decodes and resizes a file when it is indexed. A set that fits into memory no more
-# costs only its file names.
+# decodes and resizes a file when it is indexed. Of a set that is larger than
+# memory only the names of its files are held.
 #
 # Other sets are the same line with another name, where their files are at hand:
 #
@@ -125,7 +126,8 @@ plt.show()
 for name in ("mixvit-convit", "digits-mixvit"):
     fitted, remarks = adapt(recipe(name), image_set["train"])
     print(f"{name} was made for {recipe(name).data}:")
-    print(*(f"  - {remark}" for remark in remarks), sep="\n")
+    for remark in remarks:
+        print(textwrap.fill(f"  - {remark}", 88, subsequent_indent="    "))
 
 # %% [markdown]
 # `mixvit-convit` is the MixViT paper's training for CIFAR-100: 150 epochs of a ConViT
@@ -161,7 +163,7 @@ print(f"{trial.method} on {trial.backbone}, patches of {trial.patch_size} pixels
 whole, rows = train(trial, output=str(work / "whole"), single=False, verbose=0)
 for row in rows:
     print(f"{row['model']:20} accuracy {row['accuracy']:.1%}  NLL {row['nll']:.3f}")
-print(sorted(path.name for path in whole.iterdir()))
+print(textwrap.fill(", ".join(sorted(path.name for path in whole.iterdir())), 88))
 
 # %% [markdown]
 # The folder is a full account of the run: the model of the last and of the best epoch,
@@ -170,9 +172,13 @@ print(sorted(path.name for path in whole.iterdir()))
 #
 # ## The same from a shell, killed
 #
-# The command `keras-mixvit train` makes the same recipe of its options, adapted to the
-# images that are given with `--data`. Its remarks are those of `adapt`, and what is
-# `--set` has the last word.
+# The command
+#
+#     keras-mixvit train digits-mixvit --data photos --epochs 15 --no-single \
+#         --set image_size=32 --set batch_size=32 --set seed=7 --output killed
+#
+# makes the same recipe: it adapts what it finds by that name to the images, says the
+# same remarks, and what is `--set` has the last word.
 
 # %%
 settings = ["image_size=32", "batch_size=32", "seed=7"]
@@ -183,7 +189,6 @@ print("The recipe of the command is that of above:", same == trial)
 
 options = ["--data", photos, "--epochs", "15", "--no-single"]
 options += [word for setting in settings for word in ("--set", setting)]
-# In a shell: keras-mixvit train digits-mixvit --data photos ...
 command = [sys.executable, "-u", "-m", "keras_mixvit.cli", "train", "digits-mixvit"]
 command = [*command, *options, "--output", work / "killed"]
 
@@ -371,7 +376,7 @@ print(f"grid {copy.backbone.grid_shape}, at 96 pixels {larger.backbone.grid_shap
 # %% [markdown]
 # They are equal up to rounding. So fine-tuning starts from a network whose parts all
 # know what the single network knew. At another image size the position table is
-# resized, and the rest stays.
+# resized, and the rest stays as it is.
 #
 # Does it help? Take 20 images of each of your classes, and train MixViT from these
 # weights and from new ones, with three seeds each. Everything else is the same.
@@ -426,7 +431,7 @@ for place, values in enumerate(accuracies.values()):
     axes[1].hlines(100 * np.mean(values), place - 0.2, place + 0.2, color="black")
 axes[1].set(xlim=(-0.5, 1.5), ylim=(0, 100), ylabel="test accuracy in %")
 axes[1].set_xticks([0, 1], list(accuracies))
-axes[1].set_title("MixViT on 100 images, three seeds, mean")
+axes[1].set_title("MixViT on 100 images, three seeds")
 axes[0].legend(frameon=False)
 plt.show()
 
@@ -451,3 +456,6 @@ shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"])
 #
 # [Reproducing the papers](09_reproducing_the_papers.ipynb) compares recipes with what
 # was published, and reckons what a full run costs.
+# [Uncertainty](06_uncertainty.ipynb) judges a trained model by more than its accuracy,
+# and [Cut-MixMo on CNNs](05_cut_mixmo_on_cnns.ipynb) is about the WideResNet of the
+# table.

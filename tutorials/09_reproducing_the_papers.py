@@ -26,6 +26,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -43,8 +44,6 @@ from keras_mixvit.recipes import (
     recipes,
     train,
 )
-
-work = Path(tempfile.mkdtemp())
 
 # %% [markdown]
 # ## What was published
@@ -75,8 +74,8 @@ for row in published_rows("MixViT Table 2c:*"):
 # %% [markdown]
 # ## A row is a recipe
 #
-# A recipe has about 70 fields, and `keras-mixvit show NAME` prints them all. What makes
-# these three rows different are the fields in which they differ:
+# A recipe is a frozen dataclass, and `keras-mixvit show NAME` prints all its fields. Of
+# these, the three rows differ in a few:
 
 # %%
 names = [row.recipe for row in published_rows("MixViT Table 2c:*")]
@@ -88,7 +87,8 @@ for field in dataclasses.fields(three[0]):
         print(f"{field.name:20} {'  '.join(f'{value!s:10}' for value in values)}")
 
 single, ours, _ = three
-print("\nand what they share, where it is not the default of a recipe:")
+print(f"These, of {len(dataclasses.fields(ours))} fields.")
+print("\nWhat they share, where it is not the default of a recipe:")
 shared = [
     f"{field.name}={getattr(ours, field.name)}"
     for field in dataclasses.fields(ours)
@@ -179,7 +179,7 @@ print("published figures that are left:", small["convit"].published)
 # weights, the order of the images and the masks.
 
 # %%
-runs = []
+work, runs = Path(tempfile.mkdtemp()), []
 for name, each in small.items():
     for seed in range(3):
         folder = str(work / f"{name}-{seed}")
@@ -215,7 +215,8 @@ print(f"MixViT - single network, here: {difference:+.1f} points, error {error:.1
 
 published = {name: recipe(name).published[0].figures[0][1:] for name in small}
 (m, m_deviation), (s, s_deviation) = published["mixvit-convit"], published["convit"]
-print(f"MixViT - single network, published: {m - s:+.1f} points")
+print(f"MixViT - single network, published: {m - s:+.1f} points", end=", ")
+print(f"deviations {m_deviation} and {s_deviation}")
 print(f"one of {len(load('digits', 'test').labels)} test images is 0.2 points")
 
 # %% tags=["picture"]
@@ -290,6 +291,7 @@ for name, each in four.items():
 # An **estimate** of the hours: all FLOPs, divided by the vendor's peak and by the share
 # of it that a training reaches, its utilisation. That share is assumed, and is the
 # weak point: small networks keep a large accelerator badly busy. So the table has two.
+# Validation, saving and the preparation of images are left out.
 
 # %%
 # Peaks of dense matrix products, by the vendor; the first one is MixMo's card.
@@ -375,3 +377,4 @@ shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"])
 #
 # If you make a full run, its folder has all that is needed to report it: figures,
 # seeds, versions, device and a fingerprint of the images.
+# [Uncertainty](06_uncertainty.ipynb) shows what else to measure on it.
