@@ -241,7 +241,8 @@ plt.show()
 # paper's effect is not seen in a training as short as this, and it would be wrong to
 # expect it: a subnetwork of MixViT sees half of each image in most of its training,
 # and so learns more slowly. The seeds of MixViT differ by many points, so that one run
-# of each would have told little.
+# of each would have told little. Hold a difference against its error: below about two
+# errors, three seeds show nothing either way.
 #
 # ## Two longer runs, quoted
 #
