@@ -371,13 +371,10 @@ for m in range(2):
     print(f"subnetwork {m} differs from the single network by {difference:.1e}")
     assert difference < 1e-4
 
-larger = MixViT.from_timm(name, image_size=96, backbone_options=small)
-print(f"grid {copy.backbone.grid_shape}, at 96 pixels {larger.backbone.grid_shape}")
-
 # %% [markdown]
 # They are equal up to rounding. So fine-tuning starts from a network whose parts all
-# know what the single network knew. At another image size the position table is
-# resized, and the rest stays as it is.
+# know what the single network knew. (`image_size=96` would resize the position table,
+# and leave the rest as it is.)
 #
 # Does it help? Take 20 images of each of your classes, and train MixViT from these
 # weights and from new ones, with three seeds each. Everything else is the same.
