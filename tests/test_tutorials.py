@@ -115,7 +115,7 @@ def test_it_ends_with_what_you_learned(notebook):
 
 def test_links_lead_to_files(notebook):
     for cell in notebook.cells:
-        for target in re.findall(r"\]\(([^)#]+)", cell.source):
+        for target in re.findall(r"\]\(([\w./-]+\.\w+)", cell.source):
             if "://" not in target:
                 assert (TUTORIALS / target).exists(), target
 

@@ -1,9 +1,8 @@
-import contextlib
-
 import keras
+import numpy as np
 
 from keras_mixvit._checks import require
-from keras_mixvit.distribution.parallel import Parallel, Part
+from keras_mixvit.distribution.parallel import Parallel
 
 
 def parallel_of(model: keras.Model) -> Parallel | None:
@@ -48,13 +47,31 @@ def parallel_of(model: keras.Model) -> Parallel | None:
     return TensorFlowParallel(strategy) if strategy.num_replicas_in_sync > 1 else None
 
 
-def seen_whole(model: keras.Model):
-    """A context in which every device sees all that a model predicts.
+def predict_spread(
+    predict, model: keras.Model, x, batch_size: int | None, steps=None, **options
+):
+    """What a model predicts, computed on the devices in use.
 
     Args:
-        model: Model, such as a graph that was made of another one's layers.
+        predict: Keras's `predict` of the model.
+        model: The model, which may be a graph of another one's layers.
+        x: Images, or a data set of them.
+        batch_size: Integer, or `None`.
+        steps: Integer, how many batches to take, or `None` for all. Defaults
+            to `None`.
+        **options: Further arguments of `predict`.
     """
     parallel = parallel_of(model)
     if parallel is None:
-        return contextlib.nullcontext()
-    return parallel.evaluating(Part({}, is_whole=True))
+        return predict(x, batch_size=batch_size, steps=steps, **options)
+    found = []
+    for part in parallel.parts_to_predict(model, x, batch_size, steps):
+        with parallel.evaluating(part):
+            outputs = predict(**part.arguments, steps=steps, **options)
+        found.append(every(outputs, part.copies))
+    return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *found)
+
+
+def every(outputs, count: int):
+    """Every `count`-th row of arrays."""
+    return keras.tree.map_structure(lambda array: array[::count], outputs)

@@ -9,7 +9,7 @@ from keras import ops
 from keras_mixvit._checks import is_integer, require
 from keras_mixvit.data import ImageSet
 from keras_mixvit.data.array_checks import require_labels
-from keras_mixvit.distribution.parallel_of import seen_whole
+from keras_mixvit.distribution.parallel_of import predict_spread
 from keras_mixvit.models import Ensemble, MIMOModel, ensemble_logits
 from keras_mixvit.models.data_checks import check_arrays
 from keras_mixvit.models.kept_variables import kept_variables
@@ -101,8 +101,8 @@ def _add_members(add, model, logits, averaged):
 def predicted(graph: keras.Model, groups: list, images, batch_size, verbose):
     """Groups with arrays, from one pass over the images."""
     batches = None if isinstance(images, keras.utils.PyDataset) else batch_size
-    with kept_variables(graph), seen_whole(graph):
-        found = graph.predict(images, batch_size=batches, verbose=verbose)
+    with kept_variables(graph):
+        found = predict_spread(graph.predict, graph, images, batches, verbose=verbose)
     arrays = [np.asarray(array) for array in keras.tree.flatten(found)]
     for group in groups:
         logits = arrays[group.logits]

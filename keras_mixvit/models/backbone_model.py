@@ -9,7 +9,7 @@ from keras_mixvit._checks import (
 from keras_mixvit.backbones.backbone import Backbone
 from keras_mixvit.convert import load_timm_weights, pretrained_backbone
 from keras_mixvit.data.array_checks import require_images
-from keras_mixvit.distribution.parallel_of import seen_whole
+from keras_mixvit.distribution.parallel_of import predict_spread
 from keras_mixvit.layers import SubnetworkHeads
 from keras_mixvit.models.kept_variables import kept_variables
 from keras_mixvit.models.mimo_model import MIMOModel
@@ -179,8 +179,10 @@ class BackboneModel(MIMOModel):
         )
         require_positive_integer("batch_size", batch_size)
         network = self._attention_network(blocks)
-        with kept_variables(self), seen_whole(network):
-            found = network.predict(images, batch_size=batch_size, verbose=0)
+        with kept_variables(self):
+            found = predict_spread(
+                network.predict, network, images, batch_size, verbose=0
+            )
         # Passes stand beside each other on the batch axis.
         return {
             name: found[name]

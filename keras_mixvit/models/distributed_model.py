@@ -1,12 +1,11 @@
 from types import SimpleNamespace
 
 import keras
-import numpy as np
 
 from keras_mixvit._checks import require
 from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.distribution.parallel import Part, arguments
-from keras_mixvit.distribution.parallel_of import parallel_of
+from keras_mixvit.distribution.parallel_of import parallel_of, predict_spread
 
 
 class DistributedModel(keras.Model):
@@ -93,18 +92,15 @@ class DistributedModel(keras.Model):
             self._spread.summing = before
 
     def predict(
-        self, x, batch_size: int | None = None, verbose="auto", steps=None, **kwargs
+        self,
+        x,
+        batch_size: int | None = None,
+        verbose="auto",
+        steps=None,
+        callbacks=None,
     ):
-        options = {"verbose": verbose, "steps": steps, **kwargs}
-        parallel = parallel_of(self)
-        if parallel is None:
-            return super().predict(x, batch_size, **options)
-        found = []
-        for part in parallel.parts_to_predict(self, x, batch_size, steps):
-            with parallel.evaluating(part):
-                logits = super().predict(**part.arguments, **options)
-            found.append(logits[:: part.copies])
-        return found[0] if len(found) == 1 else np.concatenate(found)
+        options = {"verbose": verbose, "callbacks": callbacks}
+        return predict_spread(super().predict, self, x, batch_size, steps, **options)
 
     def reset_metrics(self):
         if not self._spread.keeps_metrics:

@@ -11,7 +11,7 @@ import sys
 import keras
 import numpy as np
 
-from keras_mixvit import MixViT, mixed_pair_dataset
+from keras_mixvit import MixViT, evaluate, mixed_pair_dataset
 from keras_mixvit.augmentation import Augment, HorizontalFlip, PadCrop
 from keras_mixvit.data import PixelMixing
 from keras_mixvit.distribution import data_parallel, model_parallel
@@ -45,10 +45,12 @@ def trained(case, **options):
     held_out = images(UNEVEN, seed=5), np.arange(UNEVEN) % 5
     history = model.fit(pairs, validation_data=held_out, verbose=0).history
     scores = model.evaluate(*held_out, batch_size=4, verbose=0, return_dict=True)
+    report = evaluate(model, held_out, batch_size=4, verbose=0).rows[0]
     return {
         "history": plain(history),
         "scores": {name: float(value) for name, value in scores.items()},
         "logits": model.predict(held_out[0], batch_size=4, verbose=0).tolist(),
+        "report": {name: report[name] for name in ("accuracy", "nll", "brier")},
     }
 
 

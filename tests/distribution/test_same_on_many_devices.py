@@ -63,7 +63,7 @@ def require_same(found, name):
     if name == "on_device":
         np.testing.assert_allclose(found["loss"], expected["loss"], rtol=1e-5)
         return
-    for key in ("history", "scores"):
+    for key in ("history", "scores", "report"):
         assert set(found[key]) == set(expected[key])
         for metric, value in expected[key].items():
             np.testing.assert_allclose(
