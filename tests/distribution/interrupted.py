@@ -1,0 +1,23 @@
+"""The command, which is interrupted after three epochs.
+
+python -m tests.distribution.interrupted train ...
+"""
+
+import sys
+
+from keras_mixvit import cli
+from keras_mixvit.recipes.recorder import Recorder
+
+EPOCHS = 3
+
+
+class Interrupted(Recorder):
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        if epoch + 1 == EPOCHS:
+            raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.modules["keras_mixvit.recipes.fit"].Recorder = Interrupted
+    sys.exit(cli.main(sys.argv[1:]))
