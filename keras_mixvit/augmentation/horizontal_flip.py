@@ -39,12 +39,13 @@ class HorizontalFlip(Augmentation):
         )
 
     def draw(self, rng, count, image_shape):
-        return {"flipped": rng.random(count) < self.probability}
+        # Numbers: Keras cannot spread booleans over replicas on TensorFlow.
+        return {"flipped": (rng.random(count) < self.probability).astype("uint8")}
 
     def apply(self, images, draws, xp=np):
         if xp is np:
-            return _mirrored(images, draws["flipped"])
-        flipped = per_image(draws["flipped"], xp)
+            return _mirrored(images, draws["flipped"] > 0)
+        flipped = per_image(draws["flipped"], xp) > 0
         return xp.where(flipped, xp.flip(images, axis=2), images)
 
 

@@ -31,6 +31,7 @@ class ImagePipeline:
         self.x, self.y = x, y
         self.read_shape = tuple(x.shape[1:])
         self.pixel_mixing = pixel_mixing
+        self.types = None
         # Where images come in various sizes, only reading sees the originals.
         self.crop = None
         augmentations = list(augment.augmentations) if augment is not None else []
@@ -72,7 +73,7 @@ class ImagePipeline:
         own = slice(None) if rows is None else rows
         images = self._read(indices[own], part_of(uniform, own))
         if self.pixel_mixing is None:
-            return images, labels, part_of(draws, own)
+            return self._typed(images, labels, part_of(draws, own))
         batch, members = indices.shape
         if self.pixel_mixing.partners == "dataset":
             partners = rng.integers(len(self.y), size=indices.shape)
@@ -103,7 +104,19 @@ class ImagePipeline:
             others[is_mixed] = self._read(partners[own][is_mixed], uniform)
             draws["partner_images"] = others
         shares = shares[..., None].astype("float32")
-        return images, shares * labels + (1 - shares) * other_labels, draws
+        labels = shares * labels + (1 - shares) * other_labels
+        return self._typed(images, labels, draws)
+
+    def as_drawn(self, images, draws):
+        """Tensors of a step with the types that their arrays had.
+
+        Before a first step on several replicas of TensorFlow, Keras takes the
+        mean of their inputs, which makes floats of integers. Nothing changes
+        where nothing was drawn yet.
+        """
+        if self.types is None:
+            return images, draws
+        return keras.tree.map_structure(ops.cast, (images, draws), self.types)
 
     def apply(self, images, draws, xp=np):
         """Augments images and mixes them with their partners.
@@ -133,6 +146,13 @@ class ImagePipeline:
         pixels = ops.cast(pixels[..., None], "float32")
         images, others = ops.cast(images, "float32"), ops.cast(others, "float32")
         return pixels * images + (1.0 - pixels) * others
+
+    def _typed(self, images, labels, draws):
+        if self.types is None:
+            self.types = keras.tree.map_structure(
+                lambda array: str(array.dtype), (images, draws)
+            )
+        return images, labels, draws
 
     def _draw(self, rng, shape, draws, name):
         """Draws for images; returns the chance of the crop while reading."""

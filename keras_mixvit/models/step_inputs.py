@@ -25,7 +25,8 @@ def augmented(inputs, pipeline):
         "before.",
         keys=sorted(inputs),
     )
-    images = pipeline.apply(inputs["images"], inputs["draws"], ops)
+    images, draws = pipeline.as_drawn(inputs["images"], inputs["draws"])
+    images = pipeline.apply(images, draws, ops)
     rest = {key: value for key, value in inputs.items() if key != "draws"}
     return {**rest, "images": images}
 
