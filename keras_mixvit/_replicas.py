@@ -5,13 +5,15 @@ effect. On TensorFlow a replica is a copy of the model within a strategy, on
 PyTorch a process of the group that `data_parallel` joined.
 """
 
+import contextlib
 import functools
 from types import SimpleNamespace
 
 import keras
 
-# The group of PyTorch processes that train one model, if there is one.
-PROCESSES = SimpleNamespace(index=0, count=1)
+# The group of PyTorch processes that train one model, if there is one, and the
+# context of what they exchange, which tells of one that does not answer.
+PROCESSES = SimpleNamespace(index=0, count=1, answered=contextlib.nullcontext)
 # Far apart, so that the seeds of two replicas do not meet.
 SEED_STRIDE = 1_000_003
 
@@ -56,19 +58,21 @@ def _replica_context():
 def _summing():
     import torch
 
+    def total_of(x):
+        total = x.clone()
+        with PROCESSES.answered():
+            torch.distributed.all_reduce(total)
+        return total
+
     class Sum(torch.autograd.Function):
         """All-reduce; the gradient of a sum is the sum of the gradients."""
 
         @staticmethod
         def forward(ctx, x):
-            total = x.detach().clone()
-            torch.distributed.all_reduce(total)
-            return total
+            return total_of(x.detach())
 
         @staticmethod
         def backward(ctx, gradient):
-            total = gradient.clone()
-            torch.distributed.all_reduce(total)
-            return total
+            return total_of(gradient)
 
     return Sum

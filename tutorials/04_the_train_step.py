@@ -369,5 +369,5 @@ print(f"by hand: {(predicted == val.labels).mean():.6f}, evaluate: {accuracy:.6f
 # * `loss_weights`, `compute_loss` and `train_step` are the places for variations, in
 #   `keras.ops`, without a branch for any backend.
 #
-# **Next:** the other tutorials train MixMo, calibrate predictions and compare runs; see
-# the list in the [README](../README.md).
+# **Next:** [Cut-MixMo on convolutional networks](05_cut_mixmo_on_cnns.ipynb) trains the
+# other family of MIMO networks.

@@ -57,9 +57,9 @@ class TorchParallel(Parallel):
         limit = datetime.timedelta(seconds=self.timeout)
         if self._owns_group:
             with _came_together(self):
-                distributed.init_process_group(
-                    "nccl" if on_gpu else "gloo", timeout=limit
-                )
+                # What is no tensor of the model is exchanged by the processors.
+                engine = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
+                distributed.init_process_group(engine, timeout=limit)
         # Gradients overlap with what batch norms exchange: each in its order.
         self.gradient_group = distributed.new_group(timeout=limit)
         self._join()
@@ -76,7 +76,7 @@ class TorchParallel(Parallel):
         if self.process_count == 1:
             return [value]
         found = [torch.tensor([0]) for _ in range(self.process_count)]
-        with answered_within(self.timeout):
+        with self._answered():
             distributed.all_gather(found, torch.tensor([value]))
         return [int(number) for number in found]
 
@@ -95,10 +95,15 @@ class TorchParallel(Parallel):
         _joined.append(self)
         _replicas.PROCESSES.index = self.process_index
         _replicas.PROCESSES.count = self.process_count
+        _replicas.PROCESSES.answered = self._answered
 
     def _leave(self):
         _joined.remove(self)
         _replicas.PROCESSES.index, _replicas.PROCESSES.count = 0, 1
+        _replicas.PROCESSES.answered = contextlib.nullcontext
+
+    def _answered(self):
+        return answered_within(self.timeout)
 
     def agree(self, value):
         if self.process_count == 1:
@@ -107,7 +112,7 @@ class TorchParallel(Parallel):
             bytearray(json.dumps(value).encode()), dtype=torch.uint8
         )
         length = torch.tensor([len(text)])
-        with answered_within(self.timeout):
+        with self._answered():
             distributed.broadcast(length, 0)
             room = text if self.is_main else torch.zeros(int(length), dtype=torch.uint8)
             distributed.broadcast(room, 0)
@@ -168,7 +173,7 @@ class TorchParallel(Parallel):
             return None
         values = [variable.value.detach() for variable in variables]
         total = torch.cat([value.reshape(-1).to(torch.float64) for value in values])
-        with answered_within(self.timeout):
+        with self._answered():
             distributed.all_reduce(total)
         found = total.split([value.numel() for value in values])
         return [
@@ -185,7 +190,7 @@ class TorchParallel(Parallel):
             process=self.process_index,
         )
         values = [v.value.detach() for v in variables]
-        with torch.no_grad(), answered_within(self.timeout):
+        with torch.no_grad(), self._answered():
             for dtype in dict.fromkeys(value.dtype for value in values):
                 same = [value for value in values if value.dtype == dtype]
                 flat = torch.cat([value.reshape(-1) for value in same])
