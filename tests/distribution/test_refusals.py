@@ -302,3 +302,87 @@ def test_a_port_in_use_is_told_on_jax():
         )
     assert status == 1
     assert f"ConnectionError: Port {port} is already in use: give the" in errors
+
+
+def parallel_of_backend():
+    """The `Parallel` of this backend, as if it had four replicas."""
+    if BACKEND == "torch":
+        from keras_mixvit.distribution.torch_parallel import TorchParallel
+
+        parallel = TorchParallel(1.0)
+    else:
+        parallel = data_parallel(1)
+    parallel.num_replicas = 4
+    return parallel
+
+
+def test_arrays_that_devices_do_not_divide_are_refused():
+    message = "`x` must have a number of samples that 4 divides, the number of devices"
+    if BACKEND == "torch":
+        message = "`x` must be a `mixed_pair_dataset`, or a data set that gives this "
+    with pytest.raises(ValueError, match=re.escape(message)):
+        parallel_of_backend().require_data(images(6))
+
+
+@on["torch"]
+def test_compiled_steps_are_refused_where_gradients_are_exchanged():
+    model = MixViT(tiny_convit(), 5)
+    model.compile("sgd", LOSS, jit_compile=True)
+    message = "`jit_compile` must be 'auto' or False where processes exchange gradients"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        parallel_of_backend().check(model)
+
+
+@on["torch"]
+def test_several_steps_in_one_call_are_refused_by_keras():
+    model = MixViT(tiny_convit(), 5)
+    model.compile("sgd", LOSS, steps_per_execution=2)
+    with pytest.raises(ValueError, match="`steps_per_execution` must be 1 with the"):
+        model.fit(pairs_of(8, 8), verbose=0)
+
+
+@on["jax"]
+def test_a_share_of_arrays_for_validation_is_refused():
+    with data_parallel(1):
+        model = MixViT(tiny_convit(), 5)
+        model.compile("sgd", LOSS)
+        message = "`validation_split` must be 0 on several devices, which take "
+        with pytest.raises(ValueError, match=re.escape(message)):
+            model.fit(pairs_of(8, 8), validation_split=0.5, verbose=0)
+
+
+@on["tensorflow"]
+@pytest.mark.parametrize("replicas", [2, 3, 8])
+@pytest.mark.parametrize("rows", [1, 2, 13, 50, 297, 1000])
+def test_no_replica_is_left_without_a_sample(rows, replicas):
+    from keras_mixvit.distribution.tensorflow_parallel import fitting_size
+
+    size = fitting_size(rows, 32, replicas)
+    if size is None:
+        # Rare, and of few samples: all of them are repeated then.
+        assert rows < 2 * replicas**2
+        return
+    assert size % replicas == 0
+    for batch in [size] * (rows // size) + [rows % size] * (rows % size > 0):
+        shares = [len(share) for share in cuts(batch, replicas)]
+        assert min(shares) > 0, (size, shares)
+    assert rows >= size
+
+
+def cuts(batch, replicas):
+    """How `tf.distribute` cuts a batch."""
+    length = -(-batch // replicas)
+    return [range(batch)[i * length : (i + 1) * length] for i in range(replicas)]
+
+
+@on["jax"]
+def test_variables_of_processes_are_given_together(monkeypatch):
+    monkeypatch.setenv("KERAS_DISTRIBUTION_JOB_ADDRESSES", "127.0.0.1:1")
+    monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", "2")
+    message = "`KERAS_DISTRIBUTION_NUM_PROCESSES` and `KERAS_DISTRIBUTION_PROCESS_ID`"
+    with pytest.raises(ValueError, match=message):
+        data_parallel()
+    monkeypatch.setenv("KERAS_DISTRIBUTION_PROCESS_ID", "2")
+    message = "`KERAS_DISTRIBUTION_PROCESS_ID` must be in 0 to 1. Received: process_id"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        data_parallel()
