@@ -33,13 +33,8 @@ class JaxParallel(Parallel):
         )
         self.distribution = distribution
 
-    def __enter__(self):
-        self._scope = self.distribution.scope()
-        self._scope.__enter__()
-        return self
-
-    def __exit__(self, *error):
-        self._scope.__exit__(*error)
+    def scope(self):
+        return self.distribution.scope()
 
     def agree(self, value):
         if self.process_count == 1:

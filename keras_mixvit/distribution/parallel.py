@@ -52,11 +52,17 @@ class Parallel:
         self.process_index = process_index
         self.process_count = process_count
 
+    def scope(self):
+        """The backend's context in which variables are made."""
+        return contextlib.nullcontext()
+
     def __enter__(self) -> "Parallel":
+        self._entered = self.scope()
+        self._entered.__enter__()
         return self
 
     def __exit__(self, *error) -> None:
-        pass
+        self._entered.__exit__(*error)
 
     @property
     def is_main(self) -> bool:

@@ -32,13 +32,8 @@ class TensorFlowParallel(Parallel):
         super().__init__(strategy.num_replicas_in_sync)
         self.strategy = strategy
 
-    def __enter__(self):
-        self._scope = self.strategy.scope()
-        self._scope.__enter__()
-        return self
-
-    def __exit__(self, *error):
-        self._scope.__exit__(*error)
+    def scope(self):
+        return self.strategy.scope()
 
     def check(self, model):
         require_own_layers(model)

@@ -1,6 +1,5 @@
 """Any number of devices makes the steps that one device makes."""
 
-import functools
 import json
 
 import keras
@@ -49,12 +48,11 @@ SETUPS = {
         slow("data", 4, ("convit", "cut_mixmo")),
     ],
 }[BACKEND]
-cached = functools.cache(results)
 
 
 def found_on(context, count, names):
     devices = 2 if count > 1 else int(context.split(":")[1])
-    return cached(context, *names, count=count, JAX_NUM_CPU_DEVICES=str(devices))
+    return results(context, *names, count=count, JAX_NUM_CPU_DEVICES=str(devices))
 
 
 def require_same(found, name):
@@ -82,39 +80,38 @@ def test_training_and_judgement_are_those_of_one_device(context, count, names):
     for process in found:
         for name in set(names) & set(EXPECTED):
             require_same(process[name], name)
-        if "dropped" in names:
-            assert np.all(np.isfinite(process["dropped"]["losses"]))
+    # Here, as runs of their own would take the time of this one once more.
+    if "dropped" in names:
+        require_drawn_apart([process["dropped"] for process in found])
+    if "spread" in names:
+        require_cut(found[0]["spread"])
 
 
-def test_replicas_drop_different_samples():
-    context, count, names = next(
-        setup for setup in SETUPS if isinstance(setup, tuple) and "dropped" in setup[2]
-    )
-    draws = [d for p in found_on(context, count, names) for d in p["dropped"]["draws"]]
+def require_drawn_apart(found):
+    """Other samples dropped on every replica."""
+    assert np.all(np.isfinite([process["losses"] for process in found]))
+    draws = [draw for process in found for draw in process["draws"]]
     if BACKEND == "jax":
         # Replicas are parts of one array there, drawn as a whole.
-        assert len(draws) == 1
-        assert sorted(set(draws[0])) == [0.0, 2.0]
+        assert [sorted(set(draw)) for draw in draws] == [[0.0, 2.0]]
         return
     assert len(draws) == 2
     assert draws[0] != draws[1]
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(BACKEND != "jax", reason="replicas draw apart elsewhere")
-def test_dropout_on_jax_does_not_depend_on_the_devices():
-    names = ("convit", "cut_mixmo", "dropped")
-    one, four = (found_on(f"data:{n}", 1, names)[0]["dropped"] for n in (1, 4))
-    np.testing.assert_allclose(one["losses"], four["losses"], rtol=1e-5)
-
-
-@pytest.mark.skipif(BACKEND != "jax", reason="weights are spread on JAX only")
-def test_model_parallelism_cuts_kernels():
-    (found,) = found_on("model:4:2", 1, ("convit", "spread"))
-    sizes = np.array(list(found["spread"].values()))
+def require_cut(sizes):
+    """Most bytes of kernels in halves, on a mesh with two devices a model."""
+    sizes = np.array(list(sizes.values()))
     cut = sizes[:, 1] * 2 == sizes[:, 0]
     assert np.all(cut | (sizes[:, 0] == sizes[:, 1]))
     assert sizes[cut, 0].sum() / sizes[:, 0].sum() >= 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BACKEND != "jax", reason="replicas draw apart elsewhere")
+def test_dropout_on_jax_does_not_depend_on_the_devices():
+    one, four = (found_on(f"data:{n}", 1, ("dropped",))[0]["dropped"] for n in (1, 4))
+    np.testing.assert_allclose(one["losses"], four["losses"], rtol=1e-5)
 
 
 @pytest.mark.slow
