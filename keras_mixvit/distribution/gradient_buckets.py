@@ -46,13 +46,6 @@ class GradientBuckets:
             for parameter in bucket
         ]
 
-    @property
-    def num_bytes(self) -> int:
-        """Bytes of all gradients."""
-        return sum(
-            p.numel() * p.element_size() for bucket in self.buckets for p in bucket
-        )
-
     def remove(self) -> None:
         """Takes the hooks away."""
         for handle in self._handles:
