@@ -1,5 +1,6 @@
 """What several test files need: tiny models, set weights, gradients."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -127,3 +128,9 @@ def unallocated(function):
     # the same thread: gigabytes, and minutes.
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(scoped).result()
+
+
+def reading_threads():
+    """The threads that prepare batches now."""
+    prefix = "keras_mixvit-data"
+    return [t for t in threading.enumerate() if t.name.startswith(prefix)]

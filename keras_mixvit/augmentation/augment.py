@@ -59,6 +59,11 @@ class Augment:
         """Whether all augmentations can be part of a compiled step."""
         return all(item.runs_on_device for item in self.augmentations)
 
+    @property
+    def runs_in_threads(self) -> bool:
+        """Whether all augmentations can run beside the training."""
+        return all(item.runs_in_threads for item in self.augmentations)
+
     def output_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
         """Shape (H, W, C) of what images of a shape become."""
         for item in self.augmentations:

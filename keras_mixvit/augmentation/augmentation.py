@@ -10,13 +10,15 @@ class Augmentation(abc.ABC):
     which is written against an array namespace: `numpy` in the pipeline,
     `keras.ops` in a compiled step. One that makes other than whole numbers
     from 0 to 255 sets `keeps_bytes` to `False`, one that works on nothing
-    else sets `needs_bytes` to `True`, and one that cannot be part of a
-    compiled step sets `runs_on_device` to `False`.
+    else sets `needs_bytes` to `True`. One that cannot be part of a compiled
+    step sets `runs_on_device` to `False`, and one that must run in the thread
+    of the training, as it shares a global generator, `runs_in_threads`.
     """
 
     keeps_bytes = True
     needs_bytes = False
     runs_on_device = True
+    runs_in_threads = True
 
     @abc.abstractmethod
     def draw(

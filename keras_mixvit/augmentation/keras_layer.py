@@ -41,7 +41,7 @@ class KerasLayer(Augmentation):
     """
 
     layer: keras.layers.Layer
-    # A layer has one state of chance, and data sets have several threads.
+    # A layer has one state of chance, and a user may index from many threads.
     _lock: object = field(
         default_factory=threading.Lock, init=False, repr=False, compare=False
     )
@@ -49,6 +49,8 @@ class KerasLayer(Augmentation):
     # Without an annotation they are no arguments.
     needs_bytes = True
     runs_on_device = False
+    # Layers draw from Python's generator, as Keras does in the training.
+    runs_in_threads = False
 
     def __post_init__(self):
         require(

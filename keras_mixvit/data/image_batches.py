@@ -1,22 +1,22 @@
 import copy
 
-import keras
-
 from keras_mixvit._checks import require_positive_integer
+from keras_mixvit.data.batch_reader import BatchReader
 
 
-class ImageBatches(keras.utils.PyDataset):
+class ImageBatches(BatchReader):
     """Batches (images, labels) in order, as `ImageSet.batches` makes them.
 
     Args:
         images: Array or `ImageSource` `(n, H, W, C)`.
         labels: Array `(n,)`.
         batch_size: Positive integer; the last batch may be smaller.
-        workers: Integer, threads that prepare batches. Defaults to `1`.
+        workers: Integer, threads that prepare batches ahead; `0` prepares
+            each batch when it is asked for. Defaults to `1`.
     """
 
     def __init__(self, images, labels, batch_size: int, workers: int = 1):
-        super().__init__(workers=workers)
+        super().__init__(workers)
         require_positive_integer("batch_size", batch_size)
         self.images = images
         self.labels = labels
@@ -40,9 +40,7 @@ class ImageBatches(keras.utils.PyDataset):
     def __len__(self):
         return -(-len(self.labels) // self.batch_size)
 
-    def __getitem__(self, index):
-        if not 0 <= index < len(self):
-            raise IndexError(f"`index` must be in 0 to {len(self) - 1}. Got {index}.")
+    def _read(self, index):
         start = index * self.batch_size
         labels = self.labels[start : start + self.batch_size]
         start += self.first

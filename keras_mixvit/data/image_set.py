@@ -112,7 +112,8 @@ class ImageSet:
         Args:
             batch_size: Positive integer; the last batch may be smaller.
                 Defaults to `128`.
-            workers: Integer, threads that prepare batches. Defaults to `1`.
+            workers: Integer, threads that prepare batches ahead; `0` prepares
+                each batch when it is asked for. Defaults to `1`.
 
         Returns:
             A `keras.utils.PyDataset` of (images, labels).

@@ -6,12 +6,14 @@ import numpy as np
 from keras_mixvit._checks import is_integer, require, require_positive_integer
 from keras_mixvit.augmentation import Augment
 from keras_mixvit.data.array_checks import require_images, require_labels
+from keras_mixvit.data.batch_reader import BatchReader
 from keras_mixvit.data.dataset_checks import require_fitting, require_numbers
 from keras_mixvit.data.image_pipeline import ImagePipeline
 from keras_mixvit.data.image_source import ImageSource
 from keras_mixvit.data.manifold_mixing import ManifoldMixing
 from keras_mixvit.data.pairing import ordered, paired
 from keras_mixvit.data.pixel_mixing import PixelMixing
+from keras_mixvit.data.tf_batches import tf_batches
 from keras_mixvit.masks.mask_sampler import MaskSampler, require_masks
 
 # Streams of chance: without a purpose in the key, the order of an epoch and
@@ -37,7 +39,7 @@ def mixed_pair_dataset(
     pixel_mixing: PixelMixing | None = None,
     manifold_mixing: ManifoldMixing | None = None,
     apply_on: str = "pipeline",
-    workers: int = 1,
+    workers: int | None = None,
 ) -> "MixedPairDataset":
     """Pairs images at random and draws their masks, for `model.fit`.
 
@@ -86,7 +88,10 @@ def mixed_pair_dataset(
             are read, with what was drawn as a further input `"draws"`. Masks,
             which the network applies itself, are the same in both. Defaults to
             `"pipeline"`.
-        workers: Integer, threads that prepare batches. Defaults to `1`.
+        workers: Integer, threads that prepare the next batches while a step
+            runs; `0` prepares each batch when it is asked for. The batches are
+            the same. `None` is 1, or 0 where an augmentation, such as
+            `KerasLayer`, cannot run in a thread. Defaults to `None`.
 
     Returns:
         A `keras.utils.PyDataset` of `({"images": (B, M, H, W, C), "masks":
@@ -135,7 +140,7 @@ def mixed_pair_dataset(
     )
 
 
-class MixedPairDataset(keras.utils.PyDataset):
+class MixedPairDataset(BatchReader):
     """The data set that `mixed_pair_dataset` makes; see there.
 
     `epoch`, counted from 0, is the epoch whose batches indexing gives.
@@ -163,7 +168,14 @@ class MixedPairDataset(keras.utils.PyDataset):
         apply_on,
         workers,
     ):
-        super().__init__(workers=workers)
+        threaded = not isinstance(augment, Augment) or augment.runs_in_threads
+        super().__init__(int(threaded) if workers is None else workers)
+        require(
+            threaded or not self.reading_workers,
+            "`workers` must be 0 or None with an augmentation that cannot run in a "
+            "thread, such as KerasLayer.",
+            workers=workers,
+        )
         self.x = x if isinstance(x, ImageSource) else require_images("x", x)
         require_numbers(
             num_classes=num_classes,
@@ -212,9 +224,21 @@ class MixedPairDataset(keras.utils.PyDataset):
             patch_size=masks.patch_size,
             image_size=(height, width),
         )
+        self.epoch_changes = 0
         self.epoch = 0
         self.part = None
+        self.max_steps = None
         self._order = (None, None)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch, counted from 0, whose batches indexing gives."""
+        return self._epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int):
+        self._epoch = epoch
+        self.epoch_changes += 1
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -241,8 +265,9 @@ class MixedPairDataset(keras.utils.PyDataset):
     def last_batch_size(self) -> int:
         """Pairs in the last batch of an epoch."""
         rest = len(self.x) % self.images_per_batch
-        images = self.images_per_batch if self.drop_remainder or not rest else rest
-        return images * self.repetitions
+        if len(self) * self.images_per_batch <= len(self.x):
+            return self.batch_size
+        return rest * self.repetitions
 
     def shard(self, index: int, count: int) -> "MixedPairDataset":
         """The part of every batch that one of several processes reads.
@@ -286,12 +311,38 @@ class MixedPairDataset(keras.utils.PyDataset):
         part.part = (index, count)
         return part
 
+    def first_batches(self, steps_per_epoch: int) -> "MixedPairDataset":
+        """The same data set with shorter epochs.
+
+        Args:
+            steps_per_epoch: Positive integer, how many of the batches of each
+                epoch to keep.
+
+        Returns:
+            A data set of its own `epoch`.
+
+        Raises:
+            ValueError: If an epoch has fewer batches.
+        """
+        require(
+            is_integer(steps_per_epoch) and 1 <= steps_per_epoch <= len(self),
+            f"`steps_per_epoch` must be in 1 to {len(self)}, the batches of an epoch.",
+            steps_per_epoch=steps_per_epoch,
+        )
+        shorter = copy.copy(self)
+        shorter.max_steps = steps_per_epoch
+        return shorter
+
     def __len__(self):
         full, rest = divmod(len(self.x), self.images_per_batch)
-        return full if self.drop_remainder or not rest else full + 1
+        steps = full if self.drop_remainder or not rest else full + 1
+        return steps if self.max_steps is None else min(steps, self.max_steps)
 
-    def __getitem__(self, index):
-        return self.batch(self.epoch, index)
+    def _context(self):
+        return (self.epoch,)
+
+    def _read(self, epoch, index):
+        return self.batch(epoch, index)
 
     def batch(self, epoch: int, index: int):
         """Batch `index` of an epoch counted from 0, whatever `self.epoch`."""
@@ -341,28 +392,14 @@ class MixedPairDataset(keras.utils.PyDataset):
     def as_tf_dataset(self):
         """The same batches as a `tf.data.Dataset`, for `tf.distribute`.
 
-        Each iteration over it is the next epoch, from `self.epoch` on, which
-        it moves forward. Needs TensorFlow.
+        Each iteration gives the batches of one epoch, `self.epoch`, which
+        `MIMOModel.fit` sets. Where nobody sets it, an iteration after a
+        complete one is the next epoch. Needs TensorFlow.
 
         Returns:
             A `tf.data.Dataset` of one epoch per iteration.
         """
-        import tensorflow as tf
-
-        def one_epoch():
-            epoch = self.epoch
-            self.epoch = epoch + 1
-            for index in range(len(self)):
-                yield self.batch(epoch, index)
-
-        def spec(array):
-            # The last batch may be smaller.
-            return tf.TensorSpec((None, *array.shape[1:]), array.dtype)
-
-        signature = keras.tree.map_structure(spec, self.batch(0, 0))
-        data = tf.data.Dataset.from_generator(one_epoch, output_signature=signature)
-        cardinality = tf.data.experimental.assert_cardinality(len(self))
-        return data.apply(cardinality).prefetch(2)
+        return tf_batches(self)
 
     def _epoch_order(self, epoch):
         cached, order = self._order

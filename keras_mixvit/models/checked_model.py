@@ -6,7 +6,9 @@ import numpy as np
 from keras_mixvit._checks import require
 from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.models.compile_config import on_any_backend
+from keras_mixvit.data.tf_batches import pairs_of
 from keras_mixvit.models.data_checks import check_arrays, check_dataset
+from keras_mixvit.models.data_passes import led_pairs, passing_over
 from keras_mixvit.models.distributed_model import DistributedModel
 from keras_mixvit.models.epoch_setter import EpochSetter, with_callback
 from keras_mixvit.models.kept_variables import kept_variables
@@ -111,13 +113,14 @@ class CheckedModel(DistributedModel):
         *,
         validation_data=None,
         shuffle: bool = True,
+        steps_per_epoch: int | None = None,
         **kwargs,
     ):
         """Trains on mixed pairs, as `keras.Model.fit` does.
 
         Args:
-            x: A `MixedPairDataset`, or anything that Keras takes and that
-                gives mixed pairs. Defaults to `None`.
+            x: A `MixedPairDataset`, its `as_tf_dataset()`, or anything that
+                Keras takes and that gives mixed pairs. Defaults to `None`.
             y: Labels, if `x` does not give them. Defaults to `None`.
             batch_size: Integer, for arrays only. Defaults to `None`.
             epochs: Integer; a `MixedPairDataset` knows it. Defaults to
@@ -129,6 +132,9 @@ class CheckedModel(DistributedModel):
                 `None`.
             shuffle: Boolean, whether Keras shuffles arrays; a
                 `MixedPairDataset` shuffles by itself. Defaults to `True`.
+            steps_per_epoch: Integer, how many batches make an epoch, or `None`
+                for all. Of a `MixedPairDataset`, every epoch takes its first
+                batches. Defaults to `None`.
             **kwargs: Further arguments of `keras.Model.fit`.
 
         Returns:
@@ -140,20 +146,34 @@ class CheckedModel(DistributedModel):
         """
         if isinstance(validation_data, (list, tuple)):
             check_arrays(self, *validation_data[:2])
-        if isinstance(x, MixedPairDataset):
-            check_dataset(self, x)
+        pairs = x if isinstance(x, MixedPairDataset) else pairs_of(x)
+        if pairs is None:
+            check_arrays(self, x, y)
+        else:
+            check_dataset(self, pairs)
             require(
-                epochs in (None, x.epochs),
-                f"`epochs` must be that of the data set, {x.epochs}.",
+                epochs in (None, pairs.epochs),
+                f"`epochs` must be that of the data set, {pairs.epochs}.",
                 epochs=epochs,
             )
-            epochs, shuffle = x.epochs, False
+            epochs = pairs.epochs
+            self._augment_as(pairs, "train_function")
+            if pairs is x and steps_per_epoch is not None:
+                x = pairs.first_batches(steps_per_epoch)
+            require(
+                isinstance(x, MixedPairDataset) or steps_per_epoch in (None, len(pairs)),
+                "`steps_per_epoch` must be None with `as_tf_dataset()`. Use "
+                "`pairs.first_batches(steps_per_epoch).as_tf_dataset()`.",
+                steps_per_epoch=steps_per_epoch,
+            )
+            steps_per_epoch = None
+        if isinstance(x, MixedPairDataset):
             x = self._own_batches(x)
-            self._augment_as(x, "train_function")
-            callbacks = with_callback(callbacks, EpochSetter(x))
-        else:
-            check_arrays(self, x, y)
-        with kept_variables(self):
+        led = led_pairs(x)
+        if led:
+            shuffle = False
+            callbacks = with_callback(callbacks, EpochSetter(*led))
+        with passing_over(x, validation_data), kept_variables(self):
             return super().fit(
                 x,
                 y,
@@ -163,6 +183,7 @@ class CheckedModel(DistributedModel):
                 callbacks=callbacks,
                 validation_data=validation_data,
                 shuffle=shuffle,
+                steps_per_epoch=steps_per_epoch,
                 **kwargs,
             )
 
@@ -184,10 +205,11 @@ class CheckedModel(DistributedModel):
         """
         check_arrays(self, x, y)
         before = self._held.pipeline
-        if isinstance(x, MixedPairDataset):
-            self._augment_as(x, "test_function")
+        pairs = x if isinstance(x, MixedPairDataset) else pairs_of(x)
+        if pairs is not None:
+            self._augment_as(pairs, "test_function")
         try:
-            with kept_variables(self):
+            with passing_over(x), kept_variables(self):
                 return super().evaluate(x, y, *args, **kwargs)
         finally:
             # `fit` validates between its epochs.
@@ -233,7 +255,7 @@ class CheckedModel(DistributedModel):
             ValueError: If images do not fit the model.
         """
         check_arrays(self, x, None)
-        with kept_variables(self):
+        with passing_over(x), kept_variables(self):
             logits = super().predict(x, *args, **kwargs)
         return logits / np.float32(self.temperature) if calibrated else logits
 

@@ -6,6 +6,7 @@ from keras_mixvit._checks import require
 from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.distribution.parallel import Part, arguments
 from keras_mixvit.distribution.parallel_of import parallel_of, predict_spread
+from keras_mixvit.models.data_passes import passing_over
 
 
 class DistributedModel(keras.Model):
@@ -82,7 +83,7 @@ class DistributedModel(keras.Model):
                 is_last = place == len(parts) - 1
                 self._spread.keeps_metrics = place > 0
                 self._spread.summing = None if part.is_whole else parallel
-                with parallel.evaluating(part):
+                with parallel.evaluating(part), passing_over(part.arguments["x"]):
                     found = super().evaluate(
                         **part.arguments, **(options if is_last else {"verbose": 0})
                     )

@@ -2,21 +2,22 @@ import keras
 
 
 class EpochSetter(keras.callbacks.Callback):
-    """Tells a data set which epoch begins.
+    """Sets the epoch of data sets when an epoch begins.
 
-    Keras tells a `PyDataset` that an epoch begins, not which, and counting
-    goes wrong where Keras looks at a batch beforehand or a run is resumed.
+    Keras says to a `PyDataset` that an epoch begins, not which one. Counting
+    goes wrong where Keras takes a batch beforehand or you resume a run.
 
     Args:
-        dataset: Object with an attribute `epoch`, counted from 0.
+        *datasets: Objects with an attribute `epoch`, counted from 0.
     """
 
-    def __init__(self, dataset):
+    def __init__(self, *datasets):
         super().__init__()
-        self.dataset = dataset
+        self.datasets = datasets
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.dataset.epoch = epoch
+        for dataset in self.datasets:
+            dataset.epoch = epoch
 
 
 def with_callback(callbacks, callback):

@@ -1,0 +1,86 @@
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+# Batches that wait for the step, for each thread that prepares them.
+AHEAD_PER_WORKER = 2
+
+
+class ReadAhead:
+    """Prepares the next batches in threads while a step runs.
+
+    Batches must be pure functions of their keys. Then nothing depends on the
+    threads: a batch that was prepared in vain is thrown away, and one that was
+    not foreseen is prepared when it is asked for.
+
+    It starts with the second batch of a row of consecutive ones, so a single
+    batch costs no more than itself, and stops its threads after the last one.
+
+    Args:
+        read: Method of the parts of a key that gives its batch; any thread
+            may call it. Its object is not kept alive.
+        workers: Integer, the number of threads. `0` prepares every batch in
+            the thread that asks for it.
+    """
+
+    def __init__(self, read: Callable, workers: int):
+        self.workers = workers
+        # A strong one would keep the threads of a forgotten data set running.
+        self._method = weakref.WeakMethod(read)
+        self._lock = threading.Lock()
+        self._ahead: dict[tuple, Future] = {}
+        self._expected = None
+        self._pool = None
+
+    @property
+    def depth(self) -> int:
+        """How many batches are prepared ahead at most."""
+        return AHEAD_PER_WORKER * self.workers
+
+    def get(self, key: tuple, following: Sequence[tuple]):
+        """The batch of a key.
+
+        Args:
+            key: Tuple, the key of the batch.
+            following: Keys of the next batches, at most `depth` of them.
+        """
+        read = self._method()
+        if not self.workers:
+            return read(*key)
+        with self._lock:
+            future = self._ahead.pop(key, None)
+            is_next = future is not None or key == self._expected
+            self._expected = following[0] if following else None
+            self._foresee(following, is_next)
+        return read(*key) if future is None else future.result()
+
+    def close(self) -> None:
+        """Throws away what was prepared, and waits for the threads to end."""
+        with self._lock:
+            self._expected = None
+            pool = self._stop()
+        if pool is not None:
+            pool.shutdown(wait=True)
+
+    def _foresee(self, keys, starts):
+        for key in self._ahead.keys() - set(keys):
+            self._ahead.pop(key).cancel()
+        if starts:
+            for key in keys:
+                if key not in self._ahead:
+                    self._ahead[key] = self._submit(key)
+        if not self._ahead:
+            self._stop()
+
+    def _submit(self, key):
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.workers, "keras_mixvit-data")
+        return self._pool.submit(self._method(), *key)
+
+    def _stop(self):
+        pool, self._pool = self._pool, None
+        self._ahead.clear()
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+        return pool
