@@ -59,13 +59,13 @@ class ReadAhead:
         """Throws away what was prepared, and waits for the threads to end."""
         with self._lock:
             self._expected = None
+            self._drop(self._ahead)
             pool = self._stop()
         if pool is not None:
             pool.shutdown(wait=True)
 
     def _foresee(self, keys, starts):
-        for key in self._ahead.keys() - set(keys):
-            self._ahead.pop(key).cancel()
+        self._drop(self._ahead.keys() - set(keys))
         if starts:
             for key in keys:
                 if key not in self._ahead:
@@ -78,9 +78,13 @@ class ReadAhead:
             self._pool = ThreadPoolExecutor(self.workers, "keras_mixvit-data")
         return self._pool.submit(self._method(), *key)
 
+    def _drop(self, keys):
+        for key in list(keys):
+            self._ahead.pop(key).cancel()
+
     def _stop(self):
+        """Lets the threads end after what a caller still waits for."""
         pool, self._pool = self._pool, None
-        self._ahead.clear()
         if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=False)
         return pool

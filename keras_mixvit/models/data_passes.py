@@ -48,7 +48,7 @@ def warn_of_workers(data) -> None:
             f"use_multiprocessing={data.use_multiprocessing}. Use workers=1 and "
             "use_multiprocessing=False. `mixed_pair_dataset` and `ImageSet.batches` "
             "have threads of their own that give the right batches.",
-            stacklevel=6,
+            stacklevel=5,
         )
 
 
