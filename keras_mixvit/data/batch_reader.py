@@ -1,4 +1,5 @@
 import abc
+import contextlib
 
 import keras
 
@@ -79,9 +80,7 @@ class BatchReader(keras.utils.PyDataset, abc.ABC):
 
     @use_multiprocessing.setter
     def use_multiprocessing(self, value):
-        require(
-            False, f"`use_multiprocessing` {NOT_KERAS}", use_multiprocessing=value
-        )
+        require(False, f"`use_multiprocessing` {NOT_KERAS}", use_multiprocessing=value)
 
     def __getstate__(self):
         # A copy has threads of its own, and a file has none.
@@ -90,3 +89,18 @@ class BatchReader(keras.utils.PyDataset, abc.ABC):
     def __setstate__(self, state):
         vars(self).update(state)
         self._ahead = ReadAhead(self._read, self.reading_workers)
+
+
+@contextlib.contextmanager
+def closing(*data):
+    """Closes those of some data that are a `BatchReader`, after an error too.
+
+    Args:
+        *data: Anything.
+    """
+    try:
+        yield
+    finally:
+        for item in data:
+            if isinstance(item, BatchReader):
+                item.close()

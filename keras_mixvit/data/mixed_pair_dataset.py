@@ -1,6 +1,5 @@
 import copy
 
-import keras
 import numpy as np
 
 from keras_mixvit._checks import is_integer, require, require_positive_integer

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 
 from keras_mixvit._checks import require
+from keras_mixvit.data.batch_reader import closing
 from keras_mixvit.distribution.parallel import Parallel
 
 
@@ -63,10 +64,11 @@ def predict_spread(
     """
     parallel = parallel_of(model)
     if parallel is None:
-        return predict(x, batch_size=batch_size, steps=steps, **options)
+        with closing(x):
+            return predict(x, batch_size=batch_size, steps=steps, **options)
     found = []
     for part in parallel.parts_to_predict(model, x, batch_size, steps):
-        with parallel.evaluating(part):
+        with parallel.evaluating(part), closing(part.arguments["x"]):
             outputs = predict(**part.arguments, steps=steps, **options)
         found.append(every(outputs, part.copies))
     return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *found)

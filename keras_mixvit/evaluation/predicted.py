@@ -12,6 +12,7 @@ from keras_mixvit.data.array_checks import require_labels
 from keras_mixvit.distribution.parallel_of import predict_spread
 from keras_mixvit.models import Ensemble, MIMOModel, ensemble_logits
 from keras_mixvit.models.data_checks import check_arrays
+from keras_mixvit.models.data_passes import warn_of_workers
 from keras_mixvit.models.kept_variables import kept_variables
 
 
@@ -128,6 +129,7 @@ def images_and_labels(model: MIMOModel, data, batch_size: int):
         images, labels = data.batches(batch_size), data.labels
     else:
         images, labels = data
+        warn_of_workers(images, stacklevel=5)
         if not isinstance(images, keras.utils.PyDataset):
             images = ops.convert_to_numpy(images)
             require(

@@ -5,8 +5,8 @@ import numpy as np
 
 from keras_mixvit._checks import require
 from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
-from keras_mixvit.models.compile_config import on_any_backend
 from keras_mixvit.data.tf_batches import pairs_of
+from keras_mixvit.models.compile_config import on_any_backend
 from keras_mixvit.models.data_checks import check_arrays, check_dataset
 from keras_mixvit.models.data_passes import led_pairs, passing_over
 from keras_mixvit.models.distributed_model import DistributedModel
@@ -161,7 +161,8 @@ class CheckedModel(DistributedModel):
             if pairs is x and steps_per_epoch is not None:
                 x = pairs.first_batches(steps_per_epoch)
             require(
-                isinstance(x, MixedPairDataset) or steps_per_epoch in (None, len(pairs)),
+                isinstance(x, MixedPairDataset)
+                or steps_per_epoch in (None, len(pairs)),
                 "`steps_per_epoch` must be None with `as_tf_dataset()`. Use "
                 "`pairs.first_batches(steps_per_epoch).as_tf_dataset()`.",
                 steps_per_epoch=steps_per_epoch,

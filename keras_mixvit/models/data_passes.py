@@ -5,7 +5,7 @@ import warnings
 
 import keras
 
-from keras_mixvit.data.batch_reader import BatchReader
+from keras_mixvit.data.batch_reader import closing
 from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.data.tf_batches import SERVED, pairs_of
 
@@ -18,17 +18,12 @@ def passing_over(*data):
         *data: What a user gives to `fit`, `evaluate` or `predict`.
     """
     for item in data:
-        warn_of_workers(item)
-    try:
+        warn_of_workers(item, stacklevel=5)
+    with closing(*(pairs_of(item) or item for item in data)):
         yield
-    finally:
-        for item in data:
-            reader = pairs_of(item) or item
-            if isinstance(reader, BatchReader):
-                reader.close()
 
 
-def warn_of_workers(data) -> None:
+def warn_of_workers(data, stacklevel: int) -> None:
     """Warns of a `PyDataset` that Keras would read with several workers.
 
     Keras 3.15 takes a first batch to build what is not built yet, starts all
@@ -37,6 +32,7 @@ def warn_of_workers(data) -> None:
 
     Args:
         data: Anything.
+        stacklevel: Integer, that of `warnings.warn`.
     """
     if not isinstance(data, keras.utils.PyDataset):
         return
@@ -48,7 +44,7 @@ def warn_of_workers(data) -> None:
             f"use_multiprocessing={data.use_multiprocessing}. Use workers=1 and "
             "use_multiprocessing=False. `mixed_pair_dataset` and `ImageSet.batches` "
             "have threads of their own that give the right batches.",
-            stacklevel=5,
+            stacklevel=stacklevel,
         )
 
 

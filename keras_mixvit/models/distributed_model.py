@@ -3,10 +3,10 @@ from types import SimpleNamespace
 import keras
 
 from keras_mixvit._checks import require
+from keras_mixvit.data.batch_reader import closing
 from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.distribution.parallel import Part, arguments
 from keras_mixvit.distribution.parallel_of import parallel_of, predict_spread
-from keras_mixvit.models.data_passes import passing_over
 
 
 class DistributedModel(keras.Model):
@@ -83,7 +83,7 @@ class DistributedModel(keras.Model):
                 is_last = place == len(parts) - 1
                 self._spread.keeps_metrics = place > 0
                 self._spread.summing = None if part.is_whole else parallel
-                with parallel.evaluating(part), passing_over(part.arguments["x"]):
+                with parallel.evaluating(part), closing(part.arguments["x"]):
                     found = super().evaluate(
                         **part.arguments, **(options if is_last else {"verbose": 0})
                     )

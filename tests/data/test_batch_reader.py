@@ -62,7 +62,8 @@ def test_every_batch_is_prepared_once_and_given_in_order(workers):
 def test_it_looks_a_bounded_number_of_batches_ahead(workers):
     reader = Numbers(workers)
     # A single batch starts nothing.
-    assert reader[4] == 4 and settled(reader) == [4]
+    assert reader[4] == 4
+    assert settled(reader) == [4]
     assert reader[5] == 5
     assert settled(reader) == list(range(4, 6 + 2 * workers))
     reader.close()

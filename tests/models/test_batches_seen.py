@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mixvit import mixed_pair_dataset
+from keras_mixvit import evaluate, mixed_pair_dataset
 from keras_mixvit.data import ImageSet
 from keras_mixvit.masks import LinearMasks
 from tests.helpers import reading_threads
@@ -177,3 +177,10 @@ def test_several_workers_of_keras_are_warned_of(method):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         getattr(model, method)(Own(workers=1), verbose=0)
+
+
+def test_a_report_warns_of_several_workers_too():
+    model = RecordingModel()
+    with pytest.warns(UserWarning, match="several workers") as caught:
+        evaluate(model, (Own(workers=3), Y), all_schemes=False, verbose=0)
+    assert caught[0].filename == __file__
