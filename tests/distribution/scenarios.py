@@ -40,7 +40,7 @@ def trained(case, **options):
     )
     x, y = images(32), np.arange(32) % 5
     pairs = mixed_pair_dataset(
-        x, y, model.mask_sampler(), epochs=3, batch_size=8, seed=1
+        x, y, model.mask_sampler(), epochs=3, batch_size=8, seed=1, workers=2
     )
     held_out = images(UNEVEN, seed=5), np.arange(UNEVEN) % 5
     history = model.fit(pairs, validation_data=held_out, verbose=0).history
