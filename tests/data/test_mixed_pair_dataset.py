@@ -87,7 +87,7 @@ def test_defaults_are_128_pairs_shuffled_without_remainder():
     dataset = mixed_pair_dataset(
         numbered(130), np.arange(130), PatchCutMix(patch_size=2), epochs=1
     )
-    assert (dataset.batch_size, dataset.seed, dataset.workers) == (128, 0, 1)
+    assert (dataset.batch_size, dataset.seed, dataset.reading_workers) == (128, 0, 1)
     assert len(dataset) == 1
     assert isinstance(dataset, MixedPairDataset)
 
@@ -318,7 +318,7 @@ def test_tf_dataset_gives_the_same_batches_epoch_by_epoch():
         assert len(batches) == 2
         for index, batch in enumerate(batches):
             assert same(batch, dataset.batch(epoch, index))
-    assert dataset.epoch == 2
+        assert dataset.epoch == epoch
 
 
 NOT_FINITE = r"`x` must be finite\. Received: value='an image with NaN or infinity'"
