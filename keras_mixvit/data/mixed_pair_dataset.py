@@ -12,6 +12,11 @@ from keras_mixvit.data.image_source import ImageSource
 from keras_mixvit.data.manifold_mixing import ManifoldMixing
 from keras_mixvit.data.pairing import ordered, paired
 from keras_mixvit.data.pixel_mixing import PixelMixing
+from keras_mixvit.data.sample_weights import (
+    require_weights,
+    with_weights,
+    without_weights,
+)
 from keras_mixvit.data.tf_batches import tf_batches
 from keras_mixvit.masks.mask_sampler import MaskSampler, require_masks
 
@@ -38,6 +43,7 @@ def mixed_pair_dataset(
     pixel_mixing: PixelMixing | None = None,
     manifold_mixing: ManifoldMixing | None = None,
     apply_on: str = "pipeline",
+    sample_weight=None,
     workers: int | None = None,
 ) -> "MixedPairDataset":
     """Pairs images at random and draws their masks, for `model.fit`.
@@ -87,6 +93,10 @@ def mixed_pair_dataset(
             are read, with what was drawn as a further input `"draws"`. Masks,
             which the network applies itself, are the same in both. Defaults to
             `"pipeline"`.
+        sample_weight: Array `(n,)` of finite numbers that are not negative,
+            how much the loss of each image counts beside its mask, or `None`
+            for 1. Where pixels or features are mixed, weights are mixed as
+            labels are. Defaults to `None`.
         workers: Integer, threads that prepare the next batches while a step
             runs; `0` prepares each batch when it is asked for. The batches are
             the same. `None` is 1, or 0 where an augmentation, such as
@@ -96,7 +106,8 @@ def mixed_pair_dataset(
         A `keras.utils.PyDataset` of `({"images": (B, M, H, W, C), "masks":
         (B, M, h, w)}, labels)`, labels `(B, M)` or `(B, M, K)`; with
         `manifold_mixing` also `"partners"` and `"shares"`, with
-        `apply_on="device"` also `"draws"`.
+        `apply_on="device"` also `"draws"`. With `sample_weight`, weights
+        `(B, M)` follow the labels.
 
     Raises:
         ValueError: If arrays are empty, of unequal length, of a wrong rank or
@@ -135,6 +146,7 @@ def mixed_pair_dataset(
         pixel_mixing=pixel_mixing,
         manifold_mixing=manifold_mixing,
         apply_on=apply_on,
+        sample_weight=sample_weight,
         workers=workers,
     )
 
@@ -166,6 +178,7 @@ class MixedPairDataset(BatchReader):
         manifold_mixing,
         apply_on,
         workers,
+        sample_weight=None,
     ):
         threaded = not isinstance(augment, Augment) or augment.runs_in_threads
         super().__init__(int(threaded) if workers is None else workers)
@@ -215,7 +228,12 @@ class MixedPairDataset(BatchReader):
         self.apply_on = apply_on
         if num_classes is not None and self.y.ndim == 1:
             self.y = np.eye(num_classes, dtype="float32")[self.y]
-        self.pipeline = ImagePipeline(self.x, self.y, augment, pixel_mixing)
+        self.sample_weight = sample_weight
+        labels = self.y
+        if sample_weight is not None:
+            self.sample_weight = require_weights(sample_weight, len(self.y))
+            labels = with_weights(labels, self.sample_weight)
+        self.pipeline = ImagePipeline(self.x, labels, augment, pixel_mixing)
         height, width, _ = self.image_shape
         require(
             height % masks.patch_size == 0 and width % masks.patch_size == 0,
@@ -375,11 +393,13 @@ class MixedPairDataset(BatchReader):
             # All shares but one are 1.
             share = shares.prod(axis=1)[:, None, None]
             labels = share * labels + (1 - share) * labels[partners]
-        if rows is None:
+        if rows is not None:
+            ready = ("images", "draws")
+            inputs = {k: v if k in ready else v[rows] for k, v in inputs.items()}
+            labels = labels[rows]
+        if self.sample_weight is None:
             return inputs, labels
-        ready = ("images", "draws")
-        parts = {k: v if k in ready else v[rows] for k, v in inputs.items()}
-        return parts, labels[rows]
+        return inputs, *without_weights(labels, is_soft=self.y.ndim == 2)
 
     def _rows(self, count):
         """The slice of a batch that this part is, or `None` for all of it."""

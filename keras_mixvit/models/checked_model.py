@@ -6,13 +6,19 @@ import numpy as np
 from keras_mixvit._checks import require
 from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.data.tf_batches import pairs_of
+from keras_mixvit.models.argument_checks import (
+    require_effect,
+    require_fit_options,
+)
+from keras_mixvit.models.class_weights import class_weights
 from keras_mixvit.models.compile_config import on_any_backend
+from keras_mixvit.models.compiled_metrics import is_on_subnetworks, listed, on_rows
 from keras_mixvit.models.data_checks import check_arrays, check_dataset
 from keras_mixvit.models.data_passes import led_pairs, passing_over
 from keras_mixvit.models.distributed_model import DistributedModel
 from keras_mixvit.models.epoch_setter import EpochSetter, with_callback
 from keras_mixvit.models.kept_variables import kept_variables
-from keras_mixvit.models.loss_checks import label_form, require_loss
+from keras_mixvit.models.loss_checks import require_loss
 
 
 class CheckedModel(DistributedModel):
@@ -29,7 +35,11 @@ class CheckedModel(DistributedModel):
         self.autocast = False
         # Held plainly: Keras must neither track nor save what is in here.
         self._held = SimpleNamespace(
-            subnetwork_metrics=[], compile_arguments={}, pipeline=None, compiled_for={}
+            subnetwork_metrics=[],
+            compile_arguments={},
+            pipeline=None,
+            compiled_for={},
+            class_weights=None,
         )
 
     def compile(
@@ -45,10 +55,13 @@ class CheckedModel(DistributedModel):
         Args:
             optimizer: Optimizer or its name. Defaults to `"rmsprop"`.
             loss: Loss of logits with the reduction `"sum_over_batch_size"`,
-                or a function of labels and logits. Defaults to `None`.
+                or a function of labels and logits. It is called on a few
+                numbers to see whether it takes logits. Defaults to `None`.
             metrics: List of metrics. Those with a true attribute
-                `on_subnetworks` see the logits of every subnetwork, others
-                the ensemble. Defaults to `None`.
+                `on_subnetworks` see the logits `(B, M, K)` of every
+                subnetwork. All others see rows of logits `(n, K)`: the
+                ensemble, or on mixed pairs every prediction of a subnetwork.
+                Defaults to `None`.
             weighted_metrics: List of metrics that see the loss weights. On
                 mixed pairs accuracy belongs here: unweighted it counts
                 targets that are hardly in the picture. Defaults to `None`.
@@ -56,11 +69,14 @@ class CheckedModel(DistributedModel):
 
         Raises:
             ValueError: If the loss has another reduction or takes
-                probabilities, or a weighted metric asks for subnetworks.
+                probabilities, one of Keras's metrics takes probabilities, or a
+                weighted metric asks for subnetworks.
         """
-        require_loss(loss)
+        form = require_loss(loss, self.num_classes)
+        plain = listed("metrics", metrics)
+        weighted = listed("weighted_metrics", weighted_metrics)
         require(
-            not any(map(is_on_subnetworks, keras.tree.flatten(weighted_metrics))),
+            not any(map(is_on_subnetworks, weighted)),
             "`weighted_metrics` must not ask for subnetworks, as `metrics` may.",
             weighted_metrics=weighted_metrics,
         )
@@ -71,20 +87,21 @@ class CheckedModel(DistributedModel):
             "weighted_metrics": weighted_metrics,
             **kwargs,
         }
-        subnetwork_metrics = []
-        if isinstance(metrics, (list, tuple)):
-            subnetwork_metrics = [m for m in metrics if is_on_subnetworks(m)]
-            metrics = [m for m in metrics if not is_on_subnetworks(m)]
+        subnetwork_metrics = [m for m in plain if is_on_subnetworks(m)]
+        plain = [m for m in plain if not is_on_subnetworks(m)]
+        classes = self.num_classes
         super().compile(
             optimizer=optimizer,
             loss=loss,
-            metrics=metrics,
-            weighted_metrics=weighted_metrics,
+            metrics=[on_rows("metrics", m, classes, form) for m in plain],
+            weighted_metrics=[
+                on_rows("weighted_metrics", m, classes, form) for m in weighted
+            ],
             **kwargs,
         )
         self._held.subnetwork_metrics = subnetwork_metrics
         self._held.compile_arguments = arguments
-        self._held.label_form = label_form(loss)
+        self._held.label_form = form
 
     # Keras asks a model with its own `compile` for the next two.
 
@@ -112,7 +129,9 @@ class CheckedModel(DistributedModel):
         callbacks=None,
         *,
         validation_data=None,
-        shuffle: bool = True,
+        shuffle: bool | None = None,
+        class_weight: dict | str | None = None,
+        sample_weight=None,
         steps_per_epoch: int | None = None,
         **kwargs,
     ):
@@ -130,8 +149,18 @@ class CheckedModel(DistributedModel):
             validation_data: Images and labels `(x, y)`, which validate the
                 ensemble, or anything else that `evaluate` takes. Defaults to
                 `None`.
-            shuffle: Boolean, whether Keras shuffles arrays; a
-                `MixedPairDataset` shuffles by itself. Defaults to `True`.
+            shuffle: Boolean, whether Keras shuffles arrays, or the batches
+                of a `PyDataset`. It must not be set for a `MixedPairDataset`,
+                which has an argument of its own. `None` is `True` for all
+                others. Defaults to `None`.
+            class_weight: Dict from classes to the weights of their losses, 1
+                for those that it leaves out; `"balanced"` for `n / (K n_k)`,
+                with which every class counts alike; or `None`. The weight of
+                each input is that of its label, of a soft label the mean. It
+                multiplies the other weights, and validation goes without.
+                Defaults to `None`.
+            sample_weight: Array of weights, `(n,)` or of mixed pairs also
+                `(n, M)`, for arrays only. Defaults to `None`.
             steps_per_epoch: Integer, how many batches make an epoch, or `None`
                 for all. Of a `MixedPairDataset`, every epoch takes its first
                 batches. Defaults to `None`.
@@ -141,9 +170,16 @@ class CheckedModel(DistributedModel):
             A `keras.callbacks.History`.
 
         Raises:
-            ValueError: If `epochs` differs from the data set's, or data do
-                not fit the model.
+            ValueError: If `epochs` differs from the data set's, data do not
+                fit the model, or an argument would have no effect.
         """
+        require_effect(
+            x,
+            y=y,
+            batch_size=batch_size,
+            sample_weight=sample_weight,
+            validation_split=kwargs.get("validation_split"),
+        )
         if isinstance(validation_data, (list, tuple)):
             check_arrays(self, *validation_data[:2])
         pairs = x if isinstance(x, MixedPairDataset) else pairs_of(x)
@@ -157,6 +193,12 @@ class CheckedModel(DistributedModel):
                 epochs=epochs,
             )
             epochs = pairs.epochs
+            require(
+                shuffle is None,
+                "`shuffle` must not be set for mixed pairs: "
+                "`mixed_pair_dataset(..., shuffle=True)` shuffles them.",
+                shuffle=shuffle,
+            )
             self._augment_as(pairs, "train_function")
             if pairs is x and steps_per_epoch is not None:
                 x = pairs.first_batches(steps_per_epoch)
@@ -170,40 +212,69 @@ class CheckedModel(DistributedModel):
             steps_per_epoch = None
         if isinstance(x, MixedPairDataset):
             x = self._own_batches(x)
+        epochs = 1 if epochs is None else epochs
+        require_fit_options(x, kwargs, validation_data, epochs)
         led = led_pairs(x)
-        if led:
-            shuffle = False
-            callbacks = with_callback(callbacks, EpochSetter(*led))
+        if shuffle is None:
+            shuffle = not led
+        self._weigh_classes(class_weights(class_weight, x, y, self.num_classes))
+        callbacks = with_callback(callbacks, *([EpochSetter(*led)] if led else []))
         with passing_over(x, validation_data), kept_variables(self):
             return super().fit(
                 x,
                 y,
                 batch_size=batch_size,
-                epochs=1 if epochs is None else epochs,
+                epochs=epochs,
                 verbose=verbose,
                 callbacks=callbacks,
                 validation_data=validation_data,
                 shuffle=shuffle,
+                sample_weight=sample_weight,
                 steps_per_epoch=steps_per_epoch,
                 **kwargs,
             )
 
-    def evaluate(self, x=None, y=None, *args, **kwargs):
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size: int | None = None,
+        verbose="auto",
+        sample_weight=None,
+        steps: int | None = None,
+        callbacks=None,
+        return_dict: bool = False,
+        **kwargs,
+    ):
         """Loss and metrics of the ensemble, or of mixed pairs.
 
         Args:
             x: Images, mixed pairs, or a data set of either. Defaults to
                 `None`.
             y: Labels, if `x` does not give them. Defaults to `None`.
-            *args: Further arguments of `keras.Model.evaluate`.
+            batch_size: Integer, for arrays only. Defaults to `None`.
+            verbose: What `keras.Model.evaluate` takes. Defaults to `"auto"`.
+            sample_weight: Array of weights, `(n,)` or of mixed pairs also
+                `(n, M)`, for arrays only. Defaults to `None`.
+            steps: Integer, how many batches to take, or `None` for all.
+                Defaults to `None`.
+            callbacks: List of callbacks, or `None`. Defaults to `None`.
+            return_dict: Boolean, whether to return a dict. Defaults to
+                `False`.
             **kwargs: Further arguments of `keras.Model.evaluate`.
 
         Returns:
             As `keras.Model.evaluate`.
 
         Raises:
-            ValueError: If data do not fit the model.
+            ValueError: If data do not fit the model, or an argument would
+                have no effect.
         """
+        is_validation = "_use_cached_eval_dataset" in kwargs
+        if not is_validation:
+            # `fit` passes its own batch size, and callbacks that know the model.
+            require_effect(x, y=y, batch_size=batch_size, sample_weight=sample_weight)
+            callbacks = with_callback(callbacks)
         check_arrays(self, x, y)
         before = self._held.pipeline
         pairs = x if isinstance(x, MixedPairDataset) else pairs_of(x)
@@ -211,7 +282,17 @@ class CheckedModel(DistributedModel):
             self._augment_as(pairs, "test_function")
         try:
             with passing_over(x), kept_variables(self):
-                return super().evaluate(x, y, *args, **kwargs)
+                return super().evaluate(
+                    x,
+                    y,
+                    batch_size=batch_size,
+                    verbose=verbose,
+                    sample_weight=sample_weight,
+                    steps=steps,
+                    callbacks=callbacks,
+                    return_dict=return_dict,
+                    **kwargs,
+                )
         finally:
             # `fit` validates between its epochs.
             self._held.pipeline = before
@@ -239,28 +320,82 @@ class CheckedModel(DistributedModel):
         )
         self._held.temperature = float(temperature)
 
-    def predict(self, x, *args, calibrated: bool = False, **kwargs):
+    def predict(
+        self,
+        x,
+        batch_size: int | None = None,
+        verbose="auto",
+        steps: int | None = None,
+        callbacks=None,
+        *,
+        calibrated: bool = False,
+    ):
         """Logits `(n, K)` of the ensemble for images.
 
         Args:
             x: Images, or a data set of them.
-            *args: Further arguments of `keras.Model.predict`.
+            batch_size: Integer, for arrays only. Defaults to `None`.
+            verbose: What `keras.Model.predict` takes. Defaults to `"auto"`.
+            steps: Integer, how many batches to take, or `None` for all.
+                Defaults to `None`.
+            callbacks: List of callbacks, or `None`. Defaults to `None`.
             calibrated: Boolean, whether to divide logits by the model's
                 temperature. Defaults to `False`.
-            **kwargs: Further arguments of `keras.Model.predict`.
 
         Returns:
             Array `(n, K)`.
 
         Raises:
-            ValueError: If images do not fit the model.
+            ValueError: If images do not fit the model, or an argument would
+                have no effect.
         """
+        require_effect(x, batch_size=batch_size)
         check_arrays(self, x, None)
         with passing_over(x), kept_variables(self):
-            logits = super().predict(x, *args, **kwargs)
+            logits = super().predict(
+                x,
+                batch_size=batch_size,
+                verbose=verbose,
+                steps=steps,
+                callbacks=with_callback(callbacks),
+            )
         return logits / np.float32(self.temperature) if calibrated else logits
 
+    def train_on_batch(
+        self,
+        x,
+        y=None,
+        sample_weight=None,
+        class_weight: dict | str | None = None,
+        return_dict: bool = False,
+    ):
+        """One training step, as `keras.Model.train_on_batch` makes it.
 
-def is_on_subnetworks(metric) -> bool:
-    """Whether a metric asks for the logits of every subnetwork."""
-    return getattr(metric, "on_subnetworks", False)
+        Args:
+            x: Images, or a mixed pair.
+            y: Labels. Defaults to `None`.
+            sample_weight: Array of weights, `(B,)` or of mixed pairs also
+                `(B, M)`. Defaults to `None`.
+            class_weight: What `fit` takes. Defaults to `None`.
+            return_dict: Boolean, whether to return a dict. Defaults to
+                `False`.
+
+        Returns:
+            As `keras.Model.train_on_batch`.
+
+        Raises:
+            ValueError: If data do not fit the model.
+        """
+        check_arrays(self, x, y)
+        self._weigh_classes(class_weights(class_weight, x, y, self.num_classes))
+        with kept_variables(self):
+            return super().train_on_batch(
+                x, y, sample_weight=sample_weight, return_dict=return_dict
+            )
+
+    def _weigh_classes(self, weights):
+        """Makes training steps weigh classes, or no longer."""
+        if not np.array_equal(weights, self._held.class_weights):
+            # A compiled step holds the weights.
+            self.train_function = None
+            self._held.class_weights = weights

@@ -2,6 +2,8 @@ import math
 
 from keras import ops
 
+from keras_mixvit._checks import require_choice
+
 
 def ensemble_logits(logits, ensemble_of: str = "logits"):
     """Logits of the ensemble of M subnetworks, in float32.
@@ -15,6 +17,9 @@ def ensemble_logits(logits, ensemble_of: str = "logits"):
     Returns:
         Tensor `(B, K)`; its softmax is the prediction of the ensemble.
 
+    Raises:
+        ValueError: If `ensemble_of` is neither of them.
+
     Example:
 
     ```python
@@ -26,6 +31,7 @@ def ensemble_logits(logits, ensemble_of: str = "logits"):
     References:
         MixViT, Section 2.1; MixMo, Section 3.1 (mean of the predictions).
     """
+    require_choice("ensemble_of", ensemble_of, ("logits", "probabilities"))
     logits = ops.cast(logits, "float32")
     if ensemble_of == "logits":
         return ops.mean(logits, axis=1)

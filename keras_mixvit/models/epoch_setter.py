@@ -20,12 +20,17 @@ class EpochSetter(keras.callbacks.Callback):
             dataset.epoch = epoch
 
 
-def with_callback(callbacks, callback):
-    """Callbacks of a user, none, one or several, with a further one."""
+def with_callback(callbacks, *further) -> list:
+    """Callbacks of a user, none, one or several, after further ones.
+
+    Args:
+        callbacks: What Keras takes. Of a `CallbackList` its callbacks are
+            taken, as Keras knows only its own `CallbackList` of a model.
+        *further: Callbacks.
+    """
     if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.append(callback)
-        return callbacks
+        callbacks = callbacks.callbacks
     if callbacks is None:
-        return [callback]
+        callbacks = []
     several = isinstance(callbacks, (list, tuple))
-    return [callback, *(callbacks if several else [callbacks])]
+    return [*further, *(callbacks if several else [callbacks])]

@@ -1,30 +1,59 @@
+"""Whether a loss takes logits, found by calling it."""
+
+from typing import NamedTuple
+
 import keras
+import numpy as np
 
 from keras_mixvit._checks import require
 
 ADVICE = "such as keras.losses.SparseCategoricalCrossentropy(from_logits=True)"
+# Odd numbers of samples and subnetworks, so that no axis is taken for another.
+SHAPE = (2, 3)
+# How far a logit is moved from 0, to see whether the loss follows.
+NEAR, FAR = 4.0, 8.0
 
 
-def require_loss(loss) -> None:
+class Forms(NamedTuple):
+    """The labels that a loss takes.
+
+    Fields:
+        integer: Boolean, whether it takes integers `(..., )`.
+        soft: Boolean, whether it takes soft labels `(..., K)`.
+    """
+
+    integer: bool
+    soft: bool
+
+
+def require_loss(loss, num_classes: int) -> str:
     """Requires one loss of logits with the mean that the loss weights expect.
+
+    A name says little about a loss, so it is called. A loss of logits either
+    does not change when a constant is added to all logits, as a softmax does
+    not, or it grows when the logit of the true class falls and falls, or grows
+    much less, when it rises, as a binary cross-entropy does. A loss of
+    probabilities is flat or undefined outside [0, 1], or has a pole at 0, and a
+    squared error grows on both sides.
 
     Args:
         loss: What a user passes to `compile`.
+        num_classes: Integer, the number K of classes.
+
+    Returns:
+        The labels that the loss is given: `"integer"`, `"soft"`, or `"as
+        given"`. A loss that takes soft labels only gets integers as one-hot
+        rows.
 
     Raises:
-        ValueError: If the loss is one of several, has another reduction, or
-            takes probabilities.
+        ValueError: If the loss is one of several, has another reduction, does
+            not give one value for each prediction, or takes probabilities.
     """
     require(
         not isinstance(loss, (dict, list, tuple)),
         f"`loss` must be a single loss, {ADVICE}.",
         loss=loss,
     )
-    if isinstance(loss, str):
-        # Named cross-entropies take probabilities.
-        require(
-            "crossentropy" not in loss, f"`loss` must take logits, {ADVICE}.", loss=loss
-        )
     if isinstance(loss, keras.losses.Loss):
         require(
             loss.reduction == "sum_over_batch_size",
@@ -32,21 +61,109 @@ def require_loss(loss) -> None:
             "weights expect.",
             reduction=loss.reduction,
         )
-        require(
-            loss.get_config().get("from_logits", True),
-            f"`loss` must take logits, {ADVICE}.",
-            from_logits=False,
-        )
+    if loss is None:
+        return "as given"
+    function = function_of(loss)
+    forms, problem = found_forms(function, num_classes)
+    require(
+        forms.integer or forms.soft,
+        "`loss` must be a function of labels (...,) or (..., K) and logits (..., K) "
+        f"that gives one value (...,) for each prediction, {ADVICE}. It {problem}.",
+        loss=loss,
+    )
+    labels = labels_of(forms, num_classes)
+    require(
+        num_classes == 1
+        or ignores_a_shift(function, labels, num_classes)
+        or follows_the_true_logit(function, forms, num_classes),
+        f"`loss` must take logits, {ADVICE}.",
+        loss=loss,
+    )
+    if forms.integer and forms.soft:
+        return "as given"
+    return "integer" if forms.integer else "soft"
 
 
-def label_form(loss) -> str:
-    """The labels that a loss takes: `"integer"`, `"soft"`, or `"as given"`.
+def function_of(loss):
+    """The function of labels and logits behind what `compile` takes."""
+    if isinstance(loss, str) and loss.lower() in ("crossentropy", "ce"):
+        loss = "categorical_crossentropy"
+    if not isinstance(loss, keras.losses.Loss):
+        loss = keras.losses.get(loss)
+    function = loss.call if isinstance(loss, keras.losses.Loss) else loss
 
-    Integer labels are made one-hot for Keras's own losses that need it. What
-    a custom loss takes is not known: its labels are left as they are.
-    """
-    name = loss if isinstance(loss, str) else type(loss).__name__
-    if "sparse" in name.lower():
-        return "integer"
-    own = isinstance(loss, str) or type(loss).__module__.split(".")[0] == "keras"
-    return "soft" if own else "as given"
+    def values(labels, logits):
+        logits = keras.ops.convert_to_tensor(logits.astype("float32"))
+        found = function(keras.ops.convert_to_tensor(labels), logits)
+        return keras.ops.convert_to_numpy(keras.ops.cast(found, "float32"))
+
+    return values
+
+
+def found_forms(function, num_classes: int) -> tuple[Forms, str]:
+    """Labels with which a loss works, and what is wrong where there are none."""
+    logits = np.random.default_rng(0).normal(size=(*SHAPE, num_classes))
+    found, problems = [], []
+    for labels in (integers(num_classes), one_hot(num_classes)):
+        problem = problem_of(function, labels, logits)
+        found.append(problem is None)
+        problems += [problem] if problem else []
+    return Forms(*found), " and ".join(dict.fromkeys(problems))
+
+
+def problem_of(function, labels, logits) -> str | None:
+    """What is wrong with the values of a loss, or `None`."""
+    rank = len(SHAPE)
+    try:
+        values = function(labels, logits)
+        rows = function(labels.reshape(-1, *labels.shape[rank:]), rows_of(logits))
+    except Exception as error:
+        text = str(error).strip().split("\n")[0]
+        return f"raised {type(error).__name__} ({text[:200]})"
+    if values.shape != SHAPE or rows.shape != (np.prod(SHAPE),):
+        return f"gave the shape {values.shape} for predictions {SHAPE}"
+    same = np.allclose(values.ravel(), rows, rtol=1e-3, atol=1e-4, equal_nan=True)
+    return None if same else "mixed predictions of different samples or subnetworks"
+
+
+def ignores_a_shift(function, labels, num_classes: int) -> bool:
+    """Whether adding a constant to all logits of a prediction changes nothing."""
+    rng = np.random.default_rng(1)
+    logits = 2 * rng.normal(size=(*SHAPE, num_classes))
+    shifts = rng.uniform(-3, 3, size=(*SHAPE, 1))
+    before, after = function(labels, logits), function(labels, logits + shifts)
+    return np.allclose(before, after, rtol=1e-3, atol=1e-4)
+
+
+def follows_the_true_logit(function, forms: Forms, num_classes: int) -> bool:
+    """Whether a loss grows as the true logit falls, and not as it rises."""
+    true, labels = one_hot(num_classes), labels_of(forms, num_classes)
+
+    def grown(*values):
+        return np.diff([function(labels, value * true) for value in values], axis=0)
+
+    wrong, right = grown(-NEAR, -FAR)[0], grown(NEAR, FAR)[0]
+    at_zero, beside = np.abs(grown(0.0, 0.01, 0.02))
+    # Comparisons with NaN are false. With label smoothing, it rises a little.
+    follows = (wrong > 1e-6) & (right < 0.5 * wrong)
+    return bool(np.all(follows & (at_zero < 4 * beside + 1e-4)))
+
+
+def labels_of(forms: Forms, num_classes: int) -> np.ndarray:
+    """Labels in a form that a loss takes."""
+    return one_hot(num_classes) if forms.soft else integers(num_classes)
+
+
+def integers(num_classes: int) -> np.ndarray:
+    """Integer labels `(2, 3)`."""
+    return (np.arange(np.prod(SHAPE)) % num_classes).reshape(SHAPE).astype("int32")
+
+
+def one_hot(num_classes: int) -> np.ndarray:
+    """The same labels as one-hot rows `(2, 3, K)`."""
+    return np.eye(num_classes, dtype="float32")[integers(num_classes)]
+
+
+def rows_of(values: np.ndarray) -> np.ndarray:
+    """Values `(2, 3, K)` as `(6, K)`."""
+    return values.reshape(-1, values.shape[-1])

@@ -8,12 +8,19 @@ from keras_mixvit._checks import (
     require_choice,
     require_positive_integer,
 )
+from keras_mixvit.models.argument_checks import require_weights
 from keras_mixvit.models.checked_model import CheckedModel
+from keras_mixvit.models.class_weights import weights_of
 from keras_mixvit.models.data_checks import is_pair, require_pairs
 from keras_mixvit.models.ensembling import ensemble_logits
 from keras_mixvit.models.export_checks import require_export
 from keras_mixvit.models.export_options import export_options
-from keras_mixvit.models.step_inputs import augmented, labels_for, per_subnetwork
+from keras_mixvit.models.step_inputs import (
+    augmented,
+    labels_for,
+    per_subnetwork,
+    weighted,
+)
 
 PAIR_FORM = (
     "`x` must be a mixed pair, a dict of `images` (B, M, H, W, C) and `masks` "
@@ -240,21 +247,25 @@ class MIMOModel(CheckedModel):
 
     def _weighted(self, data, training):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        require_weights(sample_weight, self.num_subnetworks if is_pair(x) else None)
+        if training and self._held.class_weights is not None:
+            rank = 2 if is_pair(x) else 1
+            by_class = weights_of(y, self._held.class_weights, rank)
+            sample_weight = weighted(by_class, sample_weight)
         if not isinstance(x, dict):
             require(
                 not training or self.learns_from_images,
                 PAIR_FORM,
                 x=f"{type(x).__name__} of shape {tuple(getattr(x, 'shape', ()))}",
             )
+            if sample_weight is not None:
+                sample_weight = ops.reshape(sample_weight, (-1,))
             # Without masks the model gives subnetwork logits, from which
             # `_matched` makes what a loss or a metric asks for.
             return {"images": x}, y, sample_weight
         ratios = ops.mean(ops.cast(x["masks"], "float32"), axis=(2, 3))
         weights = self.loss_weights(ratios)
-        if sample_weight is not None:
-            sample_weight = ops.cast(sample_weight, weights.dtype)
-            weights = weights * per_subnetwork(x, sample_weight)
-        return x, y, weights
+        return x, y, weighted(weights, sample_weight)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True

@@ -17,7 +17,7 @@ def augmented(inputs, pipeline):
         The dict without `draws`.
 
     Raises:
-        ValueError: If nobody told what the draws mean.
+        ValueError: If `augment_as` was not called.
     """
     require(
         pipeline is not None,
@@ -60,6 +60,24 @@ def labels_for(form: str, of_pairs: bool, y, num_classes: int):
     if not is_soft and form == "soft":
         return ops.one_hot(ops.cast(y, "int32"), num_classes)
     return y
+
+
+def weighted(weights, sample_weight):
+    """Weights `(B,)` or `(B, M)`, times those of a user.
+
+    Args:
+        weights: Tensor `(B,)` or `(B, M)`.
+        sample_weight: Tensor `(B,)`, `(B, 1)` or `(B, M)`, or `None`.
+    """
+    if sample_weight is None:
+        return weights
+    sample_weight = ops.cast(sample_weight, weights.dtype)
+    rank = len(weights.shape)
+    if rank == 1:
+        return weights * ops.reshape(sample_weight, (-1,))
+    if len(sample_weight.shape) == 1:
+        sample_weight = sample_weight[:, None]
+    return weights * sample_weight
 
 
 def per_subnetwork(x, sample_weight):

@@ -1,0 +1,104 @@
+"""Arguments of Keras's methods that would have no effect are refused."""
+
+import keras
+import numpy as np
+
+from keras_mixvit._checks import is_integer, require
+
+
+def is_data_set(x) -> bool:
+    """Whether data come in batches of their own, as from a `PyDataset`."""
+    if isinstance(x, keras.utils.PyDataset):
+        return True
+    return not (x is None or isinstance(x, (dict, list, tuple)) or hasattr(x, "shape"))
+
+
+def require_effect(x, **options) -> None:
+    """Requires arguments that a data set ignores not to be set.
+
+    Args:
+        x: What a user gives as data.
+        **options: Arguments of `fit`, `evaluate` or `predict` that only arrays
+            have a use for, by their names.
+
+    Raises:
+        ValueError: If one of them is set and `x` is a data set.
+    """
+    if not is_data_set(x):
+        return
+    advice = {
+        "y": "the data set gives the labels",
+        "batch_size": "the data set has its own batches",
+        "sample_weight": "the data set gives the weights, such as "
+        "`mixed_pair_dataset(..., sample_weight=weights)`",
+        "validation_split": "pass `validation_data`",
+    }
+    for name, value in options.items():
+        require(
+            value is None or (name == "validation_split" and not value),
+            f"`{name}` must not be set where `x` is a data set: {advice[name]}.",
+            **{name: value if np.ndim(value) == 0 else type(value).__name__},
+        )
+
+
+def require_fit_options(x, options: dict, validation_data, epochs) -> None:
+    """Requires the further arguments of `fit` to have an effect.
+
+    Args:
+        x: What a user trains on.
+        options: Dict of the further arguments.
+        validation_data: What a user validates on, or `None`.
+        epochs: Integer, the number of epochs.
+
+    Raises:
+        ValueError: If an argument would be ignored, or would leak images.
+    """
+    split = options.get("validation_split") or 0
+    require(
+        not (split and isinstance(x, dict)),
+        "`validation_split` must be 0 for mixed pairs, whose images stand in other "
+        "pairs too. Pass `validation_data`.",
+        validation_split=split,
+    )
+    for name in ("validation_batch_size", "validation_steps"):
+        value = options.get(name)
+        require(
+            value is None or validation_data is not None or split,
+            f"`{name}` must not be set without `validation_data`.",
+            **{name: value},
+        )
+    size = options.get("validation_batch_size")
+    require(
+        size is None or not is_data_set(validation_data),
+        "`validation_batch_size` must not be set where `validation_data` is a data "
+        "set, which has its own batches.",
+        validation_batch_size=size,
+    )
+    first = options.get("initial_epoch", 0)
+    require(
+        is_integer(first) and 0 <= first <= epochs,
+        f"`initial_epoch` must be in 0 to {epochs}, the number of epochs.",
+        initial_epoch=first,
+    )
+
+
+def require_weights(sample_weight, members: int | None) -> None:
+    """Requires sample weights to have one number for each sample or input.
+
+    Args:
+        sample_weight: Array or tensor, or `None`.
+        members: Integer M of mixed pairs, or `None` of images.
+
+    Raises:
+        ValueError: If their shape is another one.
+    """
+    if sample_weight is None:
+        return
+    shape = tuple(sample_weight.shape)
+    columns = {1, members} if members else {1}
+    wanted = "(B,), (B, 1) or (B, M)" if members else "(B,) or (B, 1)"
+    require(
+        len(shape) == 1 or (len(shape) == 2 and shape[1] in columns),
+        f"`sample_weight` must have shape {wanted}.",
+        shape=shape,
+    )
