@@ -418,6 +418,7 @@ ARGUMENTS = {
         "pixel_mixing": data.PixelMixing(),
         "manifold_mixing": data.ManifoldMixing(),
         "apply_on": "device",
+        "sample_weight": np.arange(5, dtype="float32"),
         "workers": 2,
     },
     "Parallel": lambda: {"num_replicas": 4, "process_index": 1, "process_count": 2},

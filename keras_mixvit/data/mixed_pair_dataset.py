@@ -177,8 +177,8 @@ class MixedPairDataset(BatchReader):
         pixel_mixing,
         manifold_mixing,
         apply_on,
+        sample_weight,
         workers,
-        sample_weight=None,
     ):
         threaded = not isinstance(augment, Augment) or augment.runs_in_threads
         super().__init__(int(threaded) if workers is None else workers)

@@ -8,6 +8,7 @@ from keras_mixvit import MixViT, SingleNetwork, mixed_pair_dataset
 from keras_mixvit.backbones import CaiT, ConViT
 from keras_mixvit.masks import ConstantMasks, PatchCutMix
 from tests.helpers import (
+    LOSS,
     images,
     numpy,
     one_hot_masks,
@@ -268,7 +269,7 @@ def test_ensemble_is_a_functional_classifier_with_the_same_weights():
 
 def test_pairs_of_another_model_are_refused():
     model = model_of(members=3)
-    model.compile("sgd", "mse")
+    model.compile("sgd", LOSS)
     x, y = images(4), np.arange(4)
     with pytest.raises(ValueError, match=r"`x` must have masks of shape \(3, 2, 3\)"):
         model.fit(mixed_pair_dataset(x, y, PatchCutMix(4), epochs=1, batch_size=4))
