@@ -102,3 +102,42 @@ def require_weights(sample_weight, members: int | None) -> None:
         f"`sample_weight` must have shape {wanted}.",
         shape=shape,
     )
+
+
+def full_weights(sample_weight, x, members: int):
+    """Weights of arrays with one number for each label.
+
+    A step would not know the rank of weights on TensorFlow, which forgets it
+    where it changes from one call to the next.
+
+    Args:
+        sample_weight: Array-like, or `None`.
+        x: Images, or a mixed pair.
+        members: Integer M.
+
+    Returns:
+        Array `(n,)`, or of mixed pairs `(n, M)`; or `None`.
+
+    Raises:
+        ValueError: If their shape is another one, or they are not finite.
+    """
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight)
+    is_pair = isinstance(x, dict) and "masks" in x
+    require_weights(weights, members if is_pair else None)
+    count = len(x["masks"] if is_pair else x)
+    require(
+        len(weights) == count,
+        "`sample_weight` and `x` must have the same length.",
+        sample_weight=len(weights),
+        x=count,
+    )
+    require(
+        weights.dtype.kind in "biuf" and np.isfinite(weights).all(),
+        "`sample_weight` must be finite numbers.",
+        dtype=str(weights.dtype),
+    )
+    if is_pair:
+        return np.broadcast_to(weights.reshape(count, -1), (count, members))
+    return weights.reshape(-1)

@@ -7,6 +7,7 @@ from keras_mixvit._checks import require
 from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.data.tf_batches import pairs_of
 from keras_mixvit.models.argument_checks import (
+    full_weights,
     require_effect,
     require_fit_options,
 )
@@ -214,6 +215,11 @@ class CheckedModel(DistributedModel):
             x = self._own_batches(x)
         epochs = 1 if epochs is None else epochs
         require_fit_options(x, kwargs, validation_data, epochs)
+        sample_weight = full_weights(sample_weight, x, self.num_subnetworks)
+        if isinstance(validation_data, (list, tuple)) and len(validation_data) == 3:
+            given, labels, weights = validation_data
+            weights = full_weights(weights, given, self.num_subnetworks)
+            validation_data = given, labels, weights
         led = led_pairs(x)
         if shuffle is None:
             shuffle = not led
@@ -276,6 +282,8 @@ class CheckedModel(DistributedModel):
             require_effect(x, y=y, batch_size=batch_size, sample_weight=sample_weight)
             callbacks = with_callback(callbacks)
         check_arrays(self, x, y)
+        if not is_validation:
+            sample_weight = full_weights(sample_weight, x, self.num_subnetworks)
         before = self._held.pipeline
         pairs = x if isinstance(x, MixedPairDataset) else pairs_of(x)
         if pairs is not None:
@@ -388,10 +396,51 @@ class CheckedModel(DistributedModel):
         """
         check_arrays(self, x, y)
         self._weigh_classes(class_weights(class_weight, x, y, self.num_classes))
+        sample_weight = full_weights(sample_weight, x, self.num_subnetworks)
         with kept_variables(self):
             return super().train_on_batch(
                 x, y, sample_weight=sample_weight, return_dict=return_dict
             )
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict: bool = False):
+        """One step of evaluation, as `keras.Model.test_on_batch` makes it.
+
+        Args:
+            x: Images, or a mixed pair.
+            y: Labels. Defaults to `None`.
+            sample_weight: Array of weights, `(B,)` or of mixed pairs also
+                `(B, M)`. Defaults to `None`.
+            return_dict: Boolean, whether to return a dict. Defaults to
+                `False`.
+
+        Returns:
+            As `keras.Model.test_on_batch`.
+
+        Raises:
+            ValueError: If data do not fit the model.
+        """
+        check_arrays(self, x, y)
+        sample_weight = full_weights(sample_weight, x, self.num_subnetworks)
+        with kept_variables(self):
+            return super().test_on_batch(
+                x, y, sample_weight=sample_weight, return_dict=return_dict
+            )
+
+    def predict_on_batch(self, x):
+        """Logits `(B, K)` of the ensemble for one batch of images.
+
+        Args:
+            x: Images.
+
+        Returns:
+            Array `(B, K)`.
+
+        Raises:
+            ValueError: If images do not fit the model.
+        """
+        check_arrays(self, x, None)
+        with kept_variables(self):
+            return super().predict_on_batch(x)
 
     def _weigh_classes(self, weights):
         """Makes training steps weigh classes, or no longer."""

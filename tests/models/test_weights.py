@@ -245,7 +245,9 @@ def test_other_weights_of_images_are_refused(weights, text):
         )
 
 
-@pytest.mark.parametrize("method", ["fit", "evaluate", "train_on_batch"])
+@pytest.mark.parametrize(
+    "method", ["fit", "evaluate", "train_on_batch", "test_on_batch"]
+)
 def test_sample_weights_of_another_shape_are_refused(method):
     data = mixed_pair_dataset(X, Y, ConstantMasks(2, 2), epochs=1, batch_size=12)
     inputs, labels = data[0]
@@ -256,3 +258,21 @@ def test_sample_weights_of_another_shape_are_refused(method):
     text = r"`sample_weight` must have shape \(B,\) or \(B, 1\)\. Received: shape="
     with pytest.raises(ValueError, match=text):
         getattr(compiled(LOSS, 1), method)(X, Y, sample_weight=weights)
+    for wrong, text in (
+        (WEIGHTS[:5], "`sample_weight` and `x` must have the same length. Received: "),
+        (WEIGHTS * np.nan, "`sample_weight` must be finite numbers. Received: dtype"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            getattr(compiled(LOSS), method)(inputs, labels, sample_weight=wrong)
+
+
+def test_weights_of_validation_have_an_effect():
+    model = compiled(LOSS)
+    data = mixed_pair_dataset(X, Y, ConstantMasks(2, 2), epochs=1, batch_size=12)
+    expected = (WEIGHTS * nll(numpy(model(X)), Y)).mean()
+    history = model.fit(data, validation_data=(X, Y, WEIGHTS), verbose=0).history
+    np.testing.assert_allclose(history["val_loss"][0], expected, rtol=1e-5)
+    found = model.test_on_batch(X, Y, sample_weight=WEIGHTS)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    logits = model.predict_on_batch(X)
+    np.testing.assert_allclose(logits, numpy(model(X)), rtol=1e-5)
