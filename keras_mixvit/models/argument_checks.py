@@ -82,6 +82,30 @@ def require_fit_options(x, options: dict, validation_data, epochs) -> None:
     )
 
 
+def require_pairs_options(pairs, epochs: int | None, shuffle: bool | None) -> None:
+    """Requires arguments that a data set of mixed pairs decides not to differ.
+
+    Args:
+        pairs: `MixedPairDataset`.
+        epochs: What a user gives to `fit`.
+        shuffle: What a user gives to `fit`.
+
+    Raises:
+        ValueError: If `epochs` is another number, or `shuffle` is set.
+    """
+    require(
+        epochs in (None, pairs.epochs),
+        f"`epochs` must be that of the data set, {pairs.epochs}.",
+        epochs=epochs,
+    )
+    require(
+        shuffle is None,
+        "`shuffle` must not be set for mixed pairs: "
+        "`mixed_pair_dataset(..., shuffle=True)` shuffles them.",
+        shuffle=shuffle,
+    )
+
+
 def require_weights(sample_weight, members: int | None) -> None:
     """Requires sample weights to have one number for each sample or input.
 

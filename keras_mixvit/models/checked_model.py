@@ -10,19 +10,21 @@ from keras_mixvit.models.argument_checks import (
     full_weights,
     require_effect,
     require_fit_options,
+    require_pairs_options,
 )
 from keras_mixvit.models.class_weights import class_weights
 from keras_mixvit.models.compile_config import on_any_backend
 from keras_mixvit.models.compiled_metrics import is_on_subnetworks, listed, on_rows
 from keras_mixvit.models.data_checks import check_arrays, check_dataset
-from keras_mixvit.models.data_passes import led_pairs, passing_over
+from keras_mixvit.models.data_passes import led_pairs, passing_over, with_steps
 from keras_mixvit.models.distributed_model import DistributedModel
 from keras_mixvit.models.epoch_setter import EpochSetter, with_callback
 from keras_mixvit.models.kept_variables import kept_variables
 from keras_mixvit.models.loss_checks import require_loss
+from keras_mixvit.models.on_batch import OnBatch
 
 
-class CheckedModel(DistributedModel):
+class CheckedModel(OnBatch, DistributedModel):
     """Keras's `compile`, `fit`, `evaluate` and `predict` around `MIMOModel`.
 
     They tell in one sentence what does not fit together, lead data sets of
@@ -188,28 +190,9 @@ class CheckedModel(DistributedModel):
             check_arrays(self, x, y)
         else:
             check_dataset(self, pairs)
-            require(
-                epochs in (None, pairs.epochs),
-                f"`epochs` must be that of the data set, {pairs.epochs}.",
-                epochs=epochs,
-            )
-            epochs = pairs.epochs
-            require(
-                shuffle is None,
-                "`shuffle` must not be set for mixed pairs: "
-                "`mixed_pair_dataset(..., shuffle=True)` shuffles them.",
-                shuffle=shuffle,
-            )
+            require_pairs_options(pairs, epochs, shuffle)
             self._augment_as(pairs, "train_function")
-            if pairs is x and steps_per_epoch is not None:
-                x = pairs.first_batches(steps_per_epoch)
-            require(
-                isinstance(x, MixedPairDataset)
-                or steps_per_epoch in (None, len(pairs)),
-                "`steps_per_epoch` must be None with `as_tf_dataset()`. Use "
-                "`pairs.first_batches(steps_per_epoch).as_tf_dataset()`.",
-                steps_per_epoch=steps_per_epoch,
-            )
+            epochs, x = pairs.epochs, with_steps(x, steps_per_epoch)
             steps_per_epoch = None
         if isinstance(x, MixedPairDataset):
             x = self._own_batches(x)
@@ -368,79 +351,6 @@ class CheckedModel(DistributedModel):
                 callbacks=with_callback(callbacks),
             )
         return logits / np.float32(self.temperature) if calibrated else logits
-
-    def train_on_batch(
-        self,
-        x,
-        y=None,
-        sample_weight=None,
-        class_weight: dict | str | None = None,
-        return_dict: bool = False,
-    ):
-        """One training step, as `keras.Model.train_on_batch` makes it.
-
-        Args:
-            x: Images, or a mixed pair.
-            y: Labels. Defaults to `None`.
-            sample_weight: Array of weights, `(B,)` or of mixed pairs also
-                `(B, M)`. Defaults to `None`.
-            class_weight: What `fit` takes. Defaults to `None`.
-            return_dict: Boolean, whether to return a dict. Defaults to
-                `False`.
-
-        Returns:
-            As `keras.Model.train_on_batch`.
-
-        Raises:
-            ValueError: If data do not fit the model.
-        """
-        check_arrays(self, x, y)
-        self._weigh_classes(class_weights(class_weight, x, y, self.num_classes))
-        sample_weight = full_weights(sample_weight, x, self.num_subnetworks)
-        with kept_variables(self):
-            return super().train_on_batch(
-                x, y, sample_weight=sample_weight, return_dict=return_dict
-            )
-
-    def test_on_batch(self, x, y=None, sample_weight=None, return_dict: bool = False):
-        """One step of evaluation, as `keras.Model.test_on_batch` makes it.
-
-        Args:
-            x: Images, or a mixed pair.
-            y: Labels. Defaults to `None`.
-            sample_weight: Array of weights, `(B,)` or of mixed pairs also
-                `(B, M)`. Defaults to `None`.
-            return_dict: Boolean, whether to return a dict. Defaults to
-                `False`.
-
-        Returns:
-            As `keras.Model.test_on_batch`.
-
-        Raises:
-            ValueError: If data do not fit the model.
-        """
-        check_arrays(self, x, y)
-        sample_weight = full_weights(sample_weight, x, self.num_subnetworks)
-        with kept_variables(self):
-            return super().test_on_batch(
-                x, y, sample_weight=sample_weight, return_dict=return_dict
-            )
-
-    def predict_on_batch(self, x):
-        """Logits `(B, K)` of the ensemble for one batch of images.
-
-        Args:
-            x: Images.
-
-        Returns:
-            Array `(B, K)`.
-
-        Raises:
-            ValueError: If images do not fit the model.
-        """
-        check_arrays(self, x, None)
-        with kept_variables(self):
-            return super().predict_on_batch(x)
 
     def _weigh_classes(self, weights):
         """Makes training steps weigh classes, or no longer."""

@@ -5,6 +5,7 @@ import warnings
 
 import keras
 
+from keras_mixvit._checks import require
 from keras_mixvit.data.batch_reader import closing
 from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.data.tf_batches import SERVED, pairs_of
@@ -61,3 +62,24 @@ def led_pairs(x) -> list[MixedPairDataset]:
         return [known]
     # A `tf.data.Dataset` made from one of them, such as by `.prefetch(2)`.
     return list(SERVED) if type(x).__module__.startswith("tensorflow") else []
+
+
+def with_steps(x, steps_per_epoch: int | None):
+    """Mixed pairs with shorter epochs.
+
+    Args:
+        x: `MixedPairDataset`, or a `tf.data.Dataset` of one.
+        steps_per_epoch: Integer, or `None` for the epochs of the data set.
+
+    Raises:
+        ValueError: If the epochs of a `tf.data.Dataset` have another length.
+    """
+    if isinstance(x, MixedPairDataset):
+        return x if steps_per_epoch is None else x.first_batches(steps_per_epoch)
+    require(
+        steps_per_epoch in (None, len(pairs_of(x))),
+        "`steps_per_epoch` must be None with `as_tf_dataset()`. Use "
+        "`pairs.first_batches(steps_per_epoch).as_tf_dataset()`.",
+        steps_per_epoch=steps_per_epoch,
+    )
+    return x
