@@ -5,6 +5,7 @@ import sys
 
 from keras_mixvit.distribution.launch import launch, this_program
 from keras_mixvit.recipes.compare_command import add_compare, run_compare
+from keras_mixvit.recipes.data_command import add_data, run_data
 from keras_mixvit.recipes.evaluate_command import add_evaluate, run_evaluate
 from keras_mixvit.recipes.export_command import add_export, run_export
 from keras_mixvit.recipes.list_command import (
@@ -24,6 +25,7 @@ from keras_mixvit.recipes.train_command import (
 COMMANDS = {
     "train": (add_train, run_train),
     "resume": (add_resume, run_resume),
+    "data": (add_data, run_data),
     "recipes": (add_recipes, run_recipes),
     "show": (add_show, run_show),
     "evaluate": (add_evaluate, run_evaluate),

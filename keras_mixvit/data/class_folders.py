@@ -3,14 +3,15 @@
 import os
 import warnings
 from array import array
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from keras_mixvit._checks import require
+from keras_mixvit.data.file_checks import damaged_files, listed
 from keras_mixvit.data.file_names import FileNames
-from keras_mixvit.data.image_folder import ImageFolder, decoded, image_files
+from keras_mixvit.data.image_files import image_files, is_hidden
+from keras_mixvit.data.image_folder import ImageFolder
 from keras_mixvit.data.image_set import ImageSet
 
 # Names of the folder of each split.
@@ -64,12 +65,17 @@ class ClassFolders:
         )
         return sorted(self.wanted or found)
 
-    def load(self, split: str, image_size, resize_share, on_error: str) -> ImageSet:
+    def load(
+        self, split: str, image_size, resize_share, on_error: str, leave_out=()
+    ) -> ImageSet:
         """The images of a split, read when they are asked for."""
         classes = self.classes()
         files, labels = self._files(split, classes)
-        if on_error == "skip":
-            files, labels = self._intact(split, files, labels)
+        skipped = {}
+        if leave_out:
+            files, labels = self._without(files, labels, set(leave_out))
+        elif on_error != "when_read":
+            files, labels, skipped = self._intact(split, files, labels, on_error)
         if split == "train":
             counts = np.bincount(labels, minlength=len(classes))
             empty = [name for name, n in zip(classes, counts, strict=True) if not n]
@@ -92,6 +98,7 @@ class ClassFolders:
         images = ImageFolder(
             self.folders[split], files, resize_share=resize_share, **options
         )
+        images.skipped = skipped
         if split != "train" and image_size is None:
             require(
                 images.image_shape == shape,
@@ -129,35 +136,32 @@ class ClassFolders:
 
         return FileNames(names()), np.array(labels, "int32")
 
-    def _intact(self, split, files, labels):
-        folder, chunk = self.folders[split], 4096
+    def _intact(self, split, files, labels, on_error):
+        folder = self.folders[split]
+        damaged = damaged_files(folder, files, self.channels or 3)
+        if not damaged:
+            return files, labels, {}
+        about = (
+            f"{len(damaged):,} of {len(files):,} files of the {split} split are no "
+            "intact images"
+        )
+        require(
+            on_error == "skip",
+            f"Image files must be intact, but {about}. "
+            '`on_error="skip"`, or --on-error skip, leaves them out.'
+            f"\n{listed(damaged)}\n",
+            folder=str(folder),
+        )
+        first, error = next(iter(damaged.items()))
+        warnings.warn(
+            f"{about} and are left out, the first one {folder / first} ({error}).",
+            stacklevel=4,
+        )
+        return *self._without(files, labels, damaged), damaged
 
-        def failure(name):
-            try:
-                decoded(folder / name, str(folder / name), self.channels or 3)
-            except ValueError as error:
-                return str(error.__cause__ or error)
-
-        intact, first = np.ones(len(files), bool), None
-        # Pillow decodes without Python's lock.
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in range(0, len(files), chunk):
-                # A task per file of a million would itself take much memory.
-                stop = min(start + chunk, len(files))
-                names = [files[i] for i in range(start, stop)]
-                for i, error in enumerate(pool.map(failure, names), start):
-                    if error is not None:
-                        intact[i] = False
-                        first = first or f"{folder / files[i]} ({error})"
-        if first is not None:
-            warnings.warn(
-                f"{(~intact).sum()} of {len(files)} files of the {split} split are no "
-                f"intact images and are left out, the first one {first}.",
-                stacklevel=4,
-            )
-            files = FileNames(files[i] for i in np.flatnonzero(intact))
-            labels = labels[intact]
-        return files, labels
+    def _without(self, files, labels, names):
+        intact = np.array([name not in names for name in files], bool)
+        return FileNames(files[i] for i in np.flatnonzero(intact)), labels[intact]
 
 
 def split_folders(folder: Path) -> dict[str, Path]:
@@ -181,5 +185,5 @@ def split_folders(folder: Path) -> dict[str, Path]:
 def subfolders(folder) -> list[str]:
     """Names of the folders in a folder, sorted; none that is hidden."""
     with os.scandir(folder) as entries:
-        found = [e.name for e in entries if e.is_dir() and not e.name.startswith(".")]
+        found = [e.name for e in entries if e.is_dir() and not is_hidden(e.name)]
     return sorted(found)

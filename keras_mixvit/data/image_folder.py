@@ -1,20 +1,19 @@
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 
 from keras_mixvit._checks import require, require_choice
 from keras_mixvit.data.file_names import FileNames
+from keras_mixvit.data.image_files import (
+    GREY_MODES,
+    decoded,
+    header_of,
+    image_files,
+)
 from keras_mixvit.data.image_source import ImageSource
 from keras_mixvit.data.resizing import pillow
 
-EXTENSIONS = (
-    *(".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm"),
-    *(".tif", ".tiff", ".webp"),
-)
-GREY_MODES = ("1", "L", "LA", "La")
-# Of 16 and 32 bits a channel: Pillow would clip them at 255.
-DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 SAMPLED_HEADERS = 1024
 
 
@@ -22,9 +21,10 @@ class ImageFolder(ImageSource):
     """Image files, decoded by Pillow when they are asked for.
 
     Sizes and colours are those of the headers of 1,024 files, drawn with a
-    fixed seed; a file that is otherwise is refused when it is read. Among
-    images in colour, grey ones become RGB; alpha is dropped. The orientation
-    that a camera noted is not applied.
+    fixed seed; a file that is otherwise is refused when it is read. Images are
+    turned upright as their EXIF orientation says. Among images in colour, grey
+    ones become RGB. What is transparent is laid on white, 16 bits a pixel
+    become 8 (`round(value / 257)`), and of several frames the first is taken.
 
     Args:
         folder: Path of a folder.
@@ -64,6 +64,7 @@ class ImageFolder(ImageSource):
         if not isinstance(files, FileNames):
             files = FileNames(image_files(folder) if files is None else files)
         self.files = files
+        self.skipped: dict[str, str] = {}
         require(len(files) > 0, "`folder` must hold image files.", folder=self.folder)
         require_choice("channels", channels, (1, 3, None))
         sizes, found_channels = self._sample()
@@ -111,8 +112,9 @@ class ImageFolder(ImageSource):
         for index in np.sort(chosen):
             try:
                 with Image.open(self.path(index)) as image:
-                    sizes.add((image.height, image.width))
-                    has_colour |= image.mode not in GREY_MODES
+                    header = header_of(image)
+                sizes.add(header.size)
+                has_colour |= header.mode not in GREY_MODES
             except Exception as error:
                 # Reading it, if it is ever read, tells.
                 failure = failure or (self.path(index), error)
@@ -123,58 +125,3 @@ class ImageFolder(ImageSource):
             error=failure and str(failure[1]),
         )
         return sizes, 3 if has_colour else 1
-
-
-def image_files(folder) -> Iterator[str]:
-    """Names of all image files below a folder, in order; none that is hidden."""
-    # Entries know whether they are files without a further look at the disk.
-    with os.scandir(folder) as entries:
-        entries = sorted(entries, key=lambda entry: entry.name)
-    for entry in entries:
-        name = entry.name
-        if name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from (os.path.join(name, found) for found in image_files(entry.path))
-        elif name.lower().endswith(EXTENSIONS):
-            yield name
-
-
-def decoded(file, name: str, channels: int) -> np.ndarray:
-    """Pixels of an image file.
-
-    Args:
-        file: Path, or file object.
-        name: What an error calls it.
-        channels: 1 or 3.
-
-    Returns:
-        uint8 array `(h, w, channels)`.
-
-    Raises:
-        ValueError: If it is no intact image of 8 bits a channel, or is in
-            colour where one channel is wanted.
-    """
-    Image = pillow()
-    try:
-        with Image.open(file) as image:
-            mode, wanted = image.mode, "RGB" if channels == 3 else "L"
-            pixels = np.asarray(image if mode == wanted else image.convert(wanted))
-    except Exception as error:
-        raise ValueError(
-            'Image files must be intact; `on_error="skip"` leaves others out. '
-            f"Received: file={name!r}, error={str(error)!r}"
-        ) from error
-    require(
-        mode not in DEEP_MODES,
-        "Image files must have 8 bits a channel.",
-        file=name,
-        mode=mode,
-    )
-    require(
-        channels == 3 or mode in GREY_MODES,
-        "Image files must be grey where the others are; `channels=3` makes all RGB.",
-        file=name,
-        mode=mode,
-    )
-    return pixels[..., None] if channels == 1 else pixels

@@ -1,10 +1,12 @@
 import os
+from collections.abc import Sequence
 from importlib import resources
 
 from keras_mixvit._checks import is_integer, require, require_choice
 from keras_mixvit.data.array_files import ArrayFiles, is_array_folder
 from keras_mixvit.data.cifar import ARCHIVES, Cifar
 from keras_mixvit.data.class_folders import ClassFolders
+from keras_mixvit.data.file_checks import ON_ERROR
 from keras_mixvit.data.image_set import ImageSet
 from keras_mixvit.data.imagenet import IMAGENET, TINY_IMAGENET, imagenet, tiny_imagenet
 from keras_mixvit.data.tfds_set import TFDSSet
@@ -20,7 +22,8 @@ def load(
     data_dir: str | os.PathLike | None = None,
     image_size: int | tuple[int, int] | None = None,
     resize_share: float | None = None,
-    on_error: str = "refuse",
+    on_error: str = "when_read",
+    leave_out: Sequence[str] = (),
 ) -> ImageSet:
     """Loads a set of images by name or from files.
 
@@ -46,9 +49,15 @@ def load(
             are resized when they are read, or `None` for their own. Defaults
             to `None`.
         resize_share: Float in (0, 1], see `ImageSource`. Defaults to `None`.
-        on_error: What becomes of image files that are not intact: `"refuse"`
-            refuses one when it is read, `"skip"` reads all of the split once,
-            leaves them out and warns. Defaults to `"refuse"`.
+        on_error: What becomes of image files that are not intact.
+            `"when_read"` raises an error when one is read, which may be hours
+            later. `"refuse"` and `"skip"` read all files of the split once, in
+            parallel: the first lists all damaged ones in an error, the second
+            leaves them out, warns, and keeps them in `images.skipped`.
+            Defaults to `"when_read"`.
+        leave_out: Names of image files below the folder of the split that are
+            not loaded, such as those that were skipped before. Defaults to
+            `()`.
 
     Returns:
         An `ImageSet`.
@@ -71,7 +80,7 @@ def load(
         Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI
         Machine Learning Repository, 1998, CC BY 4.0.
     """  # noqa: E501
-    require_choice("on_error", on_error, ("refuse", "skip"))
+    require_choice("on_error", on_error, ON_ERROR)
     if is_integer(image_size):
         image_size = (image_size, image_size)
     require(
@@ -80,7 +89,7 @@ def load(
         "`image_size` must be a positive integer, two of them, or None.",
         image_size=image_size,
     )
-    found = _found(name, data_dir)
+    found = found_set(name, data_dir)
     listed = ", ".join(repr(s) for s in found.splits())
     require(
         split not in found.unlabelled,
@@ -88,15 +97,22 @@ def load(
         split=split,
     )
     require_choice("split", split, found.splits())
-    return found.load(split, image_size, resize_share, on_error)
+    if not leave_out:
+        return found.load(split, image_size, resize_share, on_error)
+    require(
+        isinstance(found, ClassFolders),
+        "`leave_out` must be empty for images that are not files.",
+        leave_out=list(leave_out)[:3],
+    )
+    return found.load(split, image_size, resize_share, on_error, leave_out)
 
 
 def splits(name: str | os.PathLike, data_dir=None) -> tuple[str, ...]:
     """The splits that a set has, of `"train"`, `"val"` and `"test"`."""
-    return _found(name, data_dir).splits()
+    return found_set(name, data_dir).splits()
 
 
-def _found(name, data_dir):
+def found_set(name, data_dir):
     """The set of a name, with `splits`, `unlabelled` and `load`."""
     if name == "digits":
         return ArrayFiles(resources.files(__package__) / "digits.npz")

@@ -3,7 +3,7 @@ import threading
 
 import numpy as np
 
-from keras_mixvit.data.image_folder import decoded
+from keras_mixvit.data.image_files import decoded
 from keras_mixvit.data.image_source import ImageSource
 
 

@@ -16,6 +16,7 @@ from keras_mixvit.evaluation.evaluation_report import finite
 from keras_mixvit.metrics import fit_temperature, nll
 from keras_mixvit.models import load_model
 from keras_mixvit.recipes.atomic_files import save_model
+from keras_mixvit.recipes.skipped_files import read_skipped
 
 # What a run was trained with, as former and present versions call it.
 SETTINGS = ("recipe.json", "options.json")
@@ -153,10 +154,12 @@ def evaluate_run(
         data=name,
     )
     model = load_model(file)
-    images = load(name, split, **choices)
+    # Files that the run left out are left out here too.
+    skipped = read_skipped(file.parent) if data is None else {}
+    images = load(name, split, leave_out=skipped.get(split, ()), **choices)
     report, logits = judged(model, images, batch_size=batch_size, verbose=verbose)
     if split == "test" and "val" in has:
-        held_out = load(name, "val", **choices)
+        held_out = load(name, "val", leave_out=skipped.get("val", ()), **choices)
         known = model.predict(held_out.batches(batch_size), verbose=verbose)
         temperature, fitted_on = fit_temperature(known, held_out.labels), "val"
     else:

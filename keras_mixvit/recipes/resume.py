@@ -4,6 +4,7 @@ from pathlib import Path
 from keras_mixvit._checks import require
 from keras_mixvit.recipes.devices import devices_in_use
 from keras_mixvit.recipes.run_settings import RunSettings
+from keras_mixvit.recipes.skipped_files import read_skipped
 from keras_mixvit.recipes.train import RESULT, facts, finish, load_sets
 
 
@@ -57,7 +58,7 @@ def resume(
 
 
 def _resume(folder, settings, verbose, tell, parallel):
-    sets = load_sets(settings)
+    sets = load_sets(settings, skipped=read_skipped(folder))
     before, now = settings.facts, facts(sets, parallel)
     require(
         before["data"]["fingerprint"] == now["data"]["fingerprint"],

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import warnings
 from pathlib import Path
 
 import keras
@@ -22,6 +23,7 @@ from keras_mixvit.recipes.run_facts import device, fingerprint, versions
 from keras_mixvit.recipes.run_figures import draw_figures
 from keras_mixvit.recipes.run_folder import new_run_folder
 from keras_mixvit.recipes.run_settings import RunSettings
+from keras_mixvit.recipes.skipped_files import skipped_files, write_skipped
 
 # Of one training that is finished: rows of the table, best epoch, seconds.
 REPORT = "report.json"
@@ -38,6 +40,7 @@ def train(
     devices: int | None = None,
     timeout: float = 600.0,
     tell=print,
+    on_error: str = "when_read",
 ) -> tuple[Path, list]:
     """Trains a method, and the single network for comparison, and reports.
 
@@ -69,6 +72,9 @@ def train(
         timeout: Seconds to wait for another process. Defaults to `600.0`.
         tell: Function that is given what there is to say, in sentences.
             Defaults to `print`.
+        on_error: What becomes of damaged image files, as `load` takes it.
+            What is skipped is listed in `skipped.json` in the folder, and a
+            resumed run skips the same files. Defaults to `"when_read"`.
 
     Returns:
         The folder, and a list of rows: dicts of `model`, `parameters`,
@@ -95,11 +101,14 @@ def train(
     recipe, data_dir = _with_whole_paths(recipe, data_dir)
     settings = RunSettings(recipe, data_dir, single, tensorboard)
     with devices_in_use(devices, timeout) as parallel:
-        return _train(settings, output, verbose, tell, parallel)
+        return _train(settings, output, verbose, tell, parallel, on_error)
 
 
-def _train(settings, output, verbose, tell, parallel):
-    recipe, sets = settings.recipe, load_sets(settings)
+def _train(settings, output, verbose, tell, parallel, on_error):
+    recipe, sets = settings.recipe, load_sets(settings, on_error)
+    skipped = skipped_files(sets)
+    for split, names in skipped.items():
+        tell(f"{len(names):,} damaged files of the {split} split are left out.")
     # What does not fit is refused before anything is written; members of an
     # ensemble differ in their seeds alone.
     for each in {each.method: each for each in settings.trainings().values()}.values():
@@ -116,29 +125,50 @@ def _train(settings, output, verbose, tell, parallel):
     def begin():
         folder = new_run_folder(output, _name_of(recipe))
         found.write(folder)
+        write_skipped(folder, skipped)
         return str(folder)
 
     folder = Path(parallel.on_main(begin))
     return folder, finish(folder, settings, sets, verbose, tell, parallel)
 
 
-def load_sets(settings: RunSettings) -> dict[str, ImageSet]:
+def load_sets(
+    settings: RunSettings, on_error: str = "when_read", skipped: dict | None = None
+) -> dict[str, ImageSet]:
     """All splits of the images of a run.
 
     Args:
         settings: `RunSettings`.
+        on_error: What becomes of damaged image files, as `load` takes it.
+            Defaults to `"when_read"`.
+        skipped: Dict from splits to names of files to leave out, or `None`.
+            Defaults to `None`.
     """
     recipe, data_dir = settings.recipe, settings.data_dir
-    sets = {
-        split: load(recipe.data, split, data_dir=data_dir, image_size=recipe.image_size)
-        for split in splits(recipe.data, data_dir)
-    }
+    with warnings.catch_warnings():
+        # The caller says what was skipped.
+        warnings.filterwarnings("ignore", ".* are left out, the first one ")
+        sets = _loaded(recipe, data_dir, on_error, skipped or {})
     require(
         "val" in sets or "test" in sets,
         "`data` must have a validation or a test split.",
         data=recipe.data,
     )
     return sets
+
+
+def _loaded(recipe, data_dir, on_error, skipped):
+    return {
+        split: load(
+            recipe.data,
+            split,
+            data_dir=data_dir,
+            image_size=recipe.image_size,
+            on_error=on_error,
+            leave_out=skipped.get(split, ()),
+        )
+        for split in splits(recipe.data, data_dir)
+    }
 
 
 def facts(sets: dict[str, ImageSet], parallel: Parallel) -> dict:

@@ -64,6 +64,14 @@ def add_train(commands) -> None:
         help="where images are augmented and mixed in pixels",
     )
     command.add_argument(
+        "--on-error",
+        choices=("when-read", "refuse", "skip"),
+        default="when-read",
+        help="damaged image files: end when one is read, or read all files first and "
+        "end with a list of them, or leave them out and list them in skipped.json "
+        "(default: when-read)",
+    )
+    command.add_argument(
         "--output",
         help="new folder of the run (default: runs/DATA-METHOD-BACKBONE-seedN)",
     )
@@ -115,7 +123,9 @@ def processes_to_start(devices: int | None) -> int:
     return devices
 
 
-def run_train(output, single, tensorboard, devices, timeout, **options) -> int:
+def run_train(
+    output, single, tensorboard, devices, timeout, on_error, **options
+) -> int:
     """Trains and prints the table."""
     console = _console()
     recipe, remarks = chosen_recipe(**options)
@@ -132,6 +142,7 @@ def run_train(output, single, tensorboard, devices, timeout, **options) -> int:
         devices=devices,
         timeout=timeout,
         tell=_telling(console),
+        on_error=on_error.replace("-", "_"),
     )
     return _print_table(console, recipe, folder, rows)
 

@@ -151,7 +151,9 @@ def test_a_class_that_has_lost_all_its_images_is_refused(tmp_path):
 
 def test_arguments_of_load_are_checked(tmp_path):
     save_set(tmp_path)
-    with pytest.raises(ValueError, match=r"`on_error` must be one of 'refuse', 'skip'"):
+    with pytest.raises(
+        ValueError, match=r"`on_error` must be one of 'when_read', 'refuse', 'skip'"
+    ):
         load(tmp_path, on_error="ignore")
     for size in (0, (8,), (8, -1)):
         with pytest.raises(
