@@ -401,6 +401,23 @@ ARGUMENTS = {
         "labels": np.array([0, 1], "int32"),
         "class_names": ("zero", "one"),
     },
+    "Inspection": lambda: {
+        "data": "mine",
+        "splits": {},
+        "shared": [{"split": "train"}],
+        "remarks": ["Look."],
+    },
+    "SplitFacts": lambda: {
+        "images": 2,
+        "classes": {"cat": 2},
+        "height": (4, 5, 6),
+        "width": None,
+        "colours": {"L": 2},
+        "turned": 1,
+        "damaged": {"a.png": "this is no image"},
+        "ignored": {".txt": 1},
+        "repeated": 1,
+    },
     "MixedPairDataset": lambda: {
         "x": np.zeros((5, 4, 4, 1), "uint8"),
         "y": np.eye(5, dtype="float32"),

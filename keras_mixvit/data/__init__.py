@@ -6,7 +6,7 @@ from keras_mixvit.data.image_array import ImageArray
 from keras_mixvit.data.image_folder import ImageFolder
 from keras_mixvit.data.image_set import ImageSet
 from keras_mixvit.data.image_source import ImageSource
-from keras_mixvit.data.inspection import Inspection, inspect
+from keras_mixvit.data.inspection import Inspection, SplitFacts, inspect
 from keras_mixvit.data.load import load
 from keras_mixvit.data.manifold_mixing import ManifoldMixing
 from keras_mixvit.data.mixed_pair_dataset import (
@@ -25,6 +25,7 @@ __all__ = [
     "ManifoldMixing",
     "MixedPairDataset",
     "PixelMixing",
+    "SplitFacts",
     "TFDSImages",
     "inspect",
     "load",

@@ -4,7 +4,7 @@ import hashlib
 import io
 import os
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,35 +23,47 @@ from keras_mixvit.data.resizing import pillow
 FORM = 1
 
 
-@dataclass
+@dataclass(frozen=True)
 class SplitFacts:
     """What one split holds.
 
     Args:
         images: Integer, images that can be read.
         classes: Dict from the name of each class to its number of images.
-        height: Tuple of integers, the least, the median and the greatest.
+        height: Tuple of integers, the least, the median and the greatest, or
+            `None` where no image can be read.
         width: Tuple of integers, likewise.
         colours: Dict from colour modes, or dtypes and channels, to numbers of
             images.
-        turned: Integer, photos whose camera was not held upright.
-        damaged: Dict from names of files to what is wrong with them.
-        ignored: Dict from suffixes to numbers of files that are no images.
+        turned: Integer, photos whose camera was not held upright. Defaults to
+            `0`.
+        damaged: Dict from names of files to what is wrong with them, or
+            `None` for no files. Defaults to `None`.
+        ignored: Dict from suffixes to numbers of files that are no images, or
+            `None` for no files. Defaults to `None`.
         repeated: Integer, images whose pixels stand in the split before.
+            Defaults to `0`.
+
+    Example:
+
+    ```python
+    facts = SplitFacts(1, {"cat": 1}, (8, 8, 8), (8, 8, 8), {"RGB": 1})
+    assert not facts.damaged
+    ```
     """
 
-    images: int = 0
-    classes: dict[str, int] = field(default_factory=dict)
-    height: tuple[int, int, int] | None = None
-    width: tuple[int, int, int] | None = None
-    colours: dict[str, int] = field(default_factory=dict)
+    images: int
+    classes: dict[str, int]
+    height: tuple[int, int, int] | None
+    width: tuple[int, int, int] | None
+    colours: dict[str, int]
     turned: int = 0
-    damaged: dict[str, str] = field(default_factory=dict)
-    ignored: dict[str, int] = field(default_factory=dict)
+    damaged: dict[str, str] | None = None
+    ignored: dict[str, int] | None = None
     repeated: int = 0
 
 
-@dataclass
+@dataclass(frozen=True)
 class Inspection:
     """What `inspect` found.
 
@@ -119,74 +131,82 @@ def inspect(name: str | os.PathLike, data_dir=None) -> Inspection:
     ```
     """
     found = found_set(name, data_dir)
-    seen, shared, splits = {}, [], {}
-    for split in found.splits():
-        reader = _files if isinstance(found, ClassFolders) else _arrays
-        splits[split] = reader(found, split, seen, shared)
-    return Inspection(os.fspath(name), splits, shared, remarks_on(splits, shared))
+    reader = _files if isinstance(found, ClassFolders) else _arrays
+    repeats = Repeats()
+    splits = {split: reader(found, split, repeats) for split in found.splits()}
+    remarks = remarks_on(splits, repeats.shared)
+    return Inspection(os.fspath(name), splits, repeats.shared, remarks)
 
 
-def _files(found, split, seen, shared):
+def _files(found, split, repeats):
     """Facts of a split of image files."""
-    folder, facts = found.folders[split], SplitFacts()
-    classes = found.classes()
-    names = list(classes)
+    folder, classes = found.folders[split], found.classes()
     listing = list(found.listing(split, classes))
-    counts = np.zeros(len(names), int)
-    sizes = []
+    counts, colours = np.zeros(len(classes), int), Counter()
+    sizes, damaged, turned, repeated = [], {}, 0, 0
 
     def read(item):
         return read_file(folder / item[1])
 
     for (label, name), result in for_all(read, listing, f"Reading {split}"):
         if isinstance(result, str):
-            facts.damaged[name] = result
+            damaged[name] = result
             continue
         header, hashes = result
         counts[label] += 1
         sizes.append(header.size)
-        facts.colours[header.mode] = facts.colours.get(header.mode, 0) + 1
-        facts.turned += header.orientation > 1
-        note(facts, split, name, hashes, seen, shared)
-    facts.images = int(counts.sum())
-    texts = [found.texts.get(name, name) for name in names]
-    facts.classes = dict(zip(texts, counts.tolist(), strict=True))
-    facts.height, facts.width = extent(sizes)
-    facts.ignored = ignored_files(folder)
-    return facts
+        colours[header.mode] += 1
+        turned += header.orientation > 1
+        repeated += repeats.note(split, name, *hashes)
+    texts = [found.texts.get(name, name) for name in classes]
+    return SplitFacts(
+        int(counts.sum()),
+        dict(zip(texts, counts.tolist(), strict=True)),
+        *extent(sizes),
+        dict(colours.most_common()),
+        turned,
+        damaged,
+        ignored_files(folder),
+        repeated,
+    )
 
 
 def read_file(path):
     """Header and hashes of an image file, or what is wrong with it."""
     Image = pillow()
+    from PIL import UnidentifiedImageError
+
     try:
         content = path.read_bytes()
         with Image.open(io.BytesIO(content)) as image:
             header = header_of(image)
         pixels = decoded(io.BytesIO(content), str(path), 3)
     except Exception as error:
-        return str(error.__cause__ or error)
+        problem = error.__cause__ or error
+        # Pillow would name a place in memory.
+        is_none = isinstance(problem, UnidentifiedImageError)
+        return "this is no image" if is_none else str(problem)
     return header, (hashed(content), hashed(pixels.tobytes(), pixels.shape))
 
 
-def _arrays(found, split, seen, shared):
+def _arrays(found, split, repeats):
     """Facts of a split of arrays, or of another source."""
     images = found.load(split, None, None, "when_read")
-    pixels, count = images.images, len(images.labels)
+    pixels, count, repeated = images.images, len(images.labels), 0
+    for start in range(0, count, CHUNK):
+        for index, image in enumerate(pixels[start : start + CHUNK], start):
+            value = hashed(np.ascontiguousarray(image).tobytes(), image.shape)
+            repeated += repeats.note(split, str(index), None, value)
     height, width, channels = pixels.shape[1:]
     counts = np.bincount(images.labels, minlength=images.num_classes)
-    facts = SplitFacts(
+    return SplitFacts(
         count,
         dict(zip(images.class_names, counts.tolist(), strict=True)),
         (height,) * 3,
         (width,) * 3,
         {f"{pixels.dtype}, {channels} channel(s)": count},
+        repeated=repeated,
     )
-    for start in range(0, count, CHUNK):
-        for index, image in enumerate(pixels[start : start + CHUNK], start):
-            value = hashed(np.ascontiguousarray(image).tobytes(), image.shape)
-            note(facts, split, str(index), (None, value), seen, shared)
-    return facts
 
 
 def hashed(content: bytes, *facts) -> int:
@@ -196,26 +216,34 @@ def hashed(content: bytes, *facts) -> int:
     return int.from_bytes(found.digest(), "little")
 
 
-def note(facts, split, name, hashes, seen, shared):
-    """Notes an image, and what it repeats."""
-    of_file, of_pixels = hashes
-    before = seen.setdefault(of_pixels, (split, name, of_file))
-    other_split, other, other_file = before
-    if (other_split, other) == (split, name):
-        return
-    if other_split == split:
-        facts.repeated += 1
-        return
-    is_same = of_file is not None and of_file == other_file
-    shared.append(
-        {
-            "split": other_split,
-            "image": other,
-            "other_split": split,
-            "other_image": name,
-            "same": "file" if is_same else "pixels",
-        }
-    )
+class Repeats:
+    """Images that were seen before, in this split or in another one."""
+
+    def __init__(self):
+        self.shared: list[dict] = []
+        self._seen: dict[int, tuple] = {}
+        self._within: set[tuple[str, int]] = set()
+
+    def note(self, split, name, of_file, of_pixels) -> bool:
+        """Notes an image, and returns whether its split has it already."""
+        if (split, of_pixels) in self._within:
+            return True
+        self._within.add((split, of_pixels))
+        before = self._seen.setdefault(of_pixels, (split, name, of_file))
+        other_split, other, other_file = before
+        if other_split == split:
+            return False
+        is_same = of_file is not None and of_file == other_file
+        self.shared.append(
+            {
+                "split": other_split,
+                "image": other,
+                "other_split": split,
+                "other_image": name,
+                "same": "file" if is_same else "pixels",
+            }
+        )
+        return False
 
 
 def extent(sizes):
@@ -240,18 +268,18 @@ def ignored_files(folder) -> dict[str, int]:
 def remarks_on(splits: dict[str, SplitFacts], shared: list) -> list[str]:
     """Sentences about what is likely to be a mistake."""
     found = []
-    train = splits.get("train", SplitFacts())
-    counts = [count for count in train.classes.values() if count]
+    classes = splits["train"].classes
+    counts = [count for count in classes.values() if count]
     if counts and max(counts) >= 3 * min(counts):
         ratio = max(counts) / min(counts)
         found.append(
             f"The largest class has {ratio:.1f} times as many images as the smallest: "
             "--set class_weight=balanced weighs them alike."
         )
-    empty = [name for name, count in train.classes.items() if not count]
+    empty = [name for name, count in classes.items() if not count]
     if empty:
         found.append(f"Classes without an image to train on: {', '.join(empty[:5])}.")
-    lower = Counter(name.lower() for name in train.classes)
+    lower = Counter(name.lower() for name in classes)
     same = sorted(name for name, count in lower.items() if count > 1)
     if same:
         found.append(f"Classes that differ in case only: {', '.join(same[:5])}.")

@@ -58,7 +58,7 @@ def _print(found: Inspection):
         classes.add_row(f"and {len(names) - len(shown):,} more")
     console.print(classes)
     for name, split in found.splits.items():
-        for file, error in list(split.damaged.items())[:LISTED]:
+        for file, error in list((split.damaged or {}).items())[:LISTED]:
             line = f"Damaged in {name}: {file} ({error})"
             console.print(line, markup=False, soft_wrap=True)
     for pair in found.shared[:LISTED]:
@@ -78,7 +78,8 @@ def _three(values) -> str:
     return f"{low}" if low == high else f"{low} to {high}, median {middle}"
 
 
-def _counted(counts: dict) -> str:
+def _counted(counts: dict | None) -> str:
+    counts = counts or {}
     return ", ".join(f"{name}: {count:,}" for name, count in counts.items())
 
 
@@ -89,7 +90,7 @@ ROWS = {
     "width": lambda split: _three(split.width),
     "colours": lambda split: _counted(split.colours),
     "turned by EXIF": lambda split: f"{split.turned:,}",
-    "damaged": lambda split: f"{len(split.damaged):,}",
+    "damaged": lambda split: f"{len(split.damaged or ()):,}",
     "repeated within": lambda split: f"{split.repeated:,}",
     "other files": lambda split: _counted(split.ignored),
 }

@@ -160,3 +160,31 @@ def test_arguments_of_load_are_checked(tmp_path):
             ValueError, match=r"`image_size` must be a positive integer"
         ):
             load(tmp_path, image_size=size)
+
+
+def test_all_damaged_files_are_refused_at_once(tmp_path):
+    save_set(tmp_path)
+    (tmp_path / "train" / "ant" / "1.png").write_bytes(b"")
+    (tmp_path / "train" / "bee" / "2.png").write_text("words")
+    text = (
+        r"(?s)Image files must be intact, but 2 of 6 files of the train split are no "
+        r'intact images\. `on_error="skip"`, or --on-error skip, leaves them out\.'
+        r".*  ant/1\.png: .*  bee/2\.png: cannot identify"
+    )
+    with pytest.raises(ValueError, match=text):
+        load(tmp_path, on_error="refuse")
+    assert len(load(tmp_path, "val", on_error="refuse").labels) == 6
+
+
+def test_skipped_files_are_known_and_can_be_left_out_again(tmp_path):
+    save_set(tmp_path)
+    (tmp_path / "train" / "ant" / "1.png").write_bytes(b"")
+    with pytest.warns(UserWarning, match="1 of 6 files of the train split are no in"):
+        found = load(tmp_path, on_error="skip")
+    assert list(found.images.skipped) == ["ant/1.png"]
+    assert values(found) == [0, 2, 10, 11, 12]
+    again = load(tmp_path, leave_out=found.images.skipped)
+    assert values(again) == values(found)
+    assert again.labels.tolist() == found.labels.tolist() == [0, 0, 1, 1, 1]
+    with pytest.raises(ValueError, match=r"`leave_out` must be empty for images that"):
+        load("digits", leave_out=["0.png"])
