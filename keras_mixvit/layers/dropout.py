@@ -45,6 +45,8 @@ class Dropout(keras.layers.Layer):
         # Without a generator a network with rate 0 carries no random state.
         self.seed_generator = ReplicaSeedGenerator(seed) if rate else None
         self.supports_masking = True
+        # Nothing has to be built, and Keras asks whether all layers are.
+        self.built = True
 
     def call(self, inputs, training=None):
         if not training or not self.rate:

@@ -21,6 +21,7 @@ class SourceAttribution(keras.layers.Layer):
             "`source` must be None with masks or with one grid per source.",
             source=source,
         )
+        tokens = ops.cast(tokens, self.compute_dtype)
         if masks is not None:
             masks = ops.cast(masks, self.compute_dtype)
             return tokens + self._mixed(tokens, masks)
@@ -28,6 +29,17 @@ class SourceAttribution(keras.layers.Layer):
             return tokens + self._paired(tokens)
         selected = self._selected(source)
         return tokens[:, None] + self._every(tokens, selected)
+
+    def computed(self, variable):
+        """A variable in the dtype of the computation.
+
+        Keras casts a variable that an operation is given, not a part of one,
+        and not in every symbolic call.
+
+        Args:
+            variable: `keras.Variable`.
+        """
+        return ops.cast(variable, self.compute_dtype)
 
     def get_config(self):
         return {**super().get_config(), "num_subnetworks": self.num_subnetworks}

@@ -53,10 +53,13 @@ class SourceEmbedding(SourceAttribution):
         )
 
     def _mixed(self, tokens, masks):
-        return ops.einsum("bmhw,md->bhwd", masks, self.embedding)
+        return ops.einsum("bmhw,md->bhwd", masks, self._vectors())
 
     def _paired(self, tokens):
-        return self.embedding[:, None, None]
+        return self._vectors()[:, None, None]
 
     def _every(self, tokens, selected):
-        return self.embedding[selected, None, None]
+        return self._vectors()[selected, None, None]
+
+    def _vectors(self):
+        return self.computed(self.embedding)

@@ -60,13 +60,16 @@ class SourceEncoding(SourceAttribution):
         # Masking before the product leaves one matrix product over M·d
         # features, and M grids of encoded tokens are never stored.
         masked = masks[..., None] * tokens[:, None]
-        encoded = ops.einsum("bmhwd,mde->bhwe", masked, self.kernel)
-        return encoded + ops.einsum("bmhw,md->bhwd", masks, self.bias)
+        kernel, bias = self.computed(self.kernel), self.computed(self.bias)
+        encoded = ops.einsum("bmhwd,mde->bhwe", masked, kernel)
+        return encoded + ops.einsum("bmhw,md->bhwd", masks, bias)
 
     def _paired(self, tokens):
-        encoded = ops.einsum("bmhwd,mde->bmhwe", tokens, self.kernel)
-        return encoded + self.bias[:, None, None]
+        kernel, bias = self.computed(self.kernel), self.computed(self.bias)
+        encoded = ops.einsum("bmhwd,mde->bmhwe", tokens, kernel)
+        return encoded + bias[:, None, None]
 
     def _every(self, tokens, selected):
-        encoded = ops.einsum("bhwd,mde->bmhwe", tokens, self.kernel[selected])
-        return encoded + self.bias[selected, None, None]
+        kernel, bias = self.computed(self.kernel), self.computed(self.bias)
+        encoded = ops.einsum("bhwd,mde->bmhwe", tokens, kernel[selected])
+        return encoded + bias[selected, None, None]

@@ -46,6 +46,8 @@ class StochasticDepth(keras.layers.Layer):
         self.seed = seed
         # Without a generator a network with rate 0 carries no random state.
         self.seed_generator = ReplicaSeedGenerator(seed) if rate else None
+        # Nothing has to be built, and Keras asks whether all layers are.
+        self.built = True
 
     def call(self, inputs, training=None):
         if not training or not self.rate:

@@ -88,7 +88,10 @@ class SubnetworkHeads(keras.layers.Layer):
         return ops.transpose(drawn, (1, 0, 2))
 
     def call(self, features, subnetwork=None):
-        kernel, bias = self.kernel, self.bias
+        features, kernel, bias = (
+            ops.cast(value, self.compute_dtype)
+            for value in (features, self.kernel, self.bias)
+        )
         if subnetwork is not None:
             require(
                 0 <= subnetwork < self.num_subnetworks,

@@ -170,6 +170,17 @@ class MIMOModel(CheckedModel):
             graph = self.inference_network
         return (input_shape["images"][0], *graph.output.shape[1:])
 
+    def compute_output_spec(self, inputs, training=None):
+        """Shape and dtype of the outputs: logits are not rounded."""
+        shapes = keras.tree.map_structure(lambda x: tuple(x.shape), inputs)
+        if not isinstance(inputs, dict):
+            dtype = "float32"
+        elif "masks" in inputs:
+            dtype = self.training_network.output.dtype
+        else:
+            dtype = self.inference_network.output.dtype
+        return keras.KerasTensor(self.compute_output_shape(shapes), dtype)
+
     def ensemble(self) -> keras.Model:
         """The ensemble as a functional classifier of images, weights shared."""
         images = keras.Input(self.image_shape, name="images")
