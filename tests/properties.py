@@ -1,0 +1,50 @@
+"""Properties: one definition makes an ordinary test and a slow one."""
+
+import tempfile
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.configuration import set_hypothesis_home_dir
+
+# Hypothesis must leave no folder in the repository.
+set_hypothesis_home_dir(tempfile.mkdtemp(prefix="hypothesis-"))
+
+# The machine may be slow or busy, so no example has a deadline.
+COMMON = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=False,
+    phases=(Phase.explicit, Phase.generate, Phase.shrink),
+)
+
+
+def holds(few: int = 15, many: int = 500, **strategies):
+    """Makes a test of a property that must hold for all that strategies draw.
+
+    The ordinary run tries `few` examples, `pytest -m slow` tries `many`. Both
+    are the same in every run.
+
+    Args:
+        few: Integer, the examples of the ordinary test.
+        many: Integer, the examples of the slow test.
+        **strategies: Hypothesis strategies by the arguments of the property.
+    """
+
+    def made(check):
+        @pytest.mark.parametrize(
+            "examples",
+            [
+                pytest.param(few, id="few"),
+                pytest.param(many, id="many", marks=pytest.mark.slow),
+            ],
+        )
+        def test(examples):
+            settings(COMMON, max_examples=examples)(given(**strategies)(check))()
+
+        test.__name__, test.__doc__ = check.__name__, check.__doc__
+        test.__module__ = check.__module__
+        return test
+
+    return made
