@@ -53,3 +53,24 @@ def holds(few: int = 15, many: int = 500, **strategies):
         return test
 
     return made
+
+
+def outcome(function, *arguments, errors=(ValueError,)):
+    """What a function returns, and the text of the error that it may raise.
+
+    Args:
+        function: Function.
+        *arguments: Its arguments.
+        errors: Tuple of the kinds of errors that it may raise. Defaults to
+            `(ValueError,)`.
+
+    Returns:
+        Result and `None`, or `None` and a text.
+    """
+    try:
+        return function(*arguments), None
+    except errors as error:
+        # A subclass, such as that of Unicode, has no sentence of ours.
+        if type(error) not in errors:
+            raise
+        return None, str(error)
