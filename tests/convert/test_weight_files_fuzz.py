@@ -24,6 +24,8 @@ from tests.damage import damages, untouched
 from tests.helpers import tiny_cait
 from tests.properties import holds, outcome
 
+# PyTorch warns of protocols of pickles that are none.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 WEIGHTS = {
     "head.weight": np.arange(6, dtype="float32").reshape(2, 3),
     "head.bias": np.array([0.5, -0.5], "float32"),

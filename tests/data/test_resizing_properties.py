@@ -48,8 +48,11 @@ def test_a_strip_is_resized_where_it_is_kept(size, new_size, share):
         whole = centred(image, new_size, share)
         patch.setattr(resizing, "MOST_OVERHANG", 0)
         kept = centred(image, new_size, share)
-    # Pillow takes boxes in float32, and rounds columns before it takes rows.
-    np.testing.assert_allclose(kept.astype(int), whole.astype(int), atol=3)
+    # Pillow takes boxes in float32: a pixel at the very end of its kernel may fall
+    # out, which in noise changes few pixels by some levels.
+    apart = np.abs(kept.astype(int) - whole)
+    assert apart.max() <= 16
+    assert apart.mean() <= 1
 
 
 def test_a_strip_needs_no_memory():

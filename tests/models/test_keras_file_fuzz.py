@@ -18,6 +18,9 @@ from tests.damage import damages, untouched
 from tests.helpers import LOSS
 from tests.properties import holds, outcome
 
+# Keras, and Python's zip files, warn of what they leave out.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
 
 @functools.cache
 def saved() -> bytes:
