@@ -42,17 +42,16 @@ def test_channels_are_resized_alike(size, channels, new_size):
     share=st.floats(0.2, 1),
 )
 def test_a_strip_is_resized_where_it_is_kept(size, new_size, share):
-    image = noise(size, 1)
+    # Pillow takes boxes in float32, so that a pixel at the end of its kernel may
+    # fall out: in a smooth picture that hardly shows.
+    image = np.add.outer(5 * np.arange(size[0]), 3 * np.arange(size[1]))
+    image = image[..., None].astype("uint8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(resizing, "MOST_OVERHANG", np.inf)
         whole = centred(image, new_size, share)
         patch.setattr(resizing, "MOST_OVERHANG", 0)
         kept = centred(image, new_size, share)
-    # Pillow takes boxes in float32: a pixel at the very end of its kernel may fall
-    # out, which in noise changes few pixels by some levels.
-    apart = np.abs(kept.astype(int) - whole)
-    assert apart.max() <= 16
-    assert apart.mean() <= 1
+    np.testing.assert_allclose(kept.astype(int), whole.astype(int), atol=3)
 
 
 def test_a_strip_needs_no_memory():
