@@ -52,7 +52,7 @@ class AugMix(Augmentation):
             from level 25.6 and posterized to 4 bits.
         width: Integer, the number of chains. Defaults to `3`.
         depth: Integer, the most operations of a chain. Defaults to `4`.
-        fill: Float in [0, 255], what pixels from outside become. Defaults to
+        fill: Float in [0, 255], what pixels from outside become, rounded. Defaults to
             `0.0`.
 
     Raises:

@@ -62,7 +62,7 @@ class AutoAugment(Augmentation):
     Args:
         policy: `"cifar10"`, which serves CIFAR-100 too, or `"imagenet"`.
             Defaults to `"cifar10"`.
-        fill: Float in [0, 255], what pixels from outside become. Defaults to
+        fill: Float in [0, 255], what pixels from outside become, rounded. Defaults to
             `128.0`.
 
     Raises:

@@ -133,9 +133,12 @@ def smooth(images, xp=np):
     """Images blurred by Pillow's filter, but for their border.
 
     Args:
-        images: Array `(B, H, W, C)` of at least 3 x 3 pixels.
+        images: Array `(B, H, W, C)`. Those of fewer than 3 rows or columns are
+            all border, as in Pillow.
         xp: Array namespace. Defaults to `numpy`.
     """
+    if min(images.shape[1:3]) < 3:
+        return images
     around = images[:, :-2] + images[:, 1:-1] + images[:, 2:]
     around = around[:, :, :-2] + around[:, :, 1:-1] + around[:, :, 2:]
     # The filter counts the centre 5 times of 13.

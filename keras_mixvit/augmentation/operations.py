@@ -34,12 +34,14 @@ def apply_operations(images, draws, fill, xp=np):
         images: Array `(B, H, W, C)` of whole numbers from 0 to 255.
         draws: Dict of arrays `(B, R)`: `operation`, the index in `NAMES`, or
             -1 for none, and `strength`, what the operation takes.
-        fill: Number, what pixels from outside become.
+        fill: Number, what pixels from outside become, rounded to a whole one.
         xp: Array namespace. Defaults to `numpy`.
 
     Returns:
         Array `(B, H, W, C)`.
     """
+    # Bytes hold no fraction, and a compiled step must not hold one either.
+    fill = float(round(fill))
     for turn in range(draws["operation"].shape[1]):
         operation, strength = (draws[k][:, turn] for k in ("operation", "strength"))
         if xp is np:

@@ -66,6 +66,9 @@ def _sliced(images, rows, columns, pad):
     for i, (row, column) in enumerate(places.tolist()):
         top, left = max(0, -row), max(0, -column)
         bottom, right = min(height, height - row), min(width, width - column)
+        if bottom <= top or right <= left:
+            # The place is in the padding alone, which may exceed the image.
+            continue
         cropped[i, top:bottom, left:right] = images[
             i, top + row : bottom + row, left + column : right + column
         ]

@@ -31,7 +31,7 @@ class RandAugment(Augmentation):
         magnitude: Float in [0, 10], the mean magnitude. Defaults to `9.0`.
         deviation: Non-negative float, the deviation of the magnitude. Defaults
             to `0.5`.
-        fill: Float in [0, 255], what pixels from outside become. Defaults to
+        fill: Float in [0, 255], what pixels from outside become, rounded. Defaults to
             `124.0`, the mean of ImageNet.
 
     Raises:

@@ -105,12 +105,11 @@ class RandomResizedCrop(Augmentation):
         fits = fits & (heights >= 1) & (heights <= height)
         tries, rows, found = fits.argmax(axis=1), np.arange(len(fits)), fits.any(axis=1)
         aspect = np.clip(width / height, *self.aspect)
-        box_height = np.where(
-            found, heights[rows, tries], min(height, round(width / aspect))
-        )
-        box_width = np.where(
-            found, widths[rows, tries], min(width, round(height * aspect))
-        )
+        # A strip may have no box of a pixel with an aspect ratio in range.
+        largest_height = max(1, min(height, round(width / aspect)))
+        largest_width = max(1, min(width, round(height * aspect)))
+        box_height = np.where(found, heights[rows, tries], largest_height)
+        box_width = np.where(found, widths[rows, tries], largest_width)
         places, rows, columns = uniform[:, -2:], height - box_height, width - box_width
         top = np.where(found, np.floor(places[:, 0] * (rows + 1)), rows // 2)
         left = np.where(found, np.floor(places[:, 1] * (columns + 1)), columns // 2)

@@ -6,6 +6,7 @@ from keras_mixvit._checks import require, require_positive_integer
 from keras_mixvit.backbones.backbone import Backbone
 from keras_mixvit.backbones.named import backbone_names, make_backbone
 from keras_mixvit.convert.hub import fetch
+from keras_mixvit.convert.timm_config import require_config
 
 PATCH_SIZE = 16
 
@@ -88,7 +89,7 @@ def pretrained_backbone(
         name=name,
         architecture=architecture,
     )
-    trained = config.get("pretrained_cfg") or {}
+    trained = require_config(config)
     known_size = trained.get("input_size")
     channels, *size = known_size or (3, 224, 224)
     source_grid = known_size and tuple(side // PATCH_SIZE for side in size)

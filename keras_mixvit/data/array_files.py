@@ -48,7 +48,7 @@ class ArrayFiles:
         labels = require_labels("y_train", arrays["y_train"])
         names = self.class_names
         if "classes" in arrays:
-            names = tuple(_text(name) for name in np.atleast_1d(arrays["classes"]))
+            names = _names(arrays["classes"])
         elif names is None:
             names = tuple(str(k) for k in range(int(labels.max()) + 1))
         images = arrays[f"x_{split}"]
@@ -69,7 +69,11 @@ class ArrayFiles:
         path = Path(self.path) if is_path else self.path
         try:
             with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                return {key: file[key] if key in wanted else None for key in file}
+                found = {key: file[key] if key in wanted else None for key in file}
+            # NumPy gives members that are no arrays as bytes.
+            if any(isinstance(array, bytes) for array in found.values()):
+                raise TypeError("a member is no array")
+            return found
         except Exception as error:
             raise ValueError(
                 "`name` must be an intact .npz file without pickled objects. Received: "
@@ -97,5 +101,15 @@ def sized(images, image_size, resize_share):
     return ImageArray(images, image_size, resize_share)
 
 
-def _text(name):
-    return name.decode() if isinstance(name, bytes) else str(name)
+def _names(classes) -> tuple[str, ...]:
+    """Names of classes, from an array of text, bytes or numbers."""
+    try:
+        return tuple(
+            name.decode() if isinstance(name, bytes) else str(name)
+            for name in np.ravel(classes)
+        )
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            "`classes` must be names in UTF-8. Received: "
+            f"classes={np.ravel(classes)[:3].tolist()!r}"
+        ) from error

@@ -9,6 +9,9 @@ from keras_mixvit._checks import require
 # The usual evaluation on ImageNet: 224 pixels out of the middle of 256.
 RESIZE_SHARE = 0.875
 SMALLEST_SHARED = 128
+# A resized image of more than this many times the pixels that are kept is never
+# made: a strip of 1 x 30,000 pixels would fill the memory.
+MOST_OVERHANG = 64
 
 
 def pillow():
@@ -108,7 +111,11 @@ def centred(image, image_size, resize_share: float):
         columns = rows * w // h
     else:
         rows = columns * h // w
+    top, left = round((rows - height) / 2), round((columns - width) / 2)
+    if rows * columns > MOST_OVERHANG * height * width:
+        x, y = w / columns, h / rows
+        right, bottom = min(w, (left + width) * x), min(h, (top + height) * y)
+        return resized(image, image_size, (left * x, top * y, right, bottom))
     if (h, w) != (rows, columns):
         image = resized(image, (rows, columns))
-    top, left = round((rows - height) / 2), round((columns - width) / 2)
     return image[top : top + height, left : left + width]

@@ -32,5 +32,7 @@ def loss_weighting(ratios, r: float = 3.0, xp=np):
         MixMo, Eq. 3 and 5.
     """
     require(r > 0, "`r` must be positive.", r=r)
-    powers = xp.power(ratios, 1 / r)
+    # Relative to the largest: with a small r no power would be left of all.
+    largest = xp.max(ratios, axis=-1, keepdims=True)
+    powers = xp.power(ratios / largest, 1 / r)
     return ratios.shape[-1] * powers / xp.sum(powers, axis=-1, keepdims=True)

@@ -42,7 +42,10 @@ class Disagreement(keras.metrics.Mean):
         super().__init__(name=name, dtype=dtype)
 
     def update_state(self, labels, logits, sample_weight=None):
-        predicted = ops.argmax(logits, axis=-1)
+        logits = ops.convert_to_tensor(logits)
+        # Keras's argmax of floats puts -0.0 below 0.0 on two backends of three.
+        is_top = logits == ops.max(logits, axis=-1, keepdims=True)
+        predicted = ops.argmax(ops.cast(is_top, "int32"), axis=-1)
         members = require_pair(predicted)
         differ = ops.cast(predicted[:, :, None] != predicted[:, None, :], "float32")
         values = ops.sum(differ, axis=(1, 2)) / (members * (members - 1))

@@ -40,13 +40,14 @@ class NLL(keras.metrics.MeanMetricWrapper):
 def negative_log_likelihood(labels, logits):
     """NLL `(...)` of labels `(...)` or `(..., K)` given logits `(..., K)`."""
     labels, logits = ops.convert_to_tensor(labels), ops.cast(logits, "float32")
+    # Keras's cross-entropies multiply what may be minus infinity by 0.
+    logs = ops.log_softmax(logits, axis=-1)
     if len(labels.shape) == len(logits.shape):
-        return ops.categorical_crossentropy(
-            ops.cast(labels, "float32"), logits, from_logits=True
-        )
-    return ops.sparse_categorical_crossentropy(
-        ops.cast(labels, "int32"), logits, from_logits=True
-    )
+        labels = ops.cast(labels, "float32")
+        terms = ops.where(labels > 0, labels * logs, 0.0)
+        return -ops.sum(terms, axis=-1)
+    labels = ops.expand_dims(ops.cast(labels, "int32"), -1)
+    return -ops.squeeze(ops.take_along_axis(logs, labels, axis=-1), axis=-1)
 
 
 def nll(logits, labels) -> float:

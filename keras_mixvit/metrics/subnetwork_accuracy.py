@@ -1,6 +1,7 @@
 import keras
 from keras import ops
 
+from keras_mixvit.metrics.accuracy import is_among_likeliest
 from keras_mixvit.metrics.subnetwork_mean import SubnetworkMean
 
 
@@ -46,7 +47,4 @@ class SubnetworkAccuracy(SubnetworkMean):
         super().__init__(subnetwork, name, dtype)
 
     def values(self, labels, logits):
-        if len(labels.shape) == len(logits.shape):
-            labels = ops.argmax(labels, axis=-1)
-        predicted = ops.cast(ops.argmax(logits, axis=-1), "int32")
-        return ops.cast(predicted == ops.cast(labels, "int32"), self.dtype)
+        return ops.cast(is_among_likeliest(labels, logits), self.dtype)

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from keras_mixvit._checks import require
 from keras_mixvit.recipes.atomic_files import replacing
 from keras_mixvit.recipes.epoch_seeds import seed_states
+from keras_mixvit.recipes.run_files import is_number
 
 KEPT = 2
 # The number of epochs that are finished, and the checksum of the file.
@@ -63,12 +65,9 @@ class Checkpoints:
         """The last checkpoint that is whole, and sentences about others."""
         remarks = []
         for path in reversed(self._found()):
-            epochs, checksum = NAME.fullmatch(path.name).groups()
-            if _checksum(path) == checksum:
-                with np.load(path, allow_pickle=False) as file:
-                    arrays = dict(file)
-                progress = json.loads(arrays.pop("progress").tobytes())
-                return Checkpoint(int(epochs), arrays, progress), remarks
+            found = _read(path)
+            if found is not None:
+                return found, remarks
             remarks.append(
                 f"The checkpoint {path} is damaged and is left out; the one before it "
                 "is used, or the training begins anew."
@@ -76,17 +75,45 @@ class Checkpoints:
         return None, remarks
 
     def remove(self) -> None:
-        """Removes all checkpoints."""
-        if self.folder.is_dir():
-            for path in self.folder.iterdir():
-                path.unlink()
+        """Removes all checkpoints, and their folder if it holds nothing else."""
+        for path in [*self._found(), *self._unfinished()]:
+            path.unlink(missing_ok=True)
+        if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
 
     def _found(self):
         if not self.folder.is_dir():
             return []
-        found = [path for path in self.folder.iterdir() if NAME.fullmatch(path.name)]
-        return sorted(found)
+        return sorted(
+            path
+            for path in self.folder.iterdir()
+            if NAME.fullmatch(path.name) and path.is_file()
+        )
+
+    def _unfinished(self):
+        """What a process that was killed may have left."""
+        return [self.folder / f"{start}epoch.npz" for start in ("", "partial-")]
+
+
+def _read(path) -> Checkpoint | None:
+    """The checkpoint in a file, or `None` if it is damaged."""
+    epochs, checksum = NAME.fullmatch(path.name).groups()
+    if _checksum(path) != checksum:
+        return None
+    # Its sum is right, but somebody else may have written it.
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        progress = json.loads(arrays.pop("progress").tobytes())
+    except Exception:
+        return None
+    is_progress = (
+        isinstance(progress, dict)
+        and isinstance(progress.get("history", []), list)
+        and isinstance(progress.get("best"), (dict, NoneType))
+        and is_number(progress.get("seconds", 0.0))
+    )
+    return Checkpoint(int(epochs), arrays, progress) if is_progress else None
 
 
 def variables_of(model: keras.Model) -> list:

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 from keras_mixvit._checks import require
@@ -8,6 +7,7 @@ from keras_mixvit.recipes.published_text import (
     scale_of,
     telling,
 )
+from keras_mixvit.recipes.run_files import read_result
 from keras_mixvit.recipes.run_settings import RunSettings
 from keras_mixvit.recipes.train import RESULT
 
@@ -60,7 +60,7 @@ def compare(runs: list[str], output: str | None = None) -> list[dict]:
 
 
 def _rows_of(label, recipe, folder):
-    result = json.loads((folder / RESULT).read_text())
+    result = read_result(folder / RESULT)
     # Parts of a network have no parameters of their own.
     whole = [row for row in result["rows"] if row["parameters"] is not None]
     shared = {

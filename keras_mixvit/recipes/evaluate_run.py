@@ -2,8 +2,9 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import is_integer, require
 from keras_mixvit.data import load
 from keras_mixvit.data.load import splits
 from keras_mixvit.evaluation import (
@@ -16,6 +17,7 @@ from keras_mixvit.evaluation.evaluation_report import finite
 from keras_mixvit.metrics import fit_temperature, nll
 from keras_mixvit.models import load_model
 from keras_mixvit.recipes.atomic_files import save_model
+from keras_mixvit.recipes.run_files import is_number, read_json, require_entry
 from keras_mixvit.recipes.skipped_files import read_skipped
 
 # What a run was trained with, as former and present versions call it.
@@ -198,8 +200,24 @@ def _settings(file: Path) -> dict:
     for folder in (file.parent, file.parent.parent):
         for name in SETTINGS:
             if (folder / name).is_file():
-                return json.loads((folder / name).read_text())
+                return _checked(folder / name)
     raise ValueError(
         f"`data` must be given where the run holds no {' or '.join(SETTINGS)}. "
         f"Received: data=None, run={str(file.parent)!r}"
     )
+
+
+def _checked(path: Path) -> dict:
+    """Settings of a file, those of which name images being of their kind."""
+    settings = read_json(path)
+    size, share = settings.get("image_size"), settings.get("resize_share")
+    require_entry(
+        path,
+        isinstance(settings.get("data"), str)
+        and isinstance(settings.get("data_dir"), (str, NoneType))
+        and (size is None or is_integer(size) or isinstance(size, list))
+        and (share is None or is_number(share)),
+        "the string `data`, and `data_dir`, `image_size` and `resize_share`, if any",
+        {key: settings.get(key) for key in ("data", "data_dir", "image_size")},
+    )
+    return settings

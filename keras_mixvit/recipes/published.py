@@ -1,6 +1,10 @@
 from dataclasses import dataclass, fields
 
-from keras_mixvit._checks import require_known
+from keras_mixvit._checks import require, require_known
+from keras_mixvit.recipes.settings import LARGEST, is_of
+
+# Fields of text, with their values where a row does not say them.
+TEXTS = {"paper": None, "place": None, "row": None, "recipe": None, "note": ""}
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,38 @@ class Published:
 
         Returns:
             A `Published`.
+
+        Raises:
+            ValueError: If the values are not of the kinds of the fields.
         """
+        require(
+            isinstance(values, dict),
+            "A row of `published` must be a dict.",
+            row=values,
+        )
         for name in values:
             require_known("setting", name, [field.name for field in fields(cls)])
-        figures = tuple(tuple(figure) for figure in values.get("figures", ()))
-        return cls(**{**values, "figures": figures})
+        for name, default in TEXTS.items():
+            value = values.get(name, default)
+            require(
+                isinstance(value, str) or (name, value) == ("recipe", None),
+                f"`{name}` must be a string.",
+                **{name: value},
+            )
+        figures = values.get("figures", ())
+        require(
+            isinstance(figures, (list, tuple)) and all(map(_is_figure, figures)),
+            "`figures` must be a list of [metric, value] or [metric, value, "
+            "deviation].",
+            figures=figures,
+        )
+        return cls(**{**values, "figures": tuple(map(tuple, figures))})
+
+
+def _is_figure(figure):
+    is_row = isinstance(figure, (list, tuple)) and len(figure) in (2, 3)
+    return (
+        is_row
+        and isinstance(figure[0], str)
+        and all(is_of(value, (float,)) and abs(value) < LARGEST for value in figure[1:])
+    )

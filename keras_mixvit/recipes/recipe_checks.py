@@ -3,6 +3,7 @@
 import dataclasses
 
 from keras_mixvit._checks import (
+    is_integer,
     require,
     require_choice,
     require_known,
@@ -11,7 +12,8 @@ from keras_mixvit._checks import (
 )
 from keras_mixvit.backbones import backbone_names
 from keras_mixvit.recipes.augmentations import augmentation_names
-from keras_mixvit.recipes.settings import is_of, kinds, told
+from keras_mixvit.recipes.published import Published
+from keras_mixvit.recipes.settings import LARGEST, is_of, kinds, told
 
 FREE_TRANSFORMERS = ("convit", "cait")
 TRANSFORMERS = (*FREE_TRANSFORMERS, *backbone_names())
@@ -109,7 +111,7 @@ AT_LEAST_ONE = (
     "image_size",
     "patch_size",
 )
-RATES = ("dropout_rate", "label_smoothing", "momentum")
+RATES = ("dropout_rate", "stochastic_depth_rate", "label_smoothing", "momentum")
 SHARES = ("probability", "input_repetition", "random_erasing", "pixel_probability")
 POSITIVE = (
     "alpha",
@@ -131,6 +133,17 @@ def require_types(recipe) -> None:
         if not is_of(value, found):
             require(
                 False, f"`{field.name}` must be {told(found)}.", **{field.name: value}
+            )
+        parts = value if isinstance(value, tuple) else (value,)
+        kind = Published if field.name == "published" else (int, float)
+        if parts is value and not all(isinstance(part, kind) for part in parts):
+            wanted = "rows" if kind is Published else told(found)
+            require(False, f"`{field.name}` must be {wanted}.", **{field.name: value})
+        if any(is_integer(part) and abs(part) > LARGEST for part in parts):
+            require(
+                False,
+                f"`{field.name}` must be at most 2**63 - 1.",
+                **{field.name: value},
             )
         if float in found and int not in found and type(value) is int:
             object.__setattr__(recipe, field.name, float(value))
@@ -154,7 +167,8 @@ def require_recipe(recipe) -> None:
             require_positive_integer(name, getattr(recipe, name))
     require_positive_integer("seed", recipe.seed, minimum=0)
     for name in RATES:
-        require_rate(name, getattr(recipe, name))
+        if getattr(recipe, name) is not None:
+            require_rate(name, getattr(recipe, name))
     for name in SHARES:
         value = getattr(recipe, name)
         require(
@@ -176,6 +190,19 @@ def require_recipe(recipe) -> None:
             f"`{name}` must not be negative.",
             **{name: value},
         )
+    require(
+        recipe.epochs * recipe.epoch_scale <= LARGEST,
+        "`epoch_scale` must give at most 2**63 - 1 epochs.",
+        epoch_scale=recipe.epoch_scale,
+        epochs=recipe.epochs,
+    )
+    require(
+        recipe.resolved_learning_rate < float("inf"),
+        "`learning_rate` must be finite with its rule.",
+        learning_rate=recipe.learning_rate,
+        batch_rule=recipe.batch_rule,
+        batch_size=recipe.batch_size,
+    )
     require(
         0 < recipe.data_share <= 1,
         "`data_share` must be in (0, 1].",

@@ -1,8 +1,8 @@
-import json
 from pathlib import Path
 
 from keras_mixvit._checks import require
 from keras_mixvit.recipes.devices import devices_in_use
+from keras_mixvit.recipes.run_files import read_result, require_entry
 from keras_mixvit.recipes.run_settings import RunSettings
 from keras_mixvit.recipes.skipped_files import read_skipped
 from keras_mixvit.recipes.train import RESULT, facts, finish, load_sets
@@ -51,8 +51,10 @@ def resume(
     folder = Path(run)
     settings = RunSettings.read(folder)
     if (folder / RESULT).is_file():
+        rows = read_result(folder / RESULT)["rows"]
         tell("There is nothing to resume: the run is finished.")
-        return folder, json.loads((folder / RESULT).read_text())["rows"]
+        return folder, rows
+    require_entry(folder / "run.json", settings.facts is not None, "`facts`", None)
     with devices_in_use(devices, timeout) as parallel:
         return folder, _resume(folder, settings, verbose, tell, parallel)
 

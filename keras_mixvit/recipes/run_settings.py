@@ -1,11 +1,13 @@
 """What a run was begun with, kept in its folder."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import NoneType
 
+from keras_mixvit._checks import is_integer
 from keras_mixvit.recipes.atomic_files import write_json
 from keras_mixvit.recipes.recipe import Recipe
+from keras_mixvit.recipes.run_files import read_json, require_entry
 
 # Beside the fields of the recipe; what loads images looks for it there.
 FURTHER = ("data_dir", "scaled")
@@ -63,14 +65,40 @@ class RunSettings:
         Raises:
             ValueError: If it is no such folder.
         """
-        try:
-            recipe = json.loads((folder / "recipe.json").read_text())
-            further = json.loads((folder / "run.json").read_text())
-        except (OSError, ValueError) as error:
-            raise ValueError(
-                "`run` must be the folder of a run, with an intact recipe.json and "
-                f"run.json. Received: run={str(folder)!r}"
-            ) from error
-        data_dir = recipe.get("data_dir")
+        recipe = read_json(folder / "recipe.json")
+        further = read_json(folder / "run.json")
+        data_dir, rows = recipe.get("data_dir"), recipe.get("published", [])
+        require_entry(
+            folder / "recipe.json",
+            isinstance(data_dir, (str, NoneType)) and isinstance(rows, list),
+            "a recipe, with a string `data_dir` or none",
+            {"data_dir": data_dir, "published": rows},
+        )
+        require_entry(
+            folder / "run.json",
+            set(further) <= {"single", "tensorboard", "facts"}
+            and isinstance(further.get("single", True), bool)
+            and isinstance(further.get("tensorboard", True), bool)
+            and are_facts(further.get("facts")),
+            "`single`, `tensorboard` and `facts`",
+            further,
+        )
         fields = {key: recipe[key] for key in recipe if key not in FURTHER}
         return cls(Recipe.from_dict(fields), data_dir, **further)
+
+
+def are_facts(found) -> bool:
+    """Whether a value is what `RunSettings.facts` may be."""
+    if found is None:
+        return True
+    if not isinstance(found, dict):
+        return False
+    data, versions = found.get("data"), found.get("versions")
+    return (
+        isinstance(found.get("backend"), str)
+        and isinstance(versions, dict)
+        and isinstance(data, dict)
+        and isinstance(data.get("fingerprint"), str)
+        # Runs of before this was written down were on one device.
+        and is_integer(found.get("replicas", 1))
+    )

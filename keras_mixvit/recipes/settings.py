@@ -7,6 +7,8 @@ from typing import get_args, get_origin
 
 from keras_mixvit._checks import is_integer, require, require_known
 
+# No array, file or float holds an integer beyond this one.
+LARGEST = 2**63 - 1
 TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 

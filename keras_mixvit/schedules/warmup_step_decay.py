@@ -16,7 +16,7 @@ class WarmupStepDecay(keras.optimizers.schedules.LearningRateSchedule):
         total_steps: Integer, the number of training steps.
         warmup: Float in [0, 1), the share of steps of the warm-up. Defaults
             to `0.1`.
-        decay_at: Tuple of floats, the shares of training after which the rate
+        decay_at: Tuple of floats in (0, 1], the shares of training after which the rate
             falls. Defaults to `(0.8333333333333334, 0.9333333333333333)`.
         decay_rate: Positive float, the factor of each fall. Defaults to `0.1`.
 
@@ -51,7 +51,16 @@ class WarmupStepDecay(keras.optimizers.schedules.LearningRateSchedule):
         )
         require_positive_integer("total_steps", total_steps)
         require(0 <= warmup < 1, "`warmup` must be in [0, 1).", warmup=warmup)
-        require(decay_rate > 0, "`decay_rate` must be positive.", decay_rate=decay_rate)
+        require(
+            all(0 < share <= 1 for share in decay_at),
+            "`decay_at` must be shares in (0, 1].",
+            decay_at=decay_at,
+        )
+        require(
+            0 < decay_rate < float("inf"),
+            "`decay_rate` must be a positive finite number.",
+            decay_rate=decay_rate,
+        )
         self.learning_rate = learning_rate
         self.total_steps = total_steps
         self.warmup = warmup

@@ -1,7 +1,6 @@
 """What every layer announces is what it returns, in every precision."""
 
 import keras
-import numpy as np
 import pytest
 from keras import ops
 

@@ -44,7 +44,7 @@ def nll(logits, labels):
     values = []
     for row, y in zip(logits, labels, strict=True):
         top = max(row)
-        values.append(math.log(sum(math.exp(x - top) for x in row)) + top - row[y])
+        values.append(math.log(sum(math.exp(x - top) for x in row)) + (top - row[y]))
     return sum(values) / len(values)
 
 

@@ -1,6 +1,7 @@
 """Which trainings a run has, and which of them a resumed one repeats."""
 
 import json
+import re
 import sys
 from types import SimpleNamespace
 
@@ -148,8 +149,8 @@ def test_another_backend_and_other_versions_are_told(runs, monkeypatch):
 def test_what_is_no_run_is_not_resumed(name, runs):
     ended(runs)
     (RESUME.Path(runs.folder) / name).write_text("{")
-    text = r"`run` must be the folder of a run, with an intact recipe\.json and run"
-    with pytest.raises(ValueError, match=text):
+    text = f"`run` must be the folder of a run, with an intact {name}. Received: run="
+    with pytest.raises(ValueError, match=re.escape(text)):
         runs.resume()
 
 

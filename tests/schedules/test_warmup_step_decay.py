@@ -61,7 +61,7 @@ def test_the_schedule_survives_its_config_in_an_optimizer():
         ({"warmup": 1}, r"`warmup` must be in \[0, 1\)\. Received: warmup=1"),
         (
             {"decay_rate": 0},
-            r"`decay_rate` must be positive\. Received: decay_rate=0",
+            r"`decay_rate` must be a positive finite number\. Received: decay_rate=0",
         ),
     ],
 )

@@ -1,0 +1,91 @@
+"""The JSON files of a run, read without trust: somebody may have changed them."""
+
+import json
+from pathlib import Path
+
+from keras_mixvit._checks import is_integer, require
+
+
+def read_json(path: Path) -> dict:
+    """The dict that a JSON file of a run holds.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        A dict.
+
+    Raises:
+        ValueError: If the file is missing or damaged, or holds anything else.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"`run` must be the folder of a run, with an intact {path.name}. "
+            f"Received: run={str(path.parent)!r} ({type(error).__name__})"
+        ) from error
+    require_entry(path, isinstance(found, dict), "a dict", found)
+    return found
+
+
+def read_result(path: Path) -> dict:
+    """What `result.json` says of a finished run.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        A dict with the string `backend` and a list of `rows`, dicts of
+        `model`, `parameters`, `accuracy`, `nll` and `seconds`.
+
+    Raises:
+        ValueError: If the file is damaged or says anything else.
+    """
+    found = read_json(path)
+    backend, rows = found.get("backend"), found.get("rows")
+    require_entry(path, isinstance(backend, str), "a string `backend`", backend)
+    require_entry(
+        path,
+        isinstance(rows, list) and all(map(_is_row, rows)),
+        "`rows` of `model`, `parameters`, `accuracy`, `nll` and `seconds`",
+        rows,
+    )
+    return found
+
+
+def require_entry(path: Path, condition: bool, wanted: str, found) -> None:
+    """Requires what a file of a run holds to be what is written into it.
+
+    Args:
+        path: Path of the file.
+        condition: Whether it is.
+        wanted: String, what it must be.
+        found: What it is.
+    """
+    require(
+        condition,
+        f"`run` must be the folder of a run, whose {path.name} holds {wanted}.",
+        run=str(path.parent),
+        found=found,
+    )
+
+
+def is_number(value) -> bool:
+    """Whether a value of a JSON file is a number that a float can be."""
+    return isinstance(value, float) or (is_integer(value) and abs(value) < 2**63)
+
+
+def _is_row(row):
+    if not isinstance(row, dict):
+        return False
+    parameters, seconds = row.get("parameters"), row.get("seconds")
+    return (
+        isinstance(row.get("model"), str)
+        and is_number(row.get("accuracy"))
+        and is_number(row.get("nll"))
+        and (parameters is None or (is_integer(parameters) and is_number(parameters)))
+        # Parts of a network have neither parameters nor seconds.
+        and (seconds is None) == (parameters is None)
+        and (seconds is None or is_number(seconds))
+    )
