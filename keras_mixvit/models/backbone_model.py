@@ -11,7 +11,7 @@ from keras_mixvit.convert import load_timm_weights, pretrained_backbone
 from keras_mixvit.data.array_checks import require_images
 from keras_mixvit.distribution.parallel_of import predict_spread
 from keras_mixvit.layers import SubnetworkHeads
-from keras_mixvit.models.kept_variables import kept_variables
+from keras_mixvit.models.graph import Graph
 from keras_mixvit.models.mimo_model import MIMOModel
 
 
@@ -179,10 +179,7 @@ class BackboneModel(MIMOModel):
         )
         require_positive_integer("batch_size", batch_size)
         network = self._attention_network(blocks)
-        with kept_variables(self):
-            found = predict_spread(
-                network.predict, network, images, batch_size, verbose=0
-            )
+        found = predict_spread(network.predict, network, images, batch_size, verbose=0)
         # Passes stand beside each other on the batch axis.
         return {
             name: found[name]
@@ -210,7 +207,7 @@ class BackboneModel(MIMOModel):
             for name in blocks or ():
                 require_known("blocks", name, maps)
             chosen = maps if blocks is None else {name: maps[name] for name in blocks}
-            networks[key] = keras.Model(images, chosen, name="attention")
+            networks[key] = Graph(images, chosen, name="attention")
         return networks[key]
 
     def _connect(self, training_network, inference_network):

@@ -9,7 +9,6 @@ from keras_mixvit.models.compile_config import on_any_backend
 from keras_mixvit.models.data_checks import check_arrays, check_dataset
 from keras_mixvit.models.distributed_model import DistributedModel
 from keras_mixvit.models.epoch_setter import EpochSetter, with_callback
-from keras_mixvit.models.kept_variables import kept_variables
 from keras_mixvit.models.loss_checks import label_form, require_loss
 
 
@@ -153,18 +152,17 @@ class CheckedModel(DistributedModel):
             callbacks = with_callback(callbacks, EpochSetter(x))
         else:
             check_arrays(self, x, y)
-        with kept_variables(self):
-            return super().fit(
-                x,
-                y,
-                batch_size=batch_size,
-                epochs=1 if epochs is None else epochs,
-                verbose=verbose,
-                callbacks=callbacks,
-                validation_data=validation_data,
-                shuffle=shuffle,
-                **kwargs,
-            )
+        return super().fit(
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=1 if epochs is None else epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            **kwargs,
+        )
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """Loss and metrics of the ensemble, or of mixed pairs.
@@ -187,8 +185,7 @@ class CheckedModel(DistributedModel):
         if isinstance(x, MixedPairDataset):
             self._augment_as(x, "test_function")
         try:
-            with kept_variables(self):
-                return super().evaluate(x, y, *args, **kwargs)
+            return super().evaluate(x, y, *args, **kwargs)
         finally:
             # `fit` validates between its epochs.
             self._held.pipeline = before
@@ -233,8 +230,7 @@ class CheckedModel(DistributedModel):
             ValueError: If images do not fit the model.
         """
         check_arrays(self, x, None)
-        with kept_variables(self):
-            logits = super().predict(x, *args, **kwargs)
+        logits = super().predict(x, *args, **kwargs)
         return logits / np.float32(self.temperature) if calibrated else logits
 
 

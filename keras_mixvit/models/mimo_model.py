@@ -13,6 +13,7 @@ from keras_mixvit.models.data_checks import is_pair, require_pairs
 from keras_mixvit.models.ensembling import ensemble_logits
 from keras_mixvit.models.export_checks import require_export
 from keras_mixvit.models.export_options import export_options
+from keras_mixvit.models.graph import Graph
 from keras_mixvit.models.step_inputs import augmented, labels_for, per_subnetwork
 
 PAIR_FORM = (
@@ -168,7 +169,7 @@ class MIMOModel(CheckedModel):
         images = keras.Input(self.image_shape, name="images")
         logits = self.inference_network(images)
         outputs = ensemble_logits(logits, self.ensemble_of)
-        return keras.Model(images, outputs, name=f"{self.name}_ensemble")
+        return Graph(images, outputs, name=f"{self.name}_ensemble")
 
     def export(
         self,
