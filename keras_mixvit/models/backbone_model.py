@@ -11,6 +11,7 @@ from keras_mixvit.convert import load_timm_weights, pretrained_backbone
 from keras_mixvit.data.array_checks import require_images
 from keras_mixvit.distribution.parallel_of import predict_spread
 from keras_mixvit.layers import SubnetworkHeads
+from keras_mixvit.models.frozen_layers import freeze, frozen_paths
 from keras_mixvit.models.graph import Graph
 from keras_mixvit.models.mimo_model import MIMOModel
 
@@ -242,7 +243,10 @@ class BackboneModel(MIMOModel):
         )
 
     def get_config(self):
+        # Keras keeps this of a graph; here layers are no part of the config.
+        frozen = frozen_paths(self)
         return {
+            **({"frozen": frozen} if frozen else {}),
             "backbone": keras.saving.serialize_keras_object(self.backbone),
             "num_classes": self.num_classes,
             "temperature": self.temperature,
@@ -252,8 +256,12 @@ class BackboneModel(MIMOModel):
 
     @classmethod
     def from_config(cls, config):
+        config = dict(config)
+        frozen = config.pop("frozen", ())
         backbone = keras.saving.deserialize_keras_object(config["backbone"])
-        return cls(**{**config, "backbone": backbone})
+        model = cls(**{**config, "backbone": backbone})
+        freeze(model, frozen)
+        return model
 
 
 def keeps_grid(backbone: Backbone) -> bool:

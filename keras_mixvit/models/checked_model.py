@@ -10,6 +10,13 @@ from keras_mixvit.models.data_checks import check_arrays, check_dataset
 from keras_mixvit.models.distributed_model import DistributedModel
 from keras_mixvit.models.epoch_setter import EpochSetter, with_callback
 from keras_mixvit.models.loss_checks import label_form, require_loss
+from keras_mixvit.models.saved_training import (
+    additions,
+    current_arguments,
+    exclude,
+    settings_of,
+    warn_of_lost,
+)
 
 
 class CheckedModel(DistributedModel):
@@ -81,6 +88,7 @@ class CheckedModel(DistributedModel):
         )
         self._held.subnetwork_metrics = subnetwork_metrics
         self._held.compile_arguments = arguments
+        self._held.settings = settings_of(self)
         self._held.label_form = label_form(loss)
 
     # Keras asks a model with its own `compile` for the next two.
@@ -88,11 +96,24 @@ class CheckedModel(DistributedModel):
     def get_compile_config(self):
         if not self.compiled:
             return {}
-        config = keras.saving.serialize_keras_object(self._held.compile_arguments)
-        return on_any_backend(config)
+        arguments = self._held.compile_arguments
+        config = keras.saving.serialize_keras_object(
+            current_arguments(self, arguments, self._held.settings)
+        )
+        warn_of_lost(config)
+        return on_any_backend({**config, **additions(self, arguments["metrics"])})
 
     def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        config = dict(config)
+        excluded = config.pop("not_decayed", ())
+        on_subnetworks = config.pop("on_subnetworks", ())
+        arguments = keras.saving.deserialize_keras_object(config)
+        for place in on_subnetworks:
+            metric = keras.tree.flatten(arguments["metrics"])[place]
+            metric.on_subnetworks = True
+        self.compile(**arguments)
+        if excluded:
+            exclude(self, excluded)
         self.optimizer.build(self.trainable_variables)
 
     @property

@@ -7,10 +7,6 @@ from keras_mixvit._kept_steps import KeepsSteps
 class Graph(KeepsSteps, keras.Model):
     """A functional model that shares its layers with a model of this library.
 
-    An error in its `predict` must not cost the other one its weights.
-
-    Args:
-        inputs: What `keras.Model` takes.
-        outputs: What `keras.Model` takes.
-        name: String, the name of the model, or `None`. Defaults to `None`.
+    `keras.Model` documents its arguments. An error in its `predict` does not cost
+    the other model its weights.
     """

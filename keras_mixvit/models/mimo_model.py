@@ -133,6 +133,21 @@ class MIMOModel(CheckedModel):
         graphs = {"training_network", "inference_network", "backbone"}
         return [name for name in super().__dir__() if name not in graphs]
 
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        # Keras does not save them. A file without them is an older one.
+        for place, state in enumerate(self._seed_states()):
+            store[f"seed_{place}"] = keras.ops.convert_to_numpy(state)
+
+    def load_own_variables(self, store):
+        states = self._seed_states()
+        if len(store.keys()) == len(states):
+            for place, state in enumerate(states):
+                state.assign(store[f"seed_{place}"])
+
+    def _seed_states(self):
+        return [v for v in self.variables if v.name == "seed_generator_state"]
+
     def augment_as(self, dataset) -> None:
         """Makes steps augment images as a data set with `"draws"` asks for.
 
