@@ -103,6 +103,7 @@ BLOCK = {
     "dropout_rate": 0.1,
     "stochastic_depth_rate": 0.2,
     "seed": 3,
+    "recompute": True,
 }
 BACKBONE = {
     "image_shape": (4, 6, 2),
@@ -120,6 +121,7 @@ BACKBONE = {
     "mean": (0.1, 0.2),
     "std": 0.5,
     "seed": 3,
+    "recompute": True,
     "name": "given",
     "dtype": "mixed_bfloat16",
 }
@@ -129,6 +131,7 @@ RESIDUAL = {
     "l2": 0.01,
     "mean": (0.1, 0.2),
     "std": 0.5,
+    "recompute": True,
     "name": "given",
     "dtype": "mixed_bfloat16",
 }
@@ -174,7 +177,12 @@ ARGUMENTS = {
     },
     "RandomErasing": lambda: {"probability": 0.5, "mean": 0.0, "std": (1.0, 2.0, 3.0)},
     "MLP": lambda: {"hidden_width": 8, "dropout_rate": 0.1, "seed": 3},
-    "BasicBlock": lambda: {"filters": 4, "stride": 2, "l2": 0.01},
+    "BasicBlock": lambda: {
+        "filters": 4,
+        "stride": 2,
+        "l2": 0.01,
+        "recompute": True,
+    },
     "BinarizedPatchCutMix": lambda: {
         "patch_size": 2,
         "alpha": 2.0,
@@ -203,6 +211,7 @@ ARGUMENTS = {
         "kind": "preact",
         "strided": "second",
         "l2": 0.01,
+        "recompute": True,
     },
     "ReplicaSeedGenerator": lambda: {"seed": 3, "name": "given"},
     "SelfAttention": lambda: dict(ATTENTION),

@@ -4,10 +4,11 @@ from types import SimpleNamespace
 import keras
 
 from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit._kept_steps import KeepsSteps
 from keras_mixvit.layers.patch_embedding import require_divides
 
 
-class Backbone(keras.Model, abc.ABC):
+class Backbone(KeepsSteps, keras.Model, abc.ABC):
     """A network of three stages with a grid of features between them.
 
         images (B, H, W, C) --stem--> grid --body--> grid --trunk--> (B, f)

@@ -43,6 +43,9 @@ class CaiT(VisionTransformer):
             divided, or `None`. Defaults to `None`.
         seed: Integer seed of dropout and stochastic depth, or `None`.
             Defaults to `None`.
+        recompute: Boolean, whether to compute each block a second time in the
+            backward pass, which needs less memory and more time. Defaults to
+            `False`.
         name: String, the name of the model. Defaults to `"cait"`.
         dtype: Dtype or dtype policy, or `None` for the global policy.
             Defaults to `None`.
@@ -88,6 +91,7 @@ class CaiT(VisionTransformer):
         mean=None,
         std=None,
         seed: int | None = None,
+        recompute: bool = False,
         name: str = "cait",
         dtype=None,
     ):
@@ -108,6 +112,7 @@ class CaiT(VisionTransformer):
             mean=mean,
             std=std,
             seed=seed,
+            recompute=recompute,
             name=name,
             dtype=dtype,
         )

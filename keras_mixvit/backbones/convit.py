@@ -61,6 +61,9 @@ class ConViT(VisionTransformer):
             divided, or `None`. Defaults to `None`.
         seed: Integer seed of dropout and stochastic depth, or `None`.
             Defaults to `None`.
+        recompute: Boolean, whether to compute each block a second time in the
+            backward pass, which needs less memory and more time. Defaults to
+            `False`.
         name: String, the name of the model. Defaults to `"convit"`.
         dtype: Dtype or dtype policy, or `None` for the global policy.
             Defaults to `None`.
@@ -106,6 +109,7 @@ class ConViT(VisionTransformer):
         mean=None,
         std=None,
         seed: int | None = None,
+        recompute: bool = False,
         name: str = "convit",
         dtype=None,
     ):
@@ -131,6 +135,7 @@ class ConViT(VisionTransformer):
             mean=mean,
             std=std,
             seed=seed,
+            recompute=recompute,
             name=name,
             dtype=dtype,
         )

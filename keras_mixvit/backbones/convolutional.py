@@ -21,6 +21,7 @@ class ConvolutionalBackbone(Backbone):
         for argument, value in arguments.items():
             setattr(self, argument, value)
         self._layer_options = {"l2": l2, "dtype": self.dtype_policy}
+        self._block_options = {**self._layer_options, "recompute": self.recompute}
         self._make_parts()
         self._connect()
 

@@ -25,6 +25,9 @@ class PreActResNet(ConvolutionalBackbone):
             `None`. Defaults to `None`.
         std: Positive float or sequence of C floats, by which images are then
             divided, or `None`. Defaults to `None`.
+        recompute: Boolean, whether to compute each block a second time in the
+            backward pass, which needs less memory and more time. Defaults to
+            `False`.
         name: String, the name of the model. Defaults to `"preact_resnet"`.
         dtype: Dtype or dtype policy, or `None` for the global policy.
             Defaults to `None`.
@@ -57,6 +60,7 @@ class PreActResNet(ConvolutionalBackbone):
         l2: float = 0.0,
         mean=None,
         std=None,
+        recompute: bool = False,
         name: str = "preact_resnet",
         dtype=None,
     ):
@@ -70,6 +74,7 @@ class PreActResNet(ConvolutionalBackbone):
             widening=widening,
             mean=mean,
             std=std,
+            recompute=recompute,
         )
 
     def _stem_convolution(self, images, name):
@@ -86,7 +91,7 @@ class PreActResNet(ConvolutionalBackbone):
                     2 if group and not block else 1,
                     "preact",
                     name=f"group_{group}_block_{block}",
-                    **self._layer_options,
+                    **self._block_options,
                 )
                 for block in range(2)
             ]

@@ -27,6 +27,9 @@ class ResNet(ConvolutionalBackbone):
             `None`. Defaults to `None`.
         std: Positive float or sequence of C floats, by which images are then
             divided, or `None`. Defaults to `None`.
+        recompute: Boolean, whether to compute each block a second time in the
+            backward pass, which needs less memory and more time. Defaults to
+            `False`.
         name: String, the name of the model. Defaults to `"resnet"`.
         dtype: Dtype or dtype policy, or `None` for the global policy.
             Defaults to `None`.
@@ -58,6 +61,7 @@ class ResNet(ConvolutionalBackbone):
         l2: float = 0.0,
         mean=None,
         std=None,
+        recompute: bool = False,
         name: str = "resnet",
         dtype=None,
     ):
@@ -71,6 +75,7 @@ class ResNet(ConvolutionalBackbone):
             widening=widening,
             mean=mean,
             std=std,
+            recompute=recompute,
         )
 
     def _stem_convolution(self, images, name):
@@ -87,7 +92,7 @@ class ResNet(ConvolutionalBackbone):
                     64 * 2**group * self.widening,
                     2 if group and not block else 1,
                     name=f"group_{group}_block_{block}",
-                    **self._layer_options,
+                    **self._block_options,
                 )
                 for block in range(2)
             ]

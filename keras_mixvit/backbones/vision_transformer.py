@@ -88,6 +88,7 @@ class VisionTransformer(Backbone):
             "dropout_rate": dropout_rate,
             "stochastic_depth_rate": float(stochastic_depth_rate),
             "seed": child_seed(self.seed, seed_index),
+            "recompute": self.recompute,
             "dtype": self.dtype_policy,
         }
 

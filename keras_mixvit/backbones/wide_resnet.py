@@ -33,6 +33,9 @@ class WideResNet(ConvolutionalBackbone):
             `None`. Defaults to `None`.
         std: Positive float or sequence of C floats, by which images are then
             divided, or `None`. Defaults to `None`.
+        recompute: Boolean, whether to compute each block a second time in the
+            backward pass, which needs less memory and more time. Defaults to
+            `False`.
         name: String, the name of the model. Defaults to `"wide_resnet"`.
         dtype: Dtype or dtype policy, or `None` for the global policy.
             Defaults to `None`.
@@ -68,6 +71,7 @@ class WideResNet(ConvolutionalBackbone):
         l2: float = 0.0,
         mean=None,
         std=None,
+        recompute: bool = False,
         name: str = "wide_resnet",
         dtype=None,
     ):
@@ -90,6 +94,7 @@ class WideResNet(ConvolutionalBackbone):
             strided=strided,
             mean=mean,
             std=std,
+            recompute=recompute,
         )
 
     def _stem_convolution(self, images, name):
@@ -104,7 +109,7 @@ class WideResNet(ConvolutionalBackbone):
                     "wide",
                     self.strided,
                     name=f"group_{group}_block_{block}",
-                    **self._layer_options,
+                    **self._block_options,
                 )
                 for block in range((self.depth - 4) // 6)
             ]

@@ -13,7 +13,7 @@ from keras_mixvit.distribution.parallel_of import predict_spread
 from keras_mixvit.models import Ensemble, MIMOModel, ensemble_logits
 from keras_mixvit.models.data_checks import check_arrays
 from keras_mixvit.models.data_passes import warn_of_workers
-from keras_mixvit.models.kept_variables import kept_variables
+from keras_mixvit.models.graph import Graph
 
 
 class Group(NamedTuple):
@@ -74,7 +74,7 @@ def graph_of(model: MIMOModel, schemes: list) -> tuple[keras.Model, list[Group]]
         else:
             labels = [f"subnetwork {m}" for m in range(logits.shape[1])]
             add(scheme, "ensemble", labels, averaged, logits)
-    return keras.Model(images, outputs, name="judged"), groups
+    return Graph(images, outputs, name="judged"), groups
 
 
 def _add_members(add, model, logits, averaged):
@@ -102,8 +102,7 @@ def _add_members(add, model, logits, averaged):
 def predicted(graph: keras.Model, groups: list, images, batch_size, verbose):
     """Groups with arrays, from one pass over the images."""
     batches = None if isinstance(images, keras.utils.PyDataset) else batch_size
-    with kept_variables(graph):
-        found = predict_spread(graph.predict, graph, images, batches, verbose=verbose)
+    found = predict_spread(graph.predict, graph, images, batches, verbose=verbose)
     arrays = [np.asarray(array) for array in keras.tree.flatten(found)]
     for group in groups:
         logits = arrays[group.logits]

@@ -7,10 +7,11 @@ from keras_mixvit.layers.convolution import (
     convolution,
     strided_shape,
 )
+from keras_mixvit.layers.recomputation import RecomputableLayer, recomputable
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
-class BasicBlock(keras.layers.Layer):
+class BasicBlock(RecomputableLayer):
     """The residual block of ResNet-18: convolution, batch norm, ReLU, twice.
 
     The first convolution has the stride. Where the stride or the number of
@@ -22,6 +23,8 @@ class BasicBlock(keras.layers.Layer):
         stride: Integer, the stride of the block. Defaults to `1`.
         l2: Non-negative float, the weight of the sum of squares of all
             parameters in the loss. Defaults to `0.0`.
+        recompute: Boolean, whether to compute the block a second time in the
+            backward pass, which stores less. Defaults to `False`.
 
     Input shape:
         `(B, h, w, c)`.
@@ -43,8 +46,15 @@ class BasicBlock(keras.layers.Layer):
         MixMo, Section 6.9; He et al., Deep Residual Learning, 2016.
     """
 
-    def __init__(self, filters: int, stride: int = 1, l2: float = 0.0, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        filters: int,
+        stride: int = 1,
+        l2: float = 0.0,
+        recompute: bool = False,
+        **kwargs,
+    ):
+        super().__init__(recompute, **kwargs)
         require_positive_integer("filters", filters)
         require_positive_integer("stride", stride)
         require(0 <= l2 < float("inf"), "`l2` must not be negative.", l2=l2)
@@ -81,6 +91,7 @@ class BasicBlock(keras.layers.Layer):
         for norm in self.norms:
             norm.build(inner)
 
+    @recomputable
     def call(self, inputs, training=None):
         hidden, shortcut = inputs, inputs
         if self.shortcut is not None:

@@ -1,5 +1,6 @@
 import keras
 
+from keras_mixvit.layers.recomputation import recomputable
 from keras_mixvit.layers.transformer_block import TransformerBlock
 
 
@@ -24,6 +25,8 @@ class ClassAttentionBlock(TransformerBlock):
             branch is dropped in training. Defaults to `0.0`.
         seed: Integer seed of dropout and stochastic depth, or `None`.
             Defaults to `None`.
+        recompute: Boolean, whether to compute the block a second time in the
+            backward pass, which stores less. Defaults to `False`.
 
     Call arguments:
         token: The class tokens, `(B, d)`.
@@ -56,6 +59,7 @@ class ClassAttentionBlock(TransformerBlock):
             self.attention.build(token_shape, grid_shape)
         self._build_around_attention(token_shape)
 
+    @recomputable
     def call(self, token, grid, training=None):
         norm = self.attention_norm
         branch = self.attention(norm(token), norm(grid), training=training)

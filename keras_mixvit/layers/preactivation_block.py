@@ -11,10 +11,11 @@ from keras_mixvit.layers.convolution import (
     convolution,
     strided_shape,
 )
+from keras_mixvit.layers.recomputation import RecomputableLayer, recomputable
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
-class PreActivationBlock(keras.layers.Layer):
+class PreActivationBlock(RecomputableLayer):
     """A residual block of two convolutions, each after batch norm and ReLU.
 
     Where the stride or the number of channels changes, the shortcut is a
@@ -35,6 +36,8 @@ class PreActivationBlock(keras.layers.Layer):
             `None` for that of the table. Defaults to `None`.
         l2: Non-negative float, the weight of the sum of squares of all
             parameters in the loss. Defaults to `0.0`.
+        recompute: Boolean, whether to compute the block a second time in the
+            backward pass, which stores less. Defaults to `False`.
 
     Input shape:
         `(B, h, w, c)`.
@@ -64,9 +67,10 @@ class PreActivationBlock(keras.layers.Layer):
         kind: str = "wide",
         strided: str | None = None,
         l2: float = 0.0,
+        recompute: bool = False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(recompute, **kwargs)
         require_positive_integer("filters", filters)
         require_positive_integer("stride", stride)
         require_choice("kind", kind, ("wide", "preact"))
@@ -107,6 +111,7 @@ class PreActivationBlock(keras.layers.Layer):
             self.norms.append(norm)
             self.convolutions.append(conv)
 
+    @recomputable
     def call(self, inputs, training=None):
         hidden, shortcut = inputs, inputs
         for i, (norm, conv) in enumerate(

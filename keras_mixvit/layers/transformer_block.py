@@ -4,11 +4,12 @@ from keras_mixvit._checks import require
 from keras_mixvit._seeds import child_seed
 from keras_mixvit.layers.layer_scale import LayerScale
 from keras_mixvit.layers.mlp import MLP
+from keras_mixvit.layers.recomputation import RecomputableLayer, recomputable
 from keras_mixvit.layers.stochastic_depth import StochasticDepth
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
-class TransformerBlock(keras.layers.Layer):
+class TransformerBlock(RecomputableLayer):
     """A pre-norm transformer block around any attention of tokens to tokens.
 
     `x += depth(scale(attention(norm(x))))`, then
@@ -28,6 +29,8 @@ class TransformerBlock(keras.layers.Layer):
             branch is dropped in training. Defaults to `0.0`.
         seed: Integer seed of dropout and stochastic depth, or `None`.
             Defaults to `None`.
+        recompute: Boolean, whether to compute the block a second time in the
+            backward pass, which stores less. Defaults to `False`.
 
     Input shape:
         What `attention` takes: a grid `(B, h, w, d)` or, with
@@ -59,9 +62,10 @@ class TransformerBlock(keras.layers.Layer):
         dropout_rate: float = 0.0,
         stochastic_depth_rate: float = 0.0,
         seed: int | None = None,
+        recompute: bool = False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(recompute, **kwargs)
         require(mlp_ratio > 0, "`mlp_ratio` must be positive.", mlp_ratio=mlp_ratio)
         require(epsilon > 0, "`epsilon` must be positive.", epsilon=epsilon)
         self.attention = attention
@@ -109,6 +113,7 @@ class TransformerBlock(keras.layers.Layer):
             self.attention_scale.build(shape)
             self.mlp_scale.build(shape)
 
+    @recomputable
     def call(self, grid, training=None):
         branch = self.attention(self.attention_norm(grid), training=training)
         return self._add_branches(grid, branch, training)

@@ -11,7 +11,8 @@ from keras_mixvit.convert import load_timm_weights, pretrained_backbone
 from keras_mixvit.data.array_checks import require_images
 from keras_mixvit.distribution.parallel_of import predict_spread
 from keras_mixvit.layers import SubnetworkHeads
-from keras_mixvit.models.kept_variables import kept_variables
+from keras_mixvit.models.frozen_layers import freeze, frozen_paths
+from keras_mixvit.models.graph import Graph
 from keras_mixvit.models.mimo_model import MIMOModel
 
 
@@ -179,10 +180,7 @@ class BackboneModel(MIMOModel):
         )
         require_positive_integer("batch_size", batch_size)
         network = self._attention_network(blocks)
-        with kept_variables(self):
-            found = predict_spread(
-                network.predict, network, images, batch_size, verbose=0
-            )
+        found = predict_spread(network.predict, network, images, batch_size, verbose=0)
         # Passes stand beside each other on the batch axis.
         return {
             name: found[name]
@@ -210,7 +208,7 @@ class BackboneModel(MIMOModel):
             for name in blocks or ():
                 require_known("blocks", name, maps)
             chosen = maps if blocks is None else {name: maps[name] for name in blocks}
-            networks[key] = keras.Model(images, chosen, name="attention")
+            networks[key] = Graph(images, chosen, name="attention")
         return networks[key]
 
     def _connect(self, training_network, inference_network):
@@ -245,7 +243,10 @@ class BackboneModel(MIMOModel):
         )
 
     def get_config(self):
+        # Keras keeps this of a graph; here layers are no part of the config.
+        frozen = frozen_paths(self)
         return {
+            **({"frozen": frozen} if frozen else {}),
             "backbone": keras.saving.serialize_keras_object(self.backbone),
             "num_classes": self.num_classes,
             "temperature": self.temperature,
@@ -255,8 +256,12 @@ class BackboneModel(MIMOModel):
 
     @classmethod
     def from_config(cls, config):
+        config = dict(config)
+        frozen = config.pop("frozen", ())
         backbone = keras.saving.deserialize_keras_object(config["backbone"])
-        return cls(**{**config, "backbone": backbone})
+        model = cls(**{**config, "backbone": backbone})
+        freeze(model, frozen)
+        return model
 
 
 def keeps_grid(backbone: Backbone) -> bool:

@@ -19,9 +19,15 @@ from keras_mixvit.models.data_checks import check_arrays, check_dataset
 from keras_mixvit.models.data_passes import led_pairs, passing_over, with_steps
 from keras_mixvit.models.distributed_model import DistributedModel
 from keras_mixvit.models.epoch_setter import EpochSetter, with_callback
-from keras_mixvit.models.kept_variables import kept_variables
 from keras_mixvit.models.loss_checks import require_loss
 from keras_mixvit.models.on_batch import OnBatch
+from keras_mixvit.models.saved_training import (
+    additions,
+    current_arguments,
+    exclude,
+    settings_of,
+    warn_of_lost,
+)
 
 
 class CheckedModel(OnBatch, DistributedModel):
@@ -104,6 +110,7 @@ class CheckedModel(OnBatch, DistributedModel):
         )
         self._held.subnetwork_metrics = subnetwork_metrics
         self._held.compile_arguments = arguments
+        self._held.settings = settings_of(self)
         self._held.label_form = form
 
     # Keras asks a model with its own `compile` for the next two.
@@ -111,11 +118,24 @@ class CheckedModel(OnBatch, DistributedModel):
     def get_compile_config(self):
         if not self.compiled:
             return {}
-        config = keras.saving.serialize_keras_object(self._held.compile_arguments)
-        return on_any_backend(config)
+        arguments = self._held.compile_arguments
+        config = keras.saving.serialize_keras_object(
+            current_arguments(self, arguments, self._held.settings)
+        )
+        warn_of_lost(config)
+        return on_any_backend({**config, **additions(self, arguments["metrics"])})
 
     def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        config = dict(config)
+        excluded = config.pop("not_decayed", ())
+        on_subnetworks = config.pop("on_subnetworks", ())
+        arguments = keras.saving.deserialize_keras_object(config)
+        for place in on_subnetworks:
+            metric = keras.tree.flatten(arguments["metrics"])[place]
+            metric.on_subnetworks = True
+        self.compile(**arguments)
+        if excluded:
+            exclude(self, excluded)
         self.optimizer.build(self.trainable_variables)
 
     @property
@@ -208,7 +228,7 @@ class CheckedModel(OnBatch, DistributedModel):
             shuffle = not led
         self._weigh_classes(class_weights(class_weight, x, y, self.num_classes))
         callbacks = with_callback(callbacks, *([EpochSetter(*led)] if led else []))
-        with passing_over(x, validation_data), kept_variables(self):
+        with passing_over(x, validation_data):
             return super().fit(
                 x,
                 y,
@@ -272,7 +292,7 @@ class CheckedModel(OnBatch, DistributedModel):
         if pairs is not None:
             self._augment_as(pairs, "test_function")
         try:
-            with passing_over(x), kept_variables(self):
+            with passing_over(x):
                 return super().evaluate(
                     x,
                     y,
@@ -342,7 +362,7 @@ class CheckedModel(OnBatch, DistributedModel):
         """
         require_effect(x, batch_size=batch_size)
         check_arrays(self, x, None)
-        with passing_over(x), kept_variables(self):
+        with passing_over(x):
             logits = super().predict(
                 x,
                 batch_size=batch_size,

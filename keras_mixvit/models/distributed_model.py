@@ -3,13 +3,14 @@ from types import SimpleNamespace
 import keras
 
 from keras_mixvit._checks import require
+from keras_mixvit._kept_steps import KeepsSteps
 from keras_mixvit.data.batch_reader import closing
 from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.distribution.parallel import Part, arguments
 from keras_mixvit.distribution.parallel_of import parallel_of, predict_spread
 
 
-class DistributedModel(keras.Model):
+class DistributedModel(KeepsSteps, keras.Model):
     """Keras's `fit`, `evaluate` and `predict` on the devices in use.
 
     On one device they are Keras's. On several, each process reads its part of

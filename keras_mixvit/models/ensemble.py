@@ -2,6 +2,7 @@ import keras
 from keras import ops
 
 from keras_mixvit._checks import require
+from keras_mixvit.models.graph import Graph
 from keras_mixvit.models.mimo_model import MIMOModel
 
 
@@ -97,9 +98,7 @@ class Ensemble(MIMOModel):
             for i, model in enumerate(models)
         ]
         outputs = [graph(images) for graph in graphs]
-        network = keras.Model(
-            images, ops.concatenate(outputs, axis=1), name="inference"
-        )
+        network = Graph(images, ops.concatenate(outputs, axis=1), name="inference")
         # There are no mixed pairs for an ensemble: both graphs are the same.
         self._connect(network, network)
 

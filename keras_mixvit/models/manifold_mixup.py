@@ -3,6 +3,7 @@ from keras import ops
 
 from keras_mixvit._checks import require, require_positive_integer
 from keras_mixvit.backbones.backbone import Backbone
+from keras_mixvit.models.graph import Graph
 from keras_mixvit.models.single_network import SingleNetwork
 
 
@@ -101,7 +102,7 @@ class ManifoldMixUp(SingleNetwork):
             "partners": partners,
             "shares": shares,
         }
-        return keras.Model(inputs, logits, name="training")
+        return Graph(inputs, logits, name="training")
 
     def get_config(self):
         return {**super().get_config(), "places": self.places}

@@ -15,6 +15,7 @@ from keras_mixvit.models.data_checks import is_pair, require_pairs
 from keras_mixvit.models.ensembling import ensemble_logits
 from keras_mixvit.models.export_checks import require_export
 from keras_mixvit.models.export_options import export_options
+from keras_mixvit.models.graph import Graph
 from keras_mixvit.models.step_inputs import (
     augmented,
     labels_for,
@@ -139,6 +140,21 @@ class MIMOModel(CheckedModel):
         graphs = {"training_network", "inference_network", "backbone"}
         return [name for name in super().__dir__() if name not in graphs]
 
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        # Keras does not save them. A file without them is an older one.
+        for place, state in enumerate(self._seed_states()):
+            store[f"seed_{place}"] = keras.ops.convert_to_numpy(state)
+
+    def load_own_variables(self, store):
+        states = self._seed_states()
+        if len(store.keys()) == len(states):
+            for place, state in enumerate(states):
+                state.assign(store[f"seed_{place}"])
+
+    def _seed_states(self):
+        return [v for v in self.variables if v.name == "seed_generator_state"]
+
     def augment_as(self, dataset) -> None:
         """Makes steps augment images as a data set with `"draws"` asks for.
 
@@ -186,7 +202,7 @@ class MIMOModel(CheckedModel):
         images = keras.Input(self.image_shape, name="images")
         logits = self.inference_network(images)
         outputs = ensemble_logits(logits, self.ensemble_of)
-        return keras.Model(images, outputs, name=f"{self.name}_ensemble")
+        return Graph(images, outputs, name=f"{self.name}_ensemble")
 
     def export(
         self,

@@ -19,6 +19,7 @@ from keras_mixvit.masks import (
 )
 from keras_mixvit.models.axes import folded, unfolded
 from keras_mixvit.models.backbone_model import BackboneModel, keeps_grid
+from keras_mixvit.models.graph import Graph
 
 METHODS = ("mimo", "linear-mixmo", "cut-mixmo")
 
@@ -201,7 +202,7 @@ class MixMo(BackboneModel):
         logits = self.heads(self._run_trunk(self._run_body(members * mixed)))
         if self.num_heads == 1:
             logits = ops.repeat(logits, members, axis=1)
-        return keras.Model({"images": images, "masks": masks}, logits, name="training")
+        return Graph({"images": images, "masks": masks}, logits, name="training")
 
     @property
     def inference_schemes(self) -> tuple:
@@ -239,7 +240,7 @@ class MixMo(BackboneModel):
             features = self._run_trunk(self._run_body(grid, maps), maps)
             subnetwork = scheme if is_integer(scheme) else None
             logits = self.heads(unfolded(features, len(grids)), subnetwork=subnetwork)
-        return keras.Model(images, logits, name="inference")
+        return Graph(images, logits, name="inference")
 
     def get_config(self):
         return {

@@ -17,6 +17,7 @@ from keras_mixvit.layers import (
 from keras_mixvit.masks import ConstantMasks, PatchCutMix
 from keras_mixvit.models.axes import folded, stacked, unfolded
 from keras_mixvit.models.backbone_model import BackboneModel, keeps_grid
+from keras_mixvit.models.graph import Graph
 
 ATTRIBUTIONS = {"embedding": SourceEmbedding, "encoding": SourceEncoding}
 MIXINGS = ("binarized_cutmix", "averaged_masks", "all_tokens")
@@ -190,7 +191,7 @@ class MixViT(BackboneModel):
             if self.attribution is not None:
                 grid = self.attribution(grid, shares)
             logits = self.heads(self._trunk_after(grid))
-        return keras.Model({"images": images, "masks": masks}, logits, name="training")
+        return Graph({"images": images, "masks": masks}, logits, name="training")
 
     @property
     def inference_schemes(self) -> tuple:
@@ -223,7 +224,7 @@ class MixViT(BackboneModel):
         if self.input_mixing == "all_tokens":
             copies = ops.repeat(ops.expand_dims(images, 1), members, axis=1)
             logits = self._all_tokens_logits(copies, maps)
-            return keras.Model(images, logits, name="inference")
+            return Graph(images, logits, name="inference")
         grid = self._features_before(self.stem(images), maps)
         if self.attribution is None:
             features = self._trunk_after(grid, maps)
@@ -238,7 +239,7 @@ class MixViT(BackboneModel):
             features = self._trunk_after(folded(grids), maps)
             features = unfolded(features, grids.shape[1])
         logits = self.heads(features, subnetwork=subnetwork)
-        return keras.Model(images, logits, name="inference")
+        return Graph(images, logits, name="inference")
 
     def _features_before(self, grid, maps=None):
         """What comes before attribution: the body, or only its position."""

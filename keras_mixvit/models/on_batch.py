@@ -1,7 +1,6 @@
 from keras_mixvit.models.argument_checks import full_weights
 from keras_mixvit.models.class_weights import class_weights
 from keras_mixvit.models.data_checks import check_arrays
-from keras_mixvit.models.kept_variables import kept_variables
 
 
 class OnBatch:
@@ -38,10 +37,9 @@ class OnBatch:
         check_arrays(self, x, y)
         self._weigh_classes(class_weights(class_weight, x, y, self.num_classes))
         sample_weight = full_weights(sample_weight, x, self.num_subnetworks)
-        with kept_variables(self):
-            return super().train_on_batch(
-                x, y, sample_weight=sample_weight, return_dict=return_dict
-            )
+        return super().train_on_batch(
+            x, y, sample_weight=sample_weight, return_dict=return_dict
+        )
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict: bool = False):
         """One step of evaluation, as `keras.Model.test_on_batch` makes it.
@@ -62,10 +60,9 @@ class OnBatch:
         """
         check_arrays(self, x, y)
         sample_weight = full_weights(sample_weight, x, self.num_subnetworks)
-        with kept_variables(self):
-            return super().test_on_batch(
-                x, y, sample_weight=sample_weight, return_dict=return_dict
-            )
+        return super().test_on_batch(
+            x, y, sample_weight=sample_weight, return_dict=return_dict
+        )
 
     def predict_on_batch(self, x):
         """Logits `(B, K)` of the ensemble for one batch of images.
@@ -80,5 +77,4 @@ class OnBatch:
             ValueError: If images do not fit the model.
         """
         check_arrays(self, x, None)
-        with kept_variables(self):
-            return super().predict_on_batch(x)
+        return super().predict_on_batch(x)

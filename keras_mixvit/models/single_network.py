@@ -3,6 +3,7 @@ import keras
 from keras_mixvit.backbones.backbone import Backbone
 from keras_mixvit.masks import ConstantMasks
 from keras_mixvit.models.backbone_model import BackboneModel
+from keras_mixvit.models.graph import Graph
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
@@ -60,13 +61,13 @@ class SingleNetwork(BackboneModel):
         images = keras.Input((1, *self.image_shape), name="images")
         masks = keras.Input((1, *backbone.grid_shape), name="masks")
         inputs = {"images": images, "masks": masks}
-        training = keras.Model(inputs, inference(images[:, 0]), name="training")
+        training = Graph(inputs, inference(images[:, 0]), name="training")
         self._connect(training, inference)
 
     def _inference_network(self, maps=None):
         images = keras.Input(self.image_shape, name="images")
         features = self._run_trunk(self._run_body(self.stem(images), maps), maps)
-        return keras.Model(images, self.heads(features), name="inference")
+        return Graph(images, self.heads(features), name="inference")
 
     def mask_sampler(self) -> ConstantMasks:
         """The sampler for `mixed_pair_dataset`: every image stands alone."""

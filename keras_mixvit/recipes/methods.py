@@ -47,6 +47,7 @@ def backbone_for(recipe: Recipe, images: ImageSet) -> Backbone:
     image_shape = images.images.shape[1:]
     mean, std = images.statistics()
     shared = {"mean": mean, "std": std, "dtype": POLICIES[recipe.precision]}
+    shared["recompute"] = recipe.recompute
     if recipe.is_residual:
         widening = max(1, round(recipe.widening * recipe.width_scale))
         shared |= {"widening": widening, "l2": recipe.resolved_l2}

@@ -7,7 +7,7 @@ from keras_mixvit.recipes.recipe import NEUTRAL, Recipe
 from keras_mixvit.recipes.registry import recipes
 
 # What changes nothing but rounding.
-NOT_COMPARED = NEUTRAL | {"apply_on", "precision"}
+NOT_COMPARED = NEUTRAL | {"apply_on", "precision", "recompute"}
 UNITS = {"parameters": " M"}
 
 

@@ -151,6 +151,9 @@ class Recipe:
         decay_rate: Positive float, the factor of each fall. Defaults to `0.1`.
         precision: `"float32"` or `"bfloat16"`, in which a step computes;
             weights are float32 in both. Defaults to `"float32"`.
+        recompute: Boolean, whether to compute each block a second time in the
+            backward pass, which needs less memory and more time. Defaults to
+            `False`.
         seed: Non-negative integer. Defaults to `0`.
         published: Tuple of `Published`, the rows of the papers that this is.
             Defaults to `()`.
@@ -237,6 +240,7 @@ class Recipe:
     decay_epochs: tuple[float, ...] | None = None
     decay_rate: float = 0.1
     precision: str = "float32"
+    recompute: bool = False
     seed: int = 0
     published: tuple[Published, ...] = ()
     note: str = ""

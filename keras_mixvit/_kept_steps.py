@@ -1,0 +1,227 @@
+"""Models that keep the state of their last finished step when a run fails.
+
+On JAX, Keras 3.15 takes the values out of the variables before a step, and the
+compiled step consumes them: while a run lasts, only what the last step returned
+holds the weights. Keras puts them back when the run ends, but not after an error
+in `evaluate` or `predict`. Elsewhere variables always have values, but a Ctrl-C
+can end a step halfway.
+"""
+
+import contextlib
+
+import keras
+
+from keras_mixvit._interrupts import interrupted_later
+
+ON_JAX = keras.config.backend() == "jax"
+
+
+class KeepsSteps:
+    """Mixin of `keras.Model`: an error in a run loses no finished step.
+
+    After any exception in `fit`, `evaluate`, `predict` or a step on one batch,
+    weights, optimizer, seeds and metrics are those of the last finished step,
+    and the model can be used again. Ctrl-C waits for the end of the step.
+
+    The mixin holds references to state that Keras holds anyway, so that it
+    needs no memory.
+    """
+
+    def fit(self, *args, **kwargs):
+        with kept_steps(self):
+            return super().fit(*args, **kwargs)
+
+    def evaluate(self, *args, **kwargs):
+        with kept_steps(self):
+            return super().evaluate(*args, **kwargs)
+
+    def predict(self, *args, **kwargs):
+        with kept_steps(self):
+            return super().predict(*args, **kwargs)
+
+    def train_on_batch(self, *args, **kwargs):
+        with kept_steps(self):
+            return super().train_on_batch(*args, **kwargs)
+
+    def test_on_batch(self, *args, **kwargs):
+        with kept_steps(self):
+            return super().test_on_batch(*args, **kwargs)
+
+    def predict_on_batch(self, *args, **kwargs):
+        with kept_steps(self):
+            return super().predict_on_batch(*args, **kwargs)
+
+    def train_step(self, *args):
+        if keras.config.backend() != "tensorflow":
+            return super().train_step(*args)
+        import tensorflow as tf
+
+        # Else a graph decays weights, counts the step and draws seeds before it
+        # finds out that there is no batch.
+        tensors = [tensor for tensor in keras.tree.flatten(args) if tensor is not None]
+        with tf.control_dependencies(tensors):
+            return super().train_step(*args)
+
+    def make_train_function(self, force=False):
+        super().make_train_function(force)
+        self.train_function = remembering(self, self.train_function)
+        return self.train_function
+
+    def make_test_function(self, force=False):
+        super().make_test_function(force)
+        self.test_function = remembering(self, self.test_function)
+        return self.test_function
+
+    def make_predict_function(self, force=False):
+        super().make_predict_function(force)
+        self.predict_function = remembering(self, self.predict_function)
+        return self.predict_function
+
+    def jax_state_sync(self):
+        # Keras and its callbacks call this. What Keras holds can be older than
+        # this run, or be consumed by a step that ended in an error.
+        run = _run_of(self)
+        if run is not None and run.is_finished:
+            super().jax_state_sync()
+            run.give_back(self)
+
+
+class Run:
+    """What the steps of one `fit`, `evaluate` or `predict` on JAX have left.
+
+    Attributes:
+        state: Tuple of lists of arrays, what the next step takes, or `None`.
+        is_finished: Boolean, whether a step has finished.
+    """
+
+    def __init__(self):
+        self.state = None
+        self.is_finished = False
+
+    def give_back(self, model) -> bool:
+        """Gives variables without a value that of `state`; whether all have one."""
+        places = [model.trainable_variables, model.non_trainable_variables]
+        if self.state is not None and len(self.state) == 4:
+            places.append(model.optimizer.variables)
+        places.append(model.metrics_variables)
+        is_whole = True
+        for variables, values in zip(places, self.state or (), strict=False):
+            for variable, value in zip(variables, values, strict=True):
+                if not has_value(variable):
+                    if value.is_deleted():
+                        is_whole = False
+                    else:
+                        variable.assign(value)
+        return is_whole and all(map(has_value, model.variables))
+
+
+@contextlib.contextmanager
+def kept_steps(model):
+    """Keeps what the steps of a model leave, as long as the context lasts.
+
+    Args:
+        model: Model with the mixin.
+    """
+    if not ON_JAX:
+        yield
+        return
+    runs = model.__dict__.setdefault("_runs_of_steps", _Runs())
+    if runs.open:
+        # A callback may evaluate in the middle of `fit`.
+        model.jax_state_sync()
+    run = Run()
+    runs.open.append(run)
+    try:
+        yield
+    except BaseException as error:
+        # Lets Keras know that its state is out of date, then fills the gaps.
+        model.jax_state_sync()
+        if not run.give_back(model):
+            error.add_note(
+                f"The failed step has consumed the weights of {model.name!r}: load "
+                "them again before you go on."
+            )
+        raise
+    finally:
+        runs.open.remove(run)
+
+
+class _Runs:
+    """The runs that are open, one in the other. Keras does not look into it."""
+
+    def __init__(self):
+        self.open = []
+
+
+def _run_of(model) -> Run | None:
+    runs = model.__dict__.get("_runs_of_steps")
+    return runs.open[-1] if runs is not None and runs.open else None
+
+
+def has_value(variable) -> bool:
+    """Whether a variable has a value that can be read, on JAX."""
+    try:
+        value = variable.value
+    except TypeError:
+        # Keras's, of a value that is None.
+        return False
+    return value is not None and not value.is_deleted()
+
+
+def remembering(model, function):
+    """A step function of Keras that leaves its state to `kept_steps`.
+
+    Args:
+        model: Model with the mixin.
+        function: What `make_train_function` and its siblings make.
+    """
+    if function is None or getattr(function, "is_remembering", False):
+        return function
+    batches_per_call = model.steps_per_execution
+
+    def on_jax(state, iterator):
+        run = _run_of(model) or Run()
+        run.state = state
+        # Read before the first step: an error here must find the state intact.
+        batches = _taken(iterator, batches_per_call)
+        with interrupted_later():
+            outputs, run.state = function(state, iter(batches))
+            run.is_finished = True
+        return outputs, run.state
+
+    def elsewhere(data):
+        with interrupted_later(), _kept_state(model):
+            return function(data)
+
+    step = on_jax if ON_JAX else elsewhere
+    step.is_remembering = True
+    return step
+
+
+def _taken(iterator, count):
+    batches = []
+    while len(batches) < count:
+        try:
+            batches.append(next(iterator))
+        except StopIteration:
+            break
+    return batches
+
+
+@contextlib.contextmanager
+def _kept_state(model):
+    """Undoes what a step that fails has done to statistics and seeds.
+
+    A graph fails before it changes anything: see `train_step`.
+    """
+    if keras.config.backend() != "torch" and not model.run_eagerly:
+        yield
+        return
+    state = model.non_trainable_variables
+    before = [keras.ops.copy(variable) for variable in state]
+    try:
+        yield
+    except BaseException:
+        for variable, value in zip(state, before, strict=True):
+            variable.assign(value)
+        raise

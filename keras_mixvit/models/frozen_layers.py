@@ -1,0 +1,51 @@
+"""Which layers of a model are frozen, in a form that its config can hold."""
+
+import keras
+
+
+def frozen_paths(model: keras.Model) -> list[str]:
+    """The paths of all variables of layers that do not train, sorted.
+
+    Args:
+        model: Built model.
+    """
+    paths = set()
+    for layer in layers_of(model):
+        if not layer.trainable:
+            paths |= {variable.path for variable in layer.variables}
+    return sorted(paths)
+
+
+def freeze(model: keras.Model, paths: list[str]) -> None:
+    """Freezes the layers all of whose trainable variables have these paths.
+
+    Args:
+        model: Built model, nothing of which is frozen.
+        paths: What `frozen_paths` gave.
+    """
+    paths = set(paths)
+    for layer in layers_of(model):
+        found = {variable.path for variable in layer.trainable_variables}
+        if found and found <= paths:
+            layer.trainable = False
+
+
+def layers_of(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """A layer and all layers in it, outer ones first, each one once."""
+    found, waiting = {}, [layer]
+    while waiting:
+        layer = waiting.pop(0)
+        if id(layer) in found:
+            continue
+        found[id(layer)] = layer
+        parts = [value for name, value in vars(layer).items() if name[0] != "_"]
+        if isinstance(layer, keras.Model):
+            parts.append(layer.layers)
+        if keras.config.backend() == "torch":
+            parts.append(list(layer.children()))
+        waiting += [
+            part
+            for part in keras.tree.flatten(parts)
+            if isinstance(part, keras.layers.Layer)
+        ]
+    return list(found.values())

@@ -1,0 +1,128 @@
+"""What a file keeps of a compiled model beyond what Keras writes."""
+
+import warnings
+
+import keras
+
+# What can be changed after `compile`.
+SETTINGS = ("run_eagerly", "jit_compile", "steps_per_execution")
+
+
+def settings_of(model: keras.Model) -> dict:
+    """How a compiled model runs its steps."""
+    return {name: getattr(model, name) for name in SETTINGS}
+
+
+def current_arguments(model: keras.Model, arguments: dict, settings: dict) -> dict:
+    """The arguments of `compile`, with what was changed after it.
+
+    Args:
+        model: Compiled model.
+        arguments: Dict of the arguments that `compile` was given.
+        settings: What `settings_of` gave after `compile`.
+    """
+    changed = {
+        name: value
+        for name, value in settings_of(model).items()
+        if value != settings[name]
+    }
+    # The optimizer may have other attributes by now, or have been a string.
+    return {**arguments, "optimizer": model.optimizer, **changed}
+
+
+def additions(model: keras.Model, metrics) -> dict:
+    """What Keras's config of a compiled model lacks, empty where it lacks nothing.
+
+    Args:
+        model: Compiled model.
+        metrics: What `compile` was given.
+    """
+    found = {
+        "not_decayed": [variable.path for variable in not_decayed(model)],
+        "on_subnetworks": [
+            place
+            for place, metric in enumerate(keras.tree.flatten(metrics))
+            if getattr(metric, "on_subnetworks", False)
+            and not getattr(type(metric), "on_subnetworks", False)
+        ],
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def not_decayed(model: keras.Model) -> list:
+    """The variables that were excluded from weight decay.
+
+    Args:
+        model: Compiled model.
+    """
+    # Keras 3.15 has no public way to ask. On TensorFlow it matches names of
+    # TensorFlow's variables.
+    optimizer = decaying(model.optimizer)
+    decays = getattr(optimizer, "_use_weight_decay", None)
+    if decays is None:
+        if getattr(optimizer, "weight_decay", None):
+            warnings.warn(
+                "This version of Keras does not tell which variables are excluded "
+                "from weight decay: exclude them again after you load the file.",
+                stacklevel=2,
+            )
+        return []
+    on_tensorflow = keras.config.backend() == "tensorflow"
+    return [
+        variable
+        for variable in model.trainable_variables
+        if not decays(variable.value if on_tensorflow else variable)
+    ]
+
+
+def exclude(model: keras.Model, paths: list[str]) -> None:
+    """Excludes variables from weight decay.
+
+    Args:
+        model: Compiled model.
+        paths: List of paths of trainable variables.
+
+    Raises:
+        ValueError: If the model lacks one of them.
+    """
+    variables = {variable.path: variable for variable in model.trainable_variables}
+    missing = sorted(set(paths) - set(variables))
+    if missing:
+        raise ValueError(
+            "`not_decayed` must list variables of the model, which has others. "
+            f"Received: missing={missing}"
+        )
+    decaying(model.optimizer).exclude_from_weight_decay(
+        var_list=[variables[path] for path in paths]
+    )
+
+
+def decaying(optimizer):
+    """The optimizer that decays the weights, within one that scales the loss."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def warn_of_lost(config: dict) -> None:
+    """Warns of what a file holds and Keras cannot load again.
+
+    Args:
+        config: Dict of the serialised arguments of `compile`.
+    """
+    rate = config.get("optimizer") or {}
+    rate = rate.get("config", {}).get("learning_rate")
+    parts = {name: config.get(name) for name in ("loss", "metrics", "weighted_metrics")}
+    for name, part in {"learning_rate": rate, **parts}.items():
+        try:
+            keras.saving.deserialize_keras_object(part)
+        except Exception as error:
+            warnings.warn(
+                f"`{name}` must be registered, or the file cannot be loaded as it is: "
+                "decorate the class or function with "
+                "keras.saving.register_keras_serializable(). A lambda cannot be "
+                f"registered. Received: {_first_line(error)}",
+                stacklevel=2,
+            )
+
+
+def _first_line(error):
+    return str(error).strip().splitlines()[0][:200]
