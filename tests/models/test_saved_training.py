@@ -165,14 +165,14 @@ def test_a_metric_that_was_sent_to_the_subnetworks_stays_there(tmp_path):
 
 
 def own_function(y, logits):
-    return LOSS(y, logits)
+    return LOSS.call(y, logits)
 
 
 @pytest.mark.parametrize(
     ("options", "name"),
     [
         ({"loss": own_function}, "loss"),
-        ({"loss": lambda y, logits: LOSS(y, logits)}, "loss"),
+        ({"loss": lambda y, logits: LOSS.call(y, logits)}, "loss"),
         ({"loss": LOSS, "metrics": [own_function]}, "metrics"),
         ({"loss": LOSS, "weighted_metrics": [own_function]}, "weighted_metrics"),
         (
