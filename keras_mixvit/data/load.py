@@ -2,6 +2,7 @@ import os
 from importlib import resources
 
 from keras_mixvit._checks import is_integer, require, require_choice
+from keras_mixvit._paths import is_path, path_hint
 from keras_mixvit.data.array_files import ArrayFiles, is_array_folder
 from keras_mixvit.data.cifar import ARCHIVES, Cifar
 from keras_mixvit.data.class_folders import ClassFolders
@@ -38,10 +39,14 @@ def load(
     asked for (`ImageSource`); the others are arrays in memory.
 
     Args:
-        name: Name of a set, or path.
+        name: Name of a set, or path. A string is a path if it contains a
+            separator or ends in the suffix of a file: `"cifar100"` is the named
+            set whatever is in the working directory, and `"./cifar100"` is a
+            folder.
         split: `"train"`, `"val"` or `"test"`. Defaults to `"train"`.
-        data_dir: Path of the folder with the files of a named set, or with the
-            file or folder that `name` names. Defaults to `None`.
+        data_dir: Path of the folder with the files of a named set, or the
+            folder from which a relative path in `name` starts. Defaults to
+            `None`.
         image_size: Integer, or tuple of integers (H, W), to which uint8 images
             are resized when they are read, or `None` for their own. Defaults
             to `None`.
@@ -96,6 +101,21 @@ def splits(name: str | os.PathLike, data_dir=None) -> tuple[str, ...]:
     return _found(name, data_dir).splits()
 
 
+def is_data_path(name: str | os.PathLike) -> bool:
+    """Whether what `load` takes is the path of files, and not a name."""
+    # The names of TensorFlow Datasets may hold a separator.
+    return is_path(name) and not str(name).startswith(TFDS)
+
+
+def data_label(name: str) -> str:
+    """What a table calls a set: a name, or the last part of a path.
+
+    A path that ends in the name of a set stays whole.
+    """
+    last = os.path.basename(os.path.normpath(name))
+    return last if is_data_path(name) and last not in NAMES else name
+
+
 def _found(name, data_dir):
     """The set of a name, with `splits`, `unlabelled` and `load`."""
     if name == "digits":
@@ -106,16 +126,15 @@ def _found(name, data_dir):
         return tiny_imagenet(data_dir)
     if name in IMAGENET:
         return imagenet(name, data_dir)
-    if str(name).startswith(TFDS):
-        return TFDSSet(str(name).removeprefix(TFDS), data_dir)
-    path = os.path.join(data_dir or "", name)
-    is_npz = str(name).endswith(".npz") and os.path.isfile(path)
-    is_folder = str(name) != "" and os.path.isdir(path)
-    known = ", ".join(repr(n) for n in NAMES)
+    if isinstance(name, str) and name.startswith(TFDS):
+        return TFDSSet(name.removeprefix(TFDS), data_dir)
+    path, known = os.path.join(data_dir or "", name), is_data_path(name)
+    is_npz = known and str(name).endswith(".npz") and os.path.isfile(path)
+    hint = "" if known else path_hint(name, data_dir)
     require(
-        is_npz or is_folder,
-        f"`name` must be one of {known}, 'tfds:NAME', or an existing .npz file or "
-        "folder.",
+        is_npz or (known and os.path.isdir(path)),
+        f"`name` must be one of {', '.join(map(repr, NAMES))}, 'tfds:NAME', or an "
+        f"existing .npz file or folder.{hint}",
         name=str(name),
     )
     if is_npz or is_array_folder(path):

@@ -7,7 +7,7 @@ import keras
 
 from keras_mixvit._checks import require
 from keras_mixvit.data import ImageSet, load
-from keras_mixvit.data.load import splits
+from keras_mixvit.data.load import is_data_path, splits
 from keras_mixvit.distribution import Parallel
 from keras_mixvit.evaluation import evaluate
 from keras_mixvit.models import Ensemble, load_model
@@ -92,6 +92,11 @@ def train(
     References:
         MixViT, Section 4.
     """
+    if not is_data_path(recipe.data) and os.path.exists(recipe.data):
+        tell(
+            f"{recipe.data!r} is the set of that name; write './{recipe.data}' for "
+            "the file or folder here."
+        )
     recipe, data_dir = _with_whole_paths(recipe, data_dir)
     settings = RunSettings(recipe, data_dir, single, tensorboard)
     with devices_in_use(devices, timeout) as parallel:
@@ -268,7 +273,7 @@ def _with_whole_paths(recipe, data_dir):
     """Paths that mean the same in another folder, for a resumed run."""
     if data_dir is not None:
         return recipe, os.path.abspath(data_dir)
-    if os.path.exists(recipe.data) and recipe.data != "digits":
+    if is_data_path(recipe.data):
         path = os.path.abspath(recipe.data)
         published = recipe.published
         return recipe.replace(data=path, published=published), None

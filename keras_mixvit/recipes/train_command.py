@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 
+from keras_mixvit.data.load import data_label
 from keras_mixvit.recipes.chosen_recipe import chosen_recipe
 from keras_mixvit.recipes.devices import is_one_of_several, is_quiet
 from keras_mixvit.recipes.published_text import (
@@ -167,7 +168,7 @@ def _print_table(console, recipe: Recipe, folder: Path, rows: list) -> int:
     from rich.table import Table
 
     parts = [
-        Path(recipe.data).name,
+        data_label(recipe.data),
         f"{recipe.total_epochs} epochs",
         f"seed {recipe.seed}",
         scale_of(recipe),

@@ -2,12 +2,13 @@
 
 import json
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from keras_mixvit import load_model
+from keras_mixvit import load_model, recipes
 from keras_mixvit.recipes import Recipe, model_for, resume, train
 from keras_mixvit.recipes.run_settings import RunSettings
 from tests.recipes.tiny_run import write_images
@@ -184,3 +185,20 @@ def test_a_set_without_what_training_needs_is_refused(missing, text, runs, tmp_p
     with pytest.raises(ValueError, match=text):
         runs.begin()
     assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_named_like_a_set_does_not_replace_it(runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cifar100" / "train" / "ant").mkdir(parents=True)
+    recipe = recipes.recipe("mixvit-convit")
+    assert TRAIN._with_whole_paths(recipe, None) == (recipe, None)
+    local = recipe.replace(data="./cifar100")
+    (found, _) = TRAIN._with_whole_paths(local, None)
+    assert found.data == str(tmp_path / "cifar100")
+    (tmp_path / "digits").mkdir()
+    recipe = Recipe(epochs=1, **SMALL)
+    train(recipe, runs.folder, False, tell=runs.told.append)
+    assert RunSettings.read(Path(runs.folder)).recipe.data == "digits"
+    assert runs.validated == [297, 500]
+    text = "'digits' is the set of that name; write './digits' for the file or folder "
+    assert runs.told[0] == f"{text}here."
