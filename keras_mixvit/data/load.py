@@ -9,6 +9,7 @@ from keras_mixvit.data.class_folders import ClassFolders
 from keras_mixvit.data.image_set import ImageSet
 from keras_mixvit.data.imagenet import IMAGENET, TINY_IMAGENET, imagenet, tiny_imagenet
 from keras_mixvit.data.tfds_set import TFDSSet
+from keras_mixvit.data.validation_split import require_val_share, with_validation
 
 TFDS = "tfds:"
 NAMES = ("digits", *ARCHIVES, TINY_IMAGENET, *IMAGENET)
@@ -22,6 +23,7 @@ def load(
     image_size: int | tuple[int, int] | None = None,
     resize_share: float | None = None,
     on_error: str = "refuse",
+    val_share: float | None = None,
 ) -> ImageSet:
     """Loads a set of images by name or from files.
 
@@ -54,13 +56,18 @@ def load(
         on_error: What becomes of image files that are not intact: `"refuse"`
             refuses one when it is read, `"skip"` reads all of the split once,
             leaves them out and warns. Defaults to `"refuse"`.
+        val_share: Float in (0, 1), the share of the training images that is
+            the split `"val"` of a set without one. The same share of each class
+            is drawn, always the same images, and `"train"` holds the others:
+            give it for both splits. `None` cuts nothing. Defaults to `None`.
 
     Returns:
         An `ImageSet`.
 
     Raises:
-        ValueError: If the name, the split or the files are not as above, or
-            a checksum is wrong.
+        ValueError: If the name, the split or the files are not as above, a
+            checksum is wrong, or `val_share` is given for a set that has a
+            validation split.
         OSError: If a set is not at hand and cannot be downloaded.
 
     Example:
@@ -70,6 +77,9 @@ def load(
     assert digits.images.shape == (1000, 8, 8, 1)
     enlarged = load("digits", "val", image_size=32)
     assert enlarged.images.shape == (297, 32, 32, 1)
+    np.savez("mine.npz", x_train=digits.images, y_train=digits.labels)
+    held_out = load("mine.npz", "val", val_share=0.1)
+    assert held_out.images.shape == (100, 8, 8, 1)
     ```
 
     References:
@@ -86,18 +96,36 @@ def load(
         image_size=image_size,
     )
     found = _found(name, data_dir)
-    listed = ", ".join(repr(s) for s in found.splits())
+    held = found.splits()
     require(
         split not in found.unlabelled,
-        f"`split` must be one of {listed}; the images of {split!r} have no labels.",
+        f"`split` must be one of {', '.join(map(repr, held))}; the images of "
+        f"{split!r} have no labels.",
         split=split,
     )
-    require_choice("split", split, found.splits())
+    if val_share is not None:
+        require_val_share(val_share)
+        require(
+            "val" not in held,
+            "`val_share` must not be set for a set that has a validation split.",
+            val_share=val_share,
+            name=str(name),
+        )
+        if split in ("train", "val"):
+            images = found.load("train", image_size, resize_share, on_error)
+            return with_validation(images, val_share)[split == "val"]
+    require(
+        split != "val" or "val" in held,
+        f"`split` must be one of {', '.join(map(repr, held))}; `val_share` cuts "
+        "'val' from the training images.",
+        split=split,
+    )
+    require_choice("split", split, held)
     return found.load(split, image_size, resize_share, on_error)
 
 
 def splits(name: str | os.PathLike, data_dir=None) -> tuple[str, ...]:
-    """The splits that a set has, of `"train"`, `"val"` and `"test"`."""
+    """The splits that a set has of its own: `"train"`, `"val"` and `"test"`."""
     return _found(name, data_dir).splits()
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from keras_mixvit.recipes.atomic_files import write_json
+from keras_mixvit.recipes.protocol import former_protocol
 from keras_mixvit.recipes.recipe import Recipe
 
 # Beside the fields of the recipe; what loads images looks for it there.
@@ -73,4 +74,6 @@ class RunSettings:
             ) from error
         data_dir = recipe.get("data_dir")
         fields = {key: recipe[key] for key in recipe if key not in FURTHER}
+        if "protocol" not in fields:
+            fields["protocol"] = former_protocol(further["facts"]["data"]["shapes"])
         return cls(Recipe.from_dict(fields), data_dir, **further)

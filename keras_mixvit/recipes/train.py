@@ -5,7 +5,6 @@ from pathlib import Path
 
 import keras
 
-from keras_mixvit._checks import require
 from keras_mixvit.data import ImageSet, load
 from keras_mixvit.data.load import is_data_path, splits
 from keras_mixvit.distribution import Parallel
@@ -17,6 +16,12 @@ from keras_mixvit.recipes.data_sets import dataset_for
 from keras_mixvit.recipes.devices import devices_in_use
 from keras_mixvit.recipes.fit import CHECKPOINTS, fit, has_tensorboard
 from keras_mixvit.recipes.methods import model_for
+from keras_mixvit.recipes.protocol import (
+    judged_split,
+    sets_of,
+    told_protocol,
+    watched_split,
+)
 from keras_mixvit.recipes.recipe import Recipe
 from keras_mixvit.recipes.run_facts import device, fingerprint, versions
 from keras_mixvit.recipes.run_figures import draw_figures
@@ -42,13 +47,13 @@ def train(
     """Trains a method, and the single network for comparison, and reports.
 
     The folder of the run gets `model.keras`, the model after the last epoch,
-    `best.keras`, that of the highest validation accuracy, `history.csv`,
-    `result.json` with the figures and what is needed to repeat them,
-    `recipe.json` and `run.json`, those of the single network below `single`,
-    and, with matplotlib, `curves.png` and, of methods with several subnetworks,
-    `mixed_samples.png`. Of an ensemble of networks, each is trained in a folder
-    `member-0` and so on. Everything is saved after every epoch; `resume` goes on
-    with a run that was ended.
+    `best.keras`, that of the highest validation accuracy (not with the protocol
+    `"paper"`), `history.csv`, `result.json` with the figures and what is needed
+    to repeat them, `recipe.json` and `run.json`, those of the single network
+    below `single`, and, with matplotlib, `curves.png` and, of methods with
+    several subnetworks, `mixed_samples.png`. Of an ensemble of networks, each is
+    trained in a folder `member-0` and so on. Everything is saved after every
+    epoch; `resume` goes on with a run that was ended.
 
     Args:
         recipe: `Recipe`.
@@ -73,7 +78,8 @@ def train(
     Returns:
         The folder, and a list of rows: dicts of `model`, `parameters`,
         `accuracy`, `nll` and `seconds`, which is `None` for a part of a model.
-        They are those of the model after the last epoch, on the test images.
+        They are those of the model after the last epoch, on the test images, or
+        on the validation images where there is no test split.
 
     Raises:
         ValueError: If recipe, data, models and devices do not fit together,
@@ -128,22 +134,17 @@ def _train(settings, output, verbose, tell, parallel):
 
 
 def load_sets(settings: RunSettings) -> dict[str, ImageSet]:
-    """All splits of the images of a run.
+    """All splits of the images of a run, a validation split that is cut too.
 
     Args:
         settings: `RunSettings`.
     """
     recipe, data_dir = settings.recipe, settings.data_dir
-    sets = {
+    own = {
         split: load(recipe.data, split, data_dir=data_dir, image_size=recipe.image_size)
         for split in splits(recipe.data, data_dir)
     }
-    require(
-        "val" in sets or "test" in sets,
-        "`data` must have a validation or a test split.",
-        data=recipe.data,
-    )
-    return sets
+    return sets_of(recipe, own)
 
 
 def facts(sets: dict[str, ImageSet], parallel: Parallel) -> dict:
@@ -156,6 +157,7 @@ def facts(sets: dict[str, ImageSet], parallel: Parallel) -> dict:
         "data": {
             "fingerprint": fingerprint(sets),
             "shapes": {split: list(x.images.shape) for split, x in sets.items()},
+            "validation": fingerprint({"val": sets["val"]}) if "val" in sets else None,
         },
     }
 
@@ -176,17 +178,16 @@ def finish(
     Returns:
         The rows of the table.
     """
-    # A set without a validation split validates on its test split, as the
-    # papers do, and the other way round.
-    selected_on = "val" if "val" in sets else "test"
-    test = sets.get("test", sets[selected_on])
+    protocol = settings.recipe.protocol
+    watched, test = sets[watched_split(protocol, sets)], sets[judged_split(sets)]
+    chooses = protocol == "validation"
     reports = {}
     trainings = settings.trainings()
-    if selected_on == "test":
-        tell(
-            "There is no validation split: best.keras is chosen by the test split, "
-            "so that its figures are too good. The table is about the last epoch."
+    tell(
+        told_protocol(
+            settings.recipe, sets, splits(settings.recipe.data, settings.data_dir)
         )
+    )
     for name, each in trainings.items():
         place = folder / name
         if parallel.is_main:
@@ -195,16 +196,17 @@ def finish(
             model, recorder = fit(
                 each,
                 sets["train"],
-                sets[selected_on],
+                watched,
                 place,
                 verbose,
                 settings.tensorboard,
                 tell,
                 parallel,
+                chooses,
             )
             content = {
                 "rows": report(model, test, recorder.seconds),
-                "best": {**(recorder.best or {}), "selected_on": selected_on},
+                "best": recorder.best and {**recorder.best, "selected_on": "val"},
                 "seconds": recorder.seconds,
                 "seed": each.seed,
             }
@@ -239,6 +241,7 @@ def _conclude(folder, settings, sets, test, reports, parallel):
         "recipe": recipe.to_dict(),
         "scaled": recipe.is_scaled,
         **facts(sets, parallel),
+        "judged_on": judged_split(sets),
         "seed": recipe.seed,
         "seconds": round(sum(found["seconds"] for found in reports.values()), 1),
         "rows": rows,
@@ -273,7 +276,7 @@ def _with_whole_paths(recipe, data_dir):
     """Paths that mean the same in another folder, for a resumed run."""
     if data_dir is not None:
         return recipe, os.path.abspath(data_dir)
-    if is_data_path(recipe.data):
+    if is_data_path(recipe.data) and os.path.exists(recipe.data):
         path = os.path.abspath(recipe.data)
         published = recipe.published
         return recipe.replace(data=path, published=published), None

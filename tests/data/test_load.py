@@ -185,7 +185,10 @@ def test_cifar_comes_from_keras_datasets(name, monkeypatch):
 
 
 def test_cifar_has_no_validation_split():
-    text = r"`split` must be one of 'train', 'test'\. Received: split='val'"
+    text = (
+        r"`split` must be one of 'train', 'test'; `val_share` cuts 'val' from the "
+        r"training images\. Received: split='val'"
+    )
     with pytest.raises(ValueError, match=text):
         load("cifar10", "val")
 
