@@ -1,9 +1,11 @@
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
 from keras_mixvit._checks import require, require_known
+from keras_mixvit._paths import path_hint
 
 # timm's pretrained CaiT and ConViT on the Hugging Face hub.
 PRETRAINED = (
@@ -22,6 +24,9 @@ PRETRAINED = (
     "convit_base.fb_in1k",
 )
 FILES = ("config.json", "model.safetensors")
+# Opens the name of a repository, as in Keras.
+HUB = "hf://"
+REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 def fetch(
@@ -33,9 +38,11 @@ def fetch(
     are their SHA-256 sums; they are compared at every use.
 
     Args:
-        name: String, a name in `PRETRAINED`, a repository `"owner/name"` of
-            the hub, or the path of a folder with `config.json` and
-            `model.safetensors`.
+        name: String: a name in `PRETRAINED`, a repository `"owner/name"` or
+            `"hf://owner/name"` of the hub, or the path of a folder with
+            `config.json` and `model.safetensors`, such as `"./my_cait"`. A
+            string without a separator is always a name. If `"owner/name"` is
+            also a folder, write `"./owner/name"` or `"hf://owner/name"`.
         revision: String, a branch, tag or commit, or `None` for the newest
             one. Defaults to `None`.
         cache_dir: String, the folder of the cache, or `None` for the hub
@@ -45,18 +52,21 @@ def fetch(
         The content of `config.json`, and the path of `model.safetensors`.
 
     Raises:
-        ValueError: If there is no such model or a file is damaged.
+        ValueError: If there is no such model, `name` is both a repository and
+            a folder, or a file is damaged.
         ConnectionError: If the hub cannot be reached.
         ModuleNotFoundError: If the hub's client is missing.
 
     Example:
 
     ```python
-    config, path = fetch("my_cait")
+    config, path = fetch("./my_cait")
     assert config["architecture"] == "cait_xxs24_224"
     ```
     """
-    if Path(name).is_dir():
+    if isinstance(name, os.PathLike):
+        name = os.path.join(os.curdir, name)
+    if _is_folder(name):
         paths = [Path(name) / file for file in FILES]
         missing = [path.name for path in paths if not path.is_file()]
         require(
@@ -66,8 +76,9 @@ def fetch(
             missing=missing,
         )
     else:
+        name = name.removeprefix(HUB)
         if "/" not in name:
-            require_known("name", name, PRETRAINED)
+            _require_pretrained(name)
             name = f"timm/{name}"
         paths = []
         for file in FILES:
@@ -90,6 +101,31 @@ def fetch(
         config=str(paths[0]),
     )
     return config, paths[1]
+
+
+def _is_folder(name):
+    """Whether a name is the path of a folder, and not of the hub."""
+    if name.startswith(HUB) or not Path(name).is_dir():
+        return False
+    # Absolute paths, and those that open with `./` or `../`, are not ambiguous.
+    require(
+        REPOSITORY.fullmatch(name) is None,
+        f"`name` must say whether it is a folder or a repository: './{name}' is the "
+        f"folder, '{HUB}{name}' the repository of the hub.",
+        name=name,
+    )
+    return "/" in name or os.sep in name or name in (os.curdir, os.pardir)
+
+
+def _require_pretrained(name):
+    """Requires a known name; a folder of that name gets a hint."""
+    hint = path_hint(name)
+    require(
+        name in PRETRAINED or not hint,
+        f"`name` must be a known name, or a path.{hint}",
+        name=name,
+    )
+    require_known("name", name, PRETRAINED)
 
 
 def _from_hub(repository, file, revision, cache_dir):

@@ -67,7 +67,7 @@ def pretrained_backbone(
     Example:
 
     ```python
-    found = pretrained_backbone("my_cait", image_size=32)
+    found = pretrained_backbone("./my_cait", image_size=32)
     print(load_timm_weights(found.backbone, found.path))
     ```
     """

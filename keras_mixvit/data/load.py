@@ -3,6 +3,7 @@ from collections.abc import Sequence
 from importlib import resources
 
 from keras_mixvit._checks import is_integer, require, require_choice
+from keras_mixvit._paths import is_path, path_hint
 from keras_mixvit.data.array_files import ArrayFiles, is_array_folder
 from keras_mixvit.data.cifar import ARCHIVES, Cifar
 from keras_mixvit.data.class_folders import ClassFolders
@@ -10,6 +11,7 @@ from keras_mixvit.data.file_checks import ON_ERROR
 from keras_mixvit.data.image_set import ImageSet
 from keras_mixvit.data.imagenet import IMAGENET, TINY_IMAGENET, imagenet, tiny_imagenet
 from keras_mixvit.data.tfds_set import TFDSSet
+from keras_mixvit.data.validation_split import require_val_share, with_validation
 
 TFDS = "tfds:"
 NAMES = ("digits", *ARCHIVES, TINY_IMAGENET, *IMAGENET)
@@ -24,6 +26,7 @@ def load(
     resize_share: float | None = None,
     on_error: str = "when_read",
     leave_out: Sequence[str] = (),
+    val_share: float | None = None,
 ) -> ImageSet:
     """Loads a set of images by name or from files.
 
@@ -41,10 +44,14 @@ def load(
     asked for (`ImageSource`); the others are arrays in memory.
 
     Args:
-        name: Name of a set, or path.
+        name: Name of a set, or path. A string is a path if it contains a
+            separator or ends in the suffix of a file: `"cifar100"` is the named
+            set whatever is in the working directory, and `"./cifar100"` is a
+            folder.
         split: `"train"`, `"val"` or `"test"`. Defaults to `"train"`.
-        data_dir: Path of the folder with the files of a named set, or with the
-            file or folder that `name` names. Defaults to `None`.
+        data_dir: Path of the folder with the files of a named set, or the
+            folder from which a relative path in `name` starts. Defaults to
+            `None`.
         image_size: Integer, or tuple of integers (H, W), to which uint8 images
             are resized when they are read, or `None` for their own. Defaults
             to `None`.
@@ -58,13 +65,18 @@ def load(
         leave_out: Names of image files below the folder of the split that are
             not loaded, such as those that were skipped before. Defaults to
             `()`.
+        val_share: Float in (0, 1), the share of the training images that is
+            the split `"val"` of a set without one. The same share of each class
+            is drawn, always the same images, and `"train"` holds the others:
+            give it for both splits. `None` cuts nothing. Defaults to `None`.
 
     Returns:
         An `ImageSet`.
 
     Raises:
-        ValueError: If the name, the split or the files are not as above, or
-            a checksum is wrong.
+        ValueError: If the name, the split or the files are not as above, a
+            checksum is wrong, or `val_share` is given for a set that has a
+            validation split.
         OSError: If a set is not at hand and cannot be downloaded.
 
     Example:
@@ -74,6 +86,9 @@ def load(
     assert digits.images.shape == (1000, 8, 8, 1)
     enlarged = load("digits", "val", image_size=32)
     assert enlarged.images.shape == (297, 32, 32, 1)
+    np.savez("mine.npz", x_train=digits.images, y_train=digits.labels)
+    held_out = load("mine.npz", "val", val_share=0.1)
+    assert held_out.images.shape == (100, 8, 8, 1)
     ```
 
     References:
@@ -90,26 +105,58 @@ def load(
         image_size=image_size,
     )
     found = found_set(name, data_dir)
-    listed = ", ".join(repr(s) for s in found.splits())
+    held = found.splits()
     require(
         split not in found.unlabelled,
-        f"`split` must be one of {listed}; the images of {split!r} have no labels.",
+        f"`split` must be one of {', '.join(map(repr, held))}; the images of "
+        f"{split!r} have no labels.",
         split=split,
     )
-    require_choice("split", split, found.splits())
-    if not leave_out:
-        return found.load(split, image_size, resize_share, on_error)
     require(
-        isinstance(found, ClassFolders),
+        not leave_out or isinstance(found, ClassFolders),
         "`leave_out` must be empty for images that are not files.",
         leave_out=list(leave_out)[:3],
     )
-    return found.load(split, image_size, resize_share, on_error, leave_out)
+    options = [image_size, resize_share, on_error, *([leave_out] if leave_out else [])]
+    if val_share is not None:
+        require_val_share(val_share)
+        require(
+            "val" not in held,
+            "`val_share` must not be set for a set that has a validation split.",
+            val_share=val_share,
+            name=str(name),
+        )
+        if split in ("train", "val"):
+            images = found.load("train", *options)
+            return with_validation(images, val_share)[split == "val"]
+    require(
+        split != "val" or "val" in held,
+        f"`split` must be one of {', '.join(map(repr, held))}; `val_share` cuts "
+        "'val' from the training images.",
+        split=split,
+    )
+    require_choice("split", split, held)
+    return found.load(split, *options)
 
 
 def splits(name: str | os.PathLike, data_dir=None) -> tuple[str, ...]:
-    """The splits that a set has, of `"train"`, `"val"` and `"test"`."""
+    """The splits that a set has of its own: `"train"`, `"val"` and `"test"`."""
     return found_set(name, data_dir).splits()
+
+
+def is_data_path(name: str | os.PathLike) -> bool:
+    """Whether what `load` takes is the path of files, and not a name."""
+    # The names of TensorFlow Datasets may hold a separator.
+    return is_path(name) and not str(name).startswith(TFDS)
+
+
+def data_label(name: str) -> str:
+    """What a table calls a set: a name, or the last part of a path.
+
+    A path that ends in the name of a set stays whole.
+    """
+    last = os.path.basename(os.path.normpath(name))
+    return last if is_data_path(name) and last not in NAMES else name
 
 
 def found_set(name, data_dir):
@@ -122,16 +169,15 @@ def found_set(name, data_dir):
         return tiny_imagenet(data_dir)
     if name in IMAGENET:
         return imagenet(name, data_dir)
-    if str(name).startswith(TFDS):
-        return TFDSSet(str(name).removeprefix(TFDS), data_dir)
-    path = os.path.join(data_dir or "", name)
-    is_npz = str(name).endswith(".npz") and os.path.isfile(path)
-    is_folder = str(name) != "" and os.path.isdir(path)
-    known = ", ".join(repr(n) for n in NAMES)
+    if isinstance(name, str) and name.startswith(TFDS):
+        return TFDSSet(name.removeprefix(TFDS), data_dir)
+    path, known = os.path.join(data_dir or "", name), is_data_path(name)
+    is_npz = known and str(name).endswith(".npz") and os.path.isfile(path)
+    hint = "" if known else path_hint(name, data_dir)
     require(
-        is_npz or is_folder,
-        f"`name` must be one of {known}, 'tfds:NAME', or an existing .npz file or "
-        "folder.",
+        is_npz or (known and os.path.isdir(path)),
+        f"`name` must be one of {', '.join(map(repr, NAMES))}, 'tfds:NAME', or an "
+        f"existing .npz file or folder.{hint}",
         name=str(name),
     )
     if is_npz or is_array_folder(path):

@@ -86,7 +86,8 @@ class BackboneModel(MIMOModel):
         Args:
             name: String, timm's name, such as `"cait_xxs24_224.fb_dist_in1k"`,
                 a repository `"owner/name"` of the hub, or the path of a folder
-                with `config.json` and `model.safetensors`.
+                with `config.json` and `model.safetensors`, such as
+                `"./my_cait"`.
             num_classes: Integer, the number K of classes of new heads, or
                 `None` to keep the classes and the head of the weights, a copy
                 for each subnetwork. Defaults to `None`.
@@ -113,7 +114,7 @@ class BackboneModel(MIMOModel):
         Example:
 
         ```python
-        model = MixViT.from_timm("my_cait", num_classes=10, image_size=32)
+        model = MixViT.from_timm("./my_cait", num_classes=10, image_size=32)
         assert model.predict(np.zeros((2, 32, 32, 3)), verbose=0).shape == (2, 10)
         ```
         """

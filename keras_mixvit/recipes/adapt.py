@@ -24,10 +24,11 @@ FEW_STEPS = 10
 def adapt(recipe: Recipe, images: ImageSet) -> tuple[Recipe, list[str]]:
     """Fits a recipe to images of another size, number or kind.
 
-    Classes and channels are those of the images anyway. What is changed is
-    the size of patches, so that there are about as many as in the recipe; the
-    kind of residual network, whose stem is made for a size; the crop; and the
-    batch, where there are too few images.
+    Classes and channels are those of the images anyway. It changes the
+    protocol, to validate on other images than those that judge; the size of
+    patches, so that there are about as many as in the recipe; the kind of
+    residual network, whose stem is made for a size; the crop; and the batch,
+    where there are too few images.
 
     Args:
         recipe: `Recipe`, a named one or what became of it: its name tells for
@@ -76,6 +77,12 @@ def adapt(recipe: Recipe, images: ImageSet) -> tuple[Recipe, list[str]]:
     )
     changes |= _augmentation(recipe, images, (side, old_side), is_other, remarks)
     changes |= _batch(recipe, len(images.labels), remarks)
+    if recipe.protocol == "paper":
+        changes["protocol"] = "validation"
+        remarks.append(
+            "The protocol is 'validation': other images than those that judge choose "
+            "the best epoch."
+        )
     return recipe.replace(**changes, published=()), remarks
 
 

@@ -1,5 +1,7 @@
 from keras_mixvit.data import load
+from keras_mixvit.data.load import splits
 from keras_mixvit.recipes.adapt import adapt
+from keras_mixvit.recipes.protocol import cut_share
 from keras_mixvit.recipes.recipe import Recipe
 from keras_mixvit.recipes.registry import recipe
 
@@ -30,7 +32,8 @@ def chosen_recipe(
             or `None`. Defaults to `None`.
         epochs: Integer, the number of epochs to which they are scaled, or
             `None`. Defaults to `None`.
-        **changes: Further values of fields; `None` changes nothing.
+        **changes: Further values of fields; `None` changes nothing. `val_share`
+            brings the protocol `"validation"` with it.
 
     Returns:
         The `Recipe`, and a list of sentences about what was adapted.
@@ -51,7 +54,10 @@ def chosen_recipe(
     remarks = []
     chosen = recipe(name or DEFAULT).with_settings(settings)
     if data is not None and data != chosen.data:
-        images = load(data, data_dir=data_dir, image_size=chosen.image_size)
+        share = cut_share("validation", chosen.val_share, splits(data, data_dir))
+        images = load(
+            data, data_dir=data_dir, image_size=chosen.image_size, val_share=share
+        )
         adapted, remarks = adapt(chosen, images)
         chosen = adapted.replace(data=data)
         decided = chosen.with_settings(settings)
@@ -59,6 +65,8 @@ def chosen_recipe(
             remarks.append(f"What was set stays: {', '.join(settings)}.")
         chosen = decided
     given = {key: value for key, value in changes.items() if value is not None}
+    if "val_share" in given:
+        given.setdefault("protocol", "validation")
     chosen = chosen.replace(**given)
     if epochs is not None:
         scale = epochs / chosen.epochs

@@ -2,6 +2,7 @@ from pathlib import Path
 
 from keras_mixvit._checks import require
 from keras_mixvit.analysis import training_curves
+from keras_mixvit.data.load import data_label
 from keras_mixvit.recipes.published_text import (
     published_of,
     scale_of,
@@ -65,7 +66,7 @@ def _rows_of(label, recipe, folder):
     whole = [row for row in result["rows"] if row["parameters"] is not None]
     shared = {
         "run": label,
-        "data": Path(recipe.data).name,
+        "data": data_label(recipe.data),
         "epochs": recipe.total_epochs,
         "seed": recipe.seed,
         "scaled": scale_of(recipe),

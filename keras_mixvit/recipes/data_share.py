@@ -1,33 +1,12 @@
 """A share of a set of images."""
 
-import dataclasses
-
 import numpy as np
 
+from keras_mixvit.data.image_part import part_of
 from keras_mixvit.data.image_set import ImageSet
-from keras_mixvit.data.image_source import ImageSource
 
 # Whatever the seed of a recipe: members of an ensemble see the same images.
 SEED = 0
-
-
-class SourcePart(ImageSource):
-    """Some images of a source, read when they are asked for.
-
-    Args:
-        source: `ImageSource`.
-        chosen: Integer array, indices of the images.
-    """
-
-    def __init__(self, source: ImageSource, chosen: np.ndarray):
-        super().__init__(source.image_shape, source.varies, source.resize_share)
-        self.source, self.chosen = source, chosen
-
-    def __len__(self):
-        return len(self.chosen)
-
-    def original(self, index):
-        return self.source.original(int(self.chosen[index]))
 
 
 def share_of(images: ImageSet, share: float) -> ImageSet:
@@ -48,7 +27,4 @@ def share_of(images: ImageSet, share: float) -> ImageSet:
         places = np.flatnonzero(images.labels == label)
         count = min(len(places), max(1, round(share * len(places))))
         order.append(rng.permutation(places)[:count])
-    order = np.sort(np.concatenate(order))
-    is_source = isinstance(images.images, ImageSource)
-    part = SourcePart(images.images, order) if is_source else images.images[order]
-    return dataclasses.replace(images, images=part, labels=images.labels[order])
+    return part_of(images, np.sort(np.concatenate(order)))

@@ -1,6 +1,9 @@
 """The command `keras-mixvit evaluate`."""
 
+from pathlib import Path
+
 from keras_mixvit.recipes.evaluate_run import RunEvaluation, evaluate_run
+from keras_mixvit.recipes.protocol import BEST
 
 
 def add_evaluate(commands) -> None:
@@ -30,6 +33,13 @@ def add_evaluate(commands) -> None:
         action="store_true",
         help="save the model anew with the temperature, for predict(calibrated=True)",
     )
+    command.add_argument(
+        "--calibrate-on",
+        choices=("val", "test"),
+        default="val",
+        help="images that fit the temperature: the validation images (default), or "
+        "the images that are judged, for which it is then too good",
+    )
 
 
 def run_evaluate(**options) -> int:
@@ -43,8 +53,11 @@ def run_evaluate(**options) -> int:
     console.print(found.report.table())
     if found.corrupted is not None:
         console.print(found.corrupted.table())
+    lines = [_about_temperature(found)]
+    if Path(options["run"]).name == BEST and found.split == "val":
+        lines.append(f"The validation images chose {BEST}: its figures are too good.")
     for line in (
-        _about_temperature(found),
+        *lines,
         f"Evaluation on the {found.split} split of {found.data}: {found.path}",
     ):
         console.print(line, soft_wrap=True, markup=False)
@@ -52,11 +65,18 @@ def run_evaluate(**options) -> int:
 
 
 def _about_temperature(found: RunEvaluation) -> str:
+    if found.fitted_on is None:
+        return (
+            "No temperature: the run has no validation images to fit it. NLL_c takes "
+            "each half of the images with the temperature of the other."
+        )
     if found.temperature is None:
         return "No temperature: NLL has no minimum at one."
     before = found.report.rows[0]["nll"]
-    split = "" if found.fitted_on == "val" else " (there is no other split to fit it)"
+    note = ""
+    if found.fitted_on != "val":
+        note = " (the images that are judged, for which it is too good)"
     return (
-        f"Temperature {found.temperature:.4f}, fitted on {found.fitted_on}{split}: NLL "
+        f"Temperature {found.temperature:.4f}, fitted on {found.fitted_on}{note}: NLL "
         f"{before:.4f} becomes {found.calibrated_nll:.4f}."
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
 
-from keras_mixvit._checks import is_integer, require
+from keras_mixvit._checks import is_integer, require, require_choice
 from keras_mixvit.data import load
 from keras_mixvit.data.load import splits
 from keras_mixvit.evaluation import (
@@ -17,6 +17,11 @@ from keras_mixvit.evaluation.evaluation_report import finite
 from keras_mixvit.metrics import fit_temperature, nll
 from keras_mixvit.models import load_model
 from keras_mixvit.recipes.atomic_files import save_model
+from keras_mixvit.recipes.evaluation_plan import (
+    evaluation_plan,
+    require_same_validation,
+)
+from keras_mixvit.recipes.protocol import BEST
 from keras_mixvit.recipes.run_files import is_number, read_json, require_entry
 from keras_mixvit.recipes.skipped_files import read_skipped
 
@@ -33,11 +38,13 @@ class RunEvaluation:
         corrupted: `CorruptionReport`, or `None`.
         data: String, the set.
         split: String, the split that was judged.
-        temperature: Float, the temperature fitted, or `None` where there is
-            none.
-        fitted_on: `"val"`, or `"halves of test"`: the mean of the
-            temperatures of two halves of the images that were judged.
-        calibrated_nll: Float, NLL of the test images at that temperature.
+        temperature: Float, the temperature fitted, or `None` where none was
+            fitted or there is none.
+        fitted_on: `"val"`; `"halves of test"` or `"halves of val"`, the mean of
+            the temperatures of two halves of the images that were judged; or
+            `None`, where no images were left to fit one.
+        calibrated_nll: Float, NLL of the judged images at that temperature, or
+            `None`.
         path: Path of the file written.
 
     Example:
@@ -56,7 +63,7 @@ class RunEvaluation:
     data: str
     split: str
     temperature: float | None
-    fitted_on: str
+    fitted_on: str | None
     calibrated_nll: float | None
     path: Path
 
@@ -83,16 +90,18 @@ def evaluate_run(
     corrupted: str | None = None,
     output: str | None = None,
     calibrate: bool = False,
+    calibrate_on: str = "val",
     batch_size: int = 128,
     verbose: str | int = "auto",
 ) -> RunEvaluation:
     """Judges the model of a run on its test images, and fits its temperature.
 
-    The temperature is fitted on the validation split. Where there is none, or
-    where it is what is judged, it is the mean of the temperatures of two
-    halves of the images that are judged, and the NLL with it is somewhat too
-    good; `calibrated_nll` of the report, each half with the temperature of the
-    other, is not.
+    The temperature is fitted on the validation images of the run. If these are
+    what is judged, because there is no test split, it is the mean of the
+    temperatures of two halves of them, and the NLL with it is somewhat too good.
+    A run of the protocol `"paper"` has no validation images, and no temperature
+    is fitted. The `calibrated_nll` of the report, the papers' NLL_c, needs none:
+    it takes each half of the images with the temperature of the other.
 
     Args:
         run: Path of the folder of a run or of its `single` network, or of a
@@ -106,6 +115,9 @@ def evaluate_run(
         calibrate: Boolean, whether to save the model anew with its
             temperature, for `predict(x, calibrated=True)`. Defaults to
             `False`.
+        calibrate_on: `"val"`, or `"test"` to fit the temperature on two halves
+            of the images that are judged, although it is then too good for
+            them. Defaults to `"val"`.
         batch_size: Positive integer, images per step. Defaults to `128`.
         verbose: What `keras.Model.predict` takes. Defaults to `"auto"`.
 
@@ -113,8 +125,9 @@ def evaluate_run(
         A `RunEvaluation`.
 
     Raises:
-        ValueError: If there is no such run, data do not fit the model, or
-            there is no finite temperature to save.
+        ValueError: If there is no such run, data do not fit the model, there is
+            no finite temperature to save, no images are left to fit one, or the
+            test images chose the model.
 
     Example:
 
@@ -129,6 +142,7 @@ def evaluate_run(
         MixMo, Section 4.1; Guo et al., On Calibration of Modern Neural
         Networks, 2017.
     """
+    require_choice("calibrate_on", calibrate_on, ("val", "test"))
     file = Path(run)
     if file.is_dir():
         file = file / "model.keras"
@@ -143,29 +157,57 @@ def evaluate_run(
     }
     where = {"data_dir": choices["data_dir"]} if "data_dir" in choices else {}
     has = splits(name, **where)
-    split = next(s for s in ("test", "val", "train") if s in has)
+    plan = evaluation_plan(options, has, data is None, calibrate_on)
+    split = plan.judged
     require(
         split != "train" or data is not None,
         "`data` must have a test or a validation split.",
         data=name,
     )
     require(
+        plan.protocol != "paper" or file.name != BEST,
+        f"`run` must not be {BEST} where the images that judge it chose it; take "
+        "model.keras, or other images.",
+        run=run,
+        data=name,
+    )
+    require(
+        plan.fitted_on is not None or not calibrate,
+        "`calibrate` must not be set where the run has no validation images; "
+        "`calibrate_on` 'test' fits the temperature on the images that are judged.",
+        calibrate=calibrate,
+        data=name,
+    )
+    require(
         corrupted is None or name in ("cifar10", "cifar100"),
-        "`corrupted` must be left alone with other sets than cifar10 and cifar100.",
+        "`corrupted` must not be set with other sets than cifar10 and cifar100.",
         corrupted=corrupted,
         data=name,
     )
-    model = load_model(file)
+    # A validation split that was cut is cut again.
+    cut = {"val_share": plan.val_share} if plan.val_share else {}
     # Files that the run left out are left out here too.
     skipped = read_skipped(file.parent) if data is None else {}
-    images = load(name, split, leave_out=skipped.get(split, ()), **choices)
+
+    def loaded(split):
+        is_cut = split == "val" and bool(cut)
+        names = skipped.get("train" if is_cut else split, ())
+        return load(name, split, leave_out=names, **choices, **(cut if is_cut else {}))
+
+    images = loaded(split)
+    fitted_on, held_out = plan.fitted_on, images
+    if fitted_on == "val":
+        held_out = loaded("val")
+    if data is None and (fitted_on == "val" or split == "val"):
+        require_same_validation(file, held_out)
+    model = load_model(file)
     report, logits = judged(model, images, batch_size=batch_size, verbose=verbose)
-    if split == "test" and "val" in has:
-        held_out = load(name, "val", leave_out=skipped.get("val", ()), **choices)
+    temperature = float("nan")
+    if fitted_on == "val":
         known = model.predict(held_out.batches(batch_size), verbose=verbose)
-        temperature, fitted_on = fit_temperature(known, held_out.labels), "val"
-    else:
-        temperature, fitted_on = report.rows[0]["temperature"], f"halves of {split}"
+        temperature = fit_temperature(known, held_out.labels)
+    elif fitted_on is not None:
+        temperature = report.rows[0]["temperature"]
     is_usable = 0 < temperature < float("inf")
     found = RunEvaluation(
         report,
@@ -179,7 +221,7 @@ def evaluate_run(
     )
     require(
         is_usable or not calibrate,
-        "`calibrate` must be left alone where NLL has no minimum at a temperature: all "
+        "`calibrate` must not be set where NLL has no minimum at a temperature: all "
         "predictions are right, or none better than chance.",
         calibrate=calibrate,
         temperature=temperature,

@@ -16,6 +16,7 @@ from keras_mixvit.recipes.epoch_seeds import EpochSeeds
 from keras_mixvit.recipes.methods import model_for
 from keras_mixvit.recipes.optimization import loss_for, optimizer_for
 from keras_mixvit.recipes.progress import ProgressBar, is_terminal
+from keras_mixvit.recipes.protocol import BEST
 from keras_mixvit.recipes.recipe import Recipe
 from keras_mixvit.recipes.recorder import Recorder
 
@@ -36,13 +37,15 @@ def fit(
     tensorboard: bool = False,
     tell=print,
     parallel: Parallel | None = None,
+    chooses: bool = True,
 ) -> tuple[MIMOModel, Recorder]:
     """Trains a network, from the last checkpoint in its folder if there is one.
 
     Args:
         recipe: `Recipe` of one network.
         images: `ImageSet` to train on.
-        validation: `ImageSet` to validate on after every epoch.
+        validation: `ImageSet` on which the network is watched after every
+            epoch.
         folder: Path of the folder of the training.
         verbose: `"auto"` for a bar over all epochs on a terminal and a line
             for each epoch elsewhere, or what `keras.Model.fit` takes. Defaults
@@ -52,6 +55,8 @@ def fit(
         tell: Function that is given sentences. Defaults to `print`.
         parallel: `Parallel`, whose process 0 writes and prints, or `None` for
             one process. Defaults to `None`.
+        chooses: Boolean, whether `validation` may choose `best.keras`. Defaults
+            to `True`.
 
     Returns:
         The trained model, and the `Recorder` that wrote its history.
@@ -75,7 +80,10 @@ def fit(
     if start is not None:
         restore(model, start.arrays)
         tell(f"{model.name} goes on after epoch {start.epochs}.")
-    recorder = Recorder(folder, checkpoints, start, parallel)
+    recorder = Recorder(folder, checkpoints, start, parallel, chooses)
+    if not chooses and (folder / BEST).exists():
+        # A run of a former version, which is resumed.
+        tell(f"{folder / BEST} was chosen by the test images: do not judge it by them.")
     recorder.begin(model)
     finished = start.epochs if start else 0
     bar = None

@@ -11,8 +11,11 @@ VARIANTS = {
     "mimo": {"method": "mimo"},
     "cut-mixmo": {"method": "cut-mixmo", "r": 1.0},
 }
-# Section 4 and Appendix H.
+# Section 4 and Appendix H. A row of a table is the training that was published,
+# on all training images. The paper reports the best epoch: here the last one
+# counts, because the images that judge a network must not choose it.
 COMMON = {
+    "protocol": "paper",
     "random_erasing": 0.25,
     "pixel_mixing": "cutmix+mixup",
     "pixel_probability": 1.0,

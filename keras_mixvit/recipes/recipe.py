@@ -31,6 +31,13 @@ class Recipe:
             when they are loaded, or `None` for their own. Defaults to `None`.
         data_share: Float in (0, 1], the share of the training images of each
             class that is used. Defaults to `1.0`.
+        protocol: `"validation"` to choose the best epoch and the temperature by
+            validation images, or `"paper"` to train on all training images,
+            watch the test images and report the last epoch, without choosing
+            anything. Defaults to `"validation"`.
+        val_share: Float in (0, 1), the share of the training images, the same
+            of each class, that validates a set without a validation split, or
+            `None` for 0.1. Defaults to `None`.
         method: `"mixvit"`; `"mimo"`, `"linear-mixmo"` or `"cut-mixmo"`; or, for
             a single network, `"single"`, `"cutmix"`, `"mixup"` or
             `"manifold-mixup"`. Defaults to `"mixvit"`.
@@ -179,6 +186,8 @@ class Recipe:
     data: str = "digits"
     image_size: int | None = None
     data_share: float = 1.0
+    protocol: str = "validation"
+    val_share: float | None = None
     method: str = "mixvit"
     num_subnetworks: int = 2
     source_attribution: str = "embedding"

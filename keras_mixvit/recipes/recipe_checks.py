@@ -11,7 +11,9 @@ from keras_mixvit._checks import (
     require_rate,
 )
 from keras_mixvit.backbones import backbone_names
+from keras_mixvit.data.validation_split import require_val_share
 from keras_mixvit.recipes.augmentations import augmentation_names
+from keras_mixvit.recipes.protocol import PROTOCOLS
 from keras_mixvit.recipes.published import Published
 from keras_mixvit.recipes.settings import LARGEST, is_of, kinds, told
 
@@ -77,6 +79,7 @@ OF_BACKBONES = {
 }
 OF_OPTIMIZERS = {"momentum": ("sgd",), "nesterov": ("sgd",)}
 CHOICES = {
+    "protocol": PROTOCOLS,
     "method": METHODS,
     "source_attribution": ("embedding", "encoding", "none"),
     "attribution_position": ("late", "early"),
@@ -208,6 +211,14 @@ def require_recipe(recipe) -> None:
         "`data_share` must be in (0, 1].",
         data_share=recipe.data_share,
     )
+    if recipe.val_share is not None:
+        require_val_share(recipe.val_share)
+        require(
+            recipe.protocol == "validation",
+            "`val_share` must not be set with the protocol 'paper'; set protocol to "
+            "'validation' too.",
+            val_share=recipe.val_share,
+        )
     require(
         recipe.batch_size % recipe.repetitions == 0,
         "`repetitions` must divide `batch_size`.",

@@ -7,12 +7,13 @@ import keras
 from keras_mixvit.distribution import Parallel
 from keras_mixvit.recipes.atomic_files import replacing, save_model
 from keras_mixvit.recipes.checkpoint import Checkpoint, Checkpoints, arrays_of
+from keras_mixvit.recipes.protocol import BEST
 
 
 class Recorder(keras.callbacks.Callback):
     """Writes what a training leaves after every epoch.
 
-    `history.csv`, `best.keras` where validation accuracy was never higher,
+    `history.csv`, `best.keras` if validation accuracy was never higher,
     `model.keras`, the last one, and at the end the checkpoint, which says that
     the epoch is finished.
 
@@ -23,6 +24,8 @@ class Recorder(keras.callbacks.Callback):
             Defaults to `None`.
         parallel: `Parallel`, whose process 0 writes while the others keep
             count, or `None` for one process. Defaults to `None`.
+        chooses: Boolean, whether the images that are watched may choose
+            `best.keras`. Defaults to `True`.
     """
 
     def __init__(
@@ -31,13 +34,15 @@ class Recorder(keras.callbacks.Callback):
         checkpoints: Checkpoints,
         start: Checkpoint | None = None,
         parallel: Parallel | None = None,
+        chooses: bool = True,
     ):
         super().__init__()
         self.folder, self.checkpoints = folder, checkpoints
         self.parallel = parallel or Parallel(num_replicas=1)
         progress = start.progress if start else {}
         self.history = list(progress.get("history", ()))
-        self.best = progress.get("best")
+        self.chooses = chooses
+        self.best = progress.get("best") if chooses else None
         self.seconds = progress.get("seconds", 0.0)
 
     def begin(self, model: keras.Model) -> None:
@@ -56,7 +61,9 @@ class Recorder(keras.callbacks.Callback):
         figures = {name: float(value) for name, value in logs.items()}
         self.history.append({"epoch": epoch, **figures})
         accuracy = figures["val_accuracy"]
-        is_best = self.best is None or accuracy > self.best["val_accuracy"]
+        is_best = self.chooses and (
+            self.best is None or accuracy > self.best["val_accuracy"]
+        )
         if is_best:
             self.best = {"epoch": epoch, "val_accuracy": accuracy}
         now = time.perf_counter()
@@ -69,7 +76,7 @@ class Recorder(keras.callbacks.Callback):
     def _write(self, epoch, is_best):
         self._write_history()
         if is_best:
-            save_model(self.model, self.folder / "best.keras")
+            save_model(self.model, self.folder / BEST)
         save_model(self.model, self.folder / "model.keras")
         progress = {
             "history": self.history,

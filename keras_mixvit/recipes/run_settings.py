@@ -6,6 +6,7 @@ from types import NoneType
 
 from keras_mixvit._checks import is_integer
 from keras_mixvit.recipes.atomic_files import write_json
+from keras_mixvit.recipes.protocol import former_protocol
 from keras_mixvit.recipes.recipe import Recipe
 from keras_mixvit.recipes.run_files import read_json, require_entry
 
@@ -84,6 +85,8 @@ class RunSettings:
             further,
         )
         fields = {key: recipe[key] for key in recipe if key not in FURTHER}
+        if "protocol" not in fields:
+            fields["protocol"] = former_protocol(further["facts"]["data"]["shapes"])
         return cls(Recipe.from_dict(fields), data_dir, **further)
 
 

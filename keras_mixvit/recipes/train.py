@@ -6,9 +6,8 @@ from pathlib import Path
 
 import keras
 
-from keras_mixvit._checks import require
 from keras_mixvit.data import ImageSet, load
-from keras_mixvit.data.load import splits
+from keras_mixvit.data.load import is_data_path, splits
 from keras_mixvit.distribution import Parallel
 from keras_mixvit.evaluation import evaluate
 from keras_mixvit.models import Ensemble, load_model
@@ -18,6 +17,12 @@ from keras_mixvit.recipes.data_sets import dataset_for
 from keras_mixvit.recipes.devices import devices_in_use
 from keras_mixvit.recipes.fit import CHECKPOINTS, fit, has_tensorboard
 from keras_mixvit.recipes.methods import model_for
+from keras_mixvit.recipes.protocol import (
+    judged_split,
+    sets_of,
+    told_protocol,
+    watched_split,
+)
 from keras_mixvit.recipes.recipe import Recipe
 from keras_mixvit.recipes.run_facts import device, fingerprint, versions
 from keras_mixvit.recipes.run_figures import draw_figures
@@ -45,13 +50,13 @@ def train(
     """Trains a method, and the single network for comparison, and reports.
 
     The folder of the run gets `model.keras`, the model after the last epoch,
-    `best.keras`, that of the highest validation accuracy, `history.csv`,
-    `result.json` with the figures and what is needed to repeat them,
-    `recipe.json` and `run.json`, those of the single network below `single`,
-    and, with matplotlib, `curves.png` and, of methods with several subnetworks,
-    `mixed_samples.png`. Of an ensemble of networks, each is trained in a folder
-    `member-0` and so on. Everything is saved after every epoch; `resume` goes on
-    with a run that was ended.
+    `best.keras`, that of the highest validation accuracy (not with the protocol
+    `"paper"`), `history.csv`, `result.json` with the figures and what is needed
+    to repeat them, `recipe.json` and `run.json`, those of the single network
+    below `single`, and, with matplotlib, `curves.png` and, of methods with
+    several subnetworks, `mixed_samples.png`. Of an ensemble of networks, each is
+    trained in a folder `member-0` and so on. Everything is saved after every
+    epoch; `resume` goes on with a run that was ended.
 
     Args:
         recipe: `Recipe`.
@@ -79,7 +84,8 @@ def train(
     Returns:
         The folder, and a list of rows: dicts of `model`, `parameters`,
         `accuracy`, `nll` and `seconds`, which is `None` for a part of a model.
-        They are those of the model after the last epoch, on the test images.
+        They are those of the model after the last epoch, on the test images, or
+        on the validation images where there is no test split.
 
     Raises:
         ValueError: If recipe, data, models and devices do not fit together,
@@ -98,6 +104,11 @@ def train(
     References:
         MixViT, Section 4.
     """
+    if not is_data_path(recipe.data) and os.path.exists(recipe.data):
+        tell(
+            f"{recipe.data!r} is the set of that name; write './{recipe.data}' for "
+            "the file or folder here."
+        )
     recipe, data_dir = _with_whole_paths(recipe, data_dir)
     settings = RunSettings(recipe, data_dir, single, tensorboard)
     with devices_in_use(devices, timeout) as parallel:
@@ -105,8 +116,8 @@ def train(
 
 
 def _train(settings, output, verbose, tell, parallel, on_error):
-    recipe, sets = settings.recipe, load_sets(settings, on_error)
-    skipped = skipped_files(sets)
+    recipe, own = settings.recipe, load_own(settings, on_error, {})
+    sets, skipped = sets_of(settings.recipe, own), skipped_files(own)
     for split, names in skipped.items():
         tell(f"{len(names):,} damaged files of the {split} split are left out.")
     # What does not fit is refused before anything is written; members of an
@@ -135,7 +146,7 @@ def _train(settings, output, verbose, tell, parallel, on_error):
 def load_sets(
     settings: RunSettings, on_error: str = "when_read", skipped: dict | None = None
 ) -> dict[str, ImageSet]:
-    """All splits of the images of a run.
+    """All splits of the images of a run, a validation split that is cut too.
 
     Args:
         settings: `RunSettings`.
@@ -144,17 +155,22 @@ def load_sets(
         skipped: Dict from splits to names of files to leave out, or `None`.
             Defaults to `None`.
     """
+    return sets_of(settings.recipe, load_own(settings, on_error, skipped or {}))
+
+
+def load_own(settings: RunSettings, on_error: str, skipped: dict) -> dict:
+    """The splits that the set of a run has of its own.
+
+    Args:
+        settings: `RunSettings`.
+        on_error: What becomes of damaged image files, as `load` takes it.
+        skipped: Dict from splits to names of files to leave out.
+    """
     recipe, data_dir = settings.recipe, settings.data_dir
     with warnings.catch_warnings():
         # The caller says what was skipped.
         warnings.filterwarnings("ignore", ".* are left out, the first one ")
-        sets = _loaded(recipe, data_dir, on_error, skipped or {})
-    require(
-        "val" in sets or "test" in sets,
-        "`data` must have a validation or a test split.",
-        data=recipe.data,
-    )
-    return sets
+        return _loaded(recipe, data_dir, on_error, skipped)
 
 
 def _loaded(recipe, data_dir, on_error, skipped):
@@ -181,6 +197,7 @@ def facts(sets: dict[str, ImageSet], parallel: Parallel) -> dict:
         "data": {
             "fingerprint": fingerprint(sets),
             "shapes": {split: list(x.images.shape) for split, x in sets.items()},
+            "validation": fingerprint({"val": sets["val"]}) if "val" in sets else None,
         },
     }
 
@@ -201,17 +218,16 @@ def finish(
     Returns:
         The rows of the table.
     """
-    # A set without a validation split validates on its test split, as the
-    # papers do, and the other way round.
-    selected_on = "val" if "val" in sets else "test"
-    test = sets.get("test", sets[selected_on])
+    protocol = settings.recipe.protocol
+    watched, test = sets[watched_split(protocol, sets)], sets[judged_split(sets)]
+    chooses = protocol == "validation"
     reports = {}
     trainings = settings.trainings()
-    if selected_on == "test":
-        tell(
-            "There is no validation split: best.keras is chosen by the test split, "
-            "so that its figures are too good. The table is about the last epoch."
+    tell(
+        told_protocol(
+            settings.recipe, sets, splits(settings.recipe.data, settings.data_dir)
         )
+    )
     for name, each in trainings.items():
         place = folder / name
         if parallel.is_main:
@@ -220,16 +236,17 @@ def finish(
             model, recorder = fit(
                 each,
                 sets["train"],
-                sets[selected_on],
+                watched,
                 place,
                 verbose,
                 settings.tensorboard,
                 tell,
                 parallel,
+                chooses,
             )
             content = {
                 "rows": report(model, test, recorder.seconds),
-                "best": {**(recorder.best or {}), "selected_on": selected_on},
+                "best": recorder.best and {**recorder.best, "selected_on": "val"},
                 "seconds": recorder.seconds,
                 "seed": each.seed,
             }
@@ -264,6 +281,7 @@ def _conclude(folder, settings, sets, test, reports, parallel):
         "recipe": recipe.to_dict(),
         "scaled": recipe.is_scaled,
         **facts(sets, parallel),
+        "judged_on": judged_split(sets),
         "seed": recipe.seed,
         "seconds": round(sum(found["seconds"] for found in reports.values()), 1),
         "rows": rows,
@@ -298,7 +316,7 @@ def _with_whole_paths(recipe, data_dir):
     """Paths that mean the same in another folder, for a resumed run."""
     if data_dir is not None:
         return recipe, os.path.abspath(data_dir)
-    if os.path.exists(recipe.data) and recipe.data != "digits":
+    if is_data_path(recipe.data) and os.path.exists(recipe.data):
         path = os.path.abspath(recipe.data)
         published = recipe.published
         return recipe.replace(data=path, published=published), None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 
+from keras_mixvit.data.load import data_label
 from keras_mixvit.recipes.chosen_recipe import chosen_recipe
 from keras_mixvit.recipes.devices import is_one_of_several, is_quiet
 from keras_mixvit.recipes.published_text import (
@@ -56,6 +57,19 @@ def add_train(commands) -> None:
         ("--data-share", "share of the training images of each class"),
     ):
         command.add_argument(name, type=float, metavar="X", help=about)
+    command.add_argument(
+        "--protocol",
+        choices=("validation", "paper"),
+        help="which images choose: validation images, or none (train on all training "
+        "images, watch the test images, report the last epoch)",
+    )
+    command.add_argument(
+        "--val-share",
+        type=float,
+        metavar="X",
+        help="share of the training images to validate on, where the set has no "
+        "validation split (default: 0.1)",
+    )
     command.add_argument("--seed", type=int, help="of all chance (default: 0)")
     command.add_argument("--precision", choices=("float32", "bfloat16"))
     command.add_argument(
@@ -178,7 +192,7 @@ def _print_table(console, recipe: Recipe, folder: Path, rows: list) -> int:
     from rich.table import Table
 
     parts = [
-        Path(recipe.data).name,
+        data_label(recipe.data),
         f"{recipe.total_epochs} epochs",
         f"seed {recipe.seed}",
         scale_of(recipe),

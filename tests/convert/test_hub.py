@@ -1,6 +1,7 @@
 import re
 import socket
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import huggingface_hub
@@ -280,6 +281,58 @@ def test_every_pretrained_model_is_a_named_backbone(name, tmp_path, monkeypatch)
     known = re.sub(r"_(224|384|448)$", "", architecture)
     assert known in NAMED
     assert made == [(known, (32, 32, 3), 16)]
+
+
+@pytest.fixture
+def folders_here(tmp_path, monkeypatch):
+    """Folders in the working directory that are named like models of the hub."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "me").mkdir()
+    for name in (NAME, "mine", "me/mine"):
+        save_model(tmp_path / name, BYTES, {**CONFIG, "architecture": "local"})
+    save_cached(tmp_path / "cache", BYTES)
+    save_cached(tmp_path / "cache", BYTES, repository="me/mine")
+    return str(tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_local"),
+    [
+        (NAME, False),
+        (f"./{NAME}", True),
+        (Path(NAME), True),
+        ("hf://me/mine", False),
+        ("./me/mine", True),
+        (Path("me/mine"), True),
+        ("./mine", True),
+    ],
+)
+def test_a_folder_here_takes_no_place_of_a_model_of_the_hub(
+    name, is_local, folders_here
+):
+    config, _ = fetch(name, cache_dir=folders_here)
+    assert (config["architecture"] == "local") is is_local
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "me/mine",
+            "`name` must say whether it is a folder or a repository: './me/mine' is "
+            "the folder, 'hf://me/mine' the repository of the hub. Received: "
+            "name='me/mine'",
+        ),
+        (
+            "mine",
+            "`name` must be a known name, or a path. Write './mine' to name the file "
+            "or folder 'mine'. Received: name='mine'",
+        ),
+    ],
+)
+def test_what_may_mean_two_things_is_refused(name, text, folders_here):
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        fetch(name, cache_dir=folders_here)
 
 
 def test_the_hub_client_is_named_where_it_is_missing(monkeypatch):

@@ -7,6 +7,11 @@ from keras_mixvit import load
 from keras_mixvit.data import ImageSet
 from keras_mixvit.recipes import adapt, recipe
 
+PROTOCOL = (
+    "The protocol is 'validation': other images than those that judge choose the best "
+    "epoch."
+)
+
 
 def image_set(shape, classes=5, count=2000, dtype="uint8"):
     images = np.broadcast_to(np.zeros((1, *shape), dtype), (count, *shape))
@@ -25,6 +30,7 @@ def test_patches_keep_their_number():
     assert remarks[0].startswith("The network has 1 input channels and 5 classes")
     assert "cut 96 x 96 pixels into 64; 4 x 4 cut 32 x 32 into 64." in remarks[1]
     assert len(guesses(remarks)) == 2
+    assert remarks[-1] == PROTOCOL
 
 
 def test_a_recipe_knows_for_which_images_it_was():
@@ -32,7 +38,9 @@ def test_a_recipe_knows_for_which_images_it_was():
     assert adapt(made, image_set((96, 96, 1)))[0].patch_size == 12
     # One of a user's own says so by its values alone.
     made = made.replace(name="mine")
-    assert adapt(made, image_set((96, 96, 1))) == (made, [])
+    own = made.replace(protocol="validation")
+    assert adapt(made, image_set((96, 96, 1))) == (own, [PROTOCOL])
+    assert adapt(own, image_set((96, 96, 1))) == (own, [])
 
 
 @pytest.mark.parametrize(
@@ -56,8 +64,8 @@ def test_images_of_the_paper_need_no_change():
     images = image_set((32, 32, 3), 10)
     made = recipe("cifar10-convit-mixvit-embedding")
     mine, remarks = adapt(made, images)
-    assert remarks == []
-    assert mine == made.replace(published=())
+    assert remarks == [PROTOCOL]
+    assert mine == made.replace(published=(), protocol="validation")
     assert adapt(recipe("digits"), load("digits")) == (recipe("digits"), [])
 
 
@@ -92,7 +100,7 @@ def test_batches_fit_few_images():
     mine, remarks = adapt(recipe("mixvit-convit"), image_set((32, 32, 3), count=100))
     assert (mine.batch_size, mine.repetitions) == (30, 3)
     assert mine.resolved_learning_rate == pytest.approx(1e-3 * (30 / 129) ** 0.5)
-    assert "batches of 30 instead of 129" in remarks[-1]
+    assert "batches of 30 instead of 129" in remarks[-2]
     mine, _ = adapt(recipe("cut-mixmo"), image_set((32, 32, 3), count=5))
     assert mine.batch_size == 4
 

@@ -200,3 +200,14 @@ def test_best_is_the_first_epoch_of_the_highest_validation_accuracy(tmp_path):
         for epoch, accuracy in enumerate((0.5, 0.75, 0.75, 0.25))
     ]
     assert json.dumps(again.best) == json.dumps(recorder.best)
+
+
+def test_watched_images_that_may_not_choose_leave_no_best_model(tmp_path):
+    model = compiled(network())
+    recorder = Recorder(tmp_path, Checkpoints(tmp_path / "checkpoints"), chooses=False)
+    recorder.set_model(model)
+    recorder.begin(model)
+    record(recorder, [0.5, 0.75, 0.25])
+    assert recorder.best is None
+    assert not (tmp_path / "best.keras").exists()
+    assert load_model(tmp_path / "model.keras").num_classes == 3

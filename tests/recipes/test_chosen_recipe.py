@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from keras_mixvit.recipes import chosen_recipe, recipe
@@ -25,6 +26,28 @@ def test_own_images_adapt_the_recipe_and_settings_have_the_last_word(tmp_path):
     made, remarks = chosen_recipe("mixvit-convit", data=data, settings=["patch_size=4"])
     assert made.patch_size == 4
     assert remarks[-1] == "What was set stays: patch_size=4."
+
+
+def test_images_of_ones_own_are_validated_and_a_paper_s_recipe_is_not(tmp_path):
+    assert recipe("mixvit-convit").protocol == "paper"
+    data = write_images(tmp_path / "three.npz", train=320)
+    for settings, protocol in (([], "validation"), (["protocol=paper"], "paper")):
+        made, _ = chosen_recipe("mixvit-convit", data=data, settings=settings)
+        assert made.protocol == protocol
+    made, _ = chosen_recipe("mixvit-convit", val_share=0.2)
+    assert (made.protocol, made.val_share) == ("validation", 0.2)
+    assert published_of(made)[1] == ["protocol=validation", "val_share=0.2"]
+    text = r"`val_share` must not be set with the protocol 'paper'; set protocol to "
+    with pytest.raises(ValueError, match=text):
+        chosen_recipe("mixvit-convit", val_share=0.2, protocol="paper")
+
+
+def test_the_batch_fits_the_images_that_are_left_to_train_on(tmp_path):
+    data = write_images(tmp_path / "three.npz", train=200)
+    arrays = {k: x for k, x in np.load(data).items() if not k.endswith("val")}
+    np.savez(data, **arrays)
+    _, remarks = chosen_recipe("mixvit-convit", data=data)
+    assert any("in an epoch of 180 images" in remark for remark in remarks)
 
 
 def test_the_own_set_of_a_recipe_adapts_nothing():

@@ -10,9 +10,11 @@ from keras_mixvit import load_model, metrics
 from keras_mixvit.backbones import ConViT
 from keras_mixvit.cli import main
 from keras_mixvit.data import load
+from keras_mixvit.data.validation_split import validation_indices
 from keras_mixvit.metrics.calibrated_nll import calibrated
 from keras_mixvit.models import SingleNetwork
 from keras_mixvit.recipes import evaluate_run
+from keras_mixvit.recipes.run_facts import fingerprint
 from tests.evaluation.linear import Linear
 from tests.helpers import LOSS, images, set_weights
 from tests.recipes.tiny_run import write_images
@@ -122,21 +124,104 @@ def test_a_temperature_is_saved_on_request_alone(linear, tmp_path):
     assert (tmp_path / "run" / "model.keras").read_bytes() == b""
 
 
-def test_without_a_validation_split_halves_of_the_test_split_decide(
-    linear, tmp_path, capsys
-):
+def paper_run(linear, tmp_path, **recipe):
+    """A run of a set without a validation split; its arrays."""
     data = start(tmp_path / "run")
     arrays = relabel(linear, data)
     del arrays["x_val"], arrays["y_val"]
     np.savez(data, **arrays)
-    found = evaluate_run(str(tmp_path / "run"), verbose=0)
+    options = {"data": data, "epochs": 1, **recipe}
+    (tmp_path / "run" / "recipe.json").write_text(json.dumps(options))
+    return arrays
+
+
+# A run of a former version says nothing of its protocol.
+@pytest.mark.parametrize("recipe", [{"protocol": "paper"}, {}])
+def test_test_images_fit_no_temperature_unless_asked(
+    recipe, linear, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(MODULE, "save_model", lambda model, path: None)
+    arrays = paper_run(linear, tmp_path, **recipe)
+    run = str(tmp_path / "run")
+    found = evaluate_run(run, verbose=0)
+    assert (found.fitted_on, found.temperature, found.calibrated_nll) == (None,) * 3
     logits = linear.predict(arrays["x_test"], verbose=0)
-    _, temperatures = calibrated(logits, arrays["y_test"])
+    expected, temperatures = calibrated(logits, arrays["y_test"])
+    # The papers' NLL_c is judged all the same.
+    assert found.report.rows[0]["calibrated_nll"] == pytest.approx(expected, rel=1e-4)
+    assert main(["evaluate", run]) == 0
+    out = capsys.readouterr().out
+    assert "No temperature: the run has no validation images to fit it." in out
+    assert main(["evaluate", run, "--calibrate"]) == 1
+    text = (
+        "keras-mixvit: `calibrate` must not be set where the run has no validation "
+        "images; `calibrate_on` 'test' fits the temperature on the images that are "
+        "judged. Received: calibrate=True, data="
+    )
+    assert capsys.readouterr().err.startswith(text)
+    assert linear.temperature == 1
+    found = evaluate_run(run, calibrate_on="test", verbose=0)
     assert found.fitted_on == "halves of test"
     assert found.temperature == pytest.approx(np.mean(temperatures), rel=1e-4)
-    assert main(["evaluate", str(tmp_path / "run")]) == 0
-    text = capsys.readouterr().out
-    assert "fitted on halves of test (there is no other split to fit it): NLL" in text
+    assert main(["evaluate", run, "--calibrate", "--calibrate-on=test"]) == 0
+    text = "fitted on halves of test (the images that are judged, for which it is too"
+    assert text in capsys.readouterr().out
+    assert linear.temperature == pytest.approx(np.mean(temperatures), rel=1e-4)
+
+
+@pytest.mark.parametrize("recipe", [{"protocol": "paper"}, {}])
+def test_a_model_that_test_images_chose_is_not_judged_by_them(
+    recipe, linear, tmp_path, capsys
+):
+    paper_run(linear, tmp_path, **recipe)
+    best = tmp_path / "run" / "best.keras"
+    best.touch()
+    text = (
+        r"`run` must not be best\.keras where the images that judge it chose it; take "
+        r"model\.keras, or other images\. Received: run="
+    )
+    with pytest.raises(ValueError, match=text):
+        evaluate_run(str(best))
+    other = write_images(tmp_path / "other.npz", **VALIDATION)
+    assert evaluate_run(str(best), other, verbose=0).fitted_on == "val"
+
+
+@pytest.mark.parametrize("share", [None, 0.25])
+def test_the_temperature_is_fitted_on_the_images_that_were_held_out(
+    share, linear, tmp_path
+):
+    arrays = paper_run(linear, tmp_path, protocol="validation", val_share=share)
+    rng = np.random.default_rng(0)
+    arrays["x_train"] = rng.random((80, 8, 8, 1)).astype("float32")
+    labels = linear.predict(arrays["x_train"], verbose=0).argmax(axis=1)
+    labels[::3] += 1
+    arrays["y_train"] = labels % 3
+    np.savez(tmp_path / "run" / "three.npz", **arrays)
+    found = evaluate_run(str(tmp_path / "run"), verbose=0)
+    assert found.fitted_on == "val"
+    chosen = validation_indices(arrays["y_train"], share or 0.1)
+    assert len(chosen) == (8 if share is None else 20)
+    logits = linear.predict(arrays["x_train"][chosen], verbose=0)
+    expected = metrics.fit_temperature(logits, arrays["y_train"][chosen])
+    assert found.temperature == pytest.approx(expected, rel=1e-4)
+
+
+def test_other_validation_images_than_those_of_the_run_are_refused(linear, tmp_path):
+    data = start(tmp_path / "run")
+    relabel(linear, data)
+    before = {"data": {"validation": fingerprint({"val": load(data, "val")})}}
+    facts = {"facts": before}
+    (tmp_path / "run" / "run.json").write_text(json.dumps(facts))
+    assert evaluate_run(str(tmp_path / "run"), verbose=0).fitted_on == "val"
+    relabel(
+        linear,
+        write_images(
+            data, test=25, **{**VALIDATION, "x_val": images(30, (8, 8, 1), 2)}
+        ),
+    )
+    text = r"`run` must be evaluated with the images with which it was trained; its va"
+    with pytest.raises(ValueError, match=text):
+        evaluate_run(str(tmp_path / "run"), verbose=0)
 
 
 def test_without_a_test_split_the_validation_split_is_judged(linear, tmp_path):
@@ -198,7 +283,7 @@ def test_corrupted_images_are_judged_too(monkeypatch, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"corrupted": "DIR"}, "`corrupted` must be left alone with other sets than"),
+        ({"corrupted": "DIR"}, "`corrupted` must not be set with other sets than"),
         ({"run": "nowhere"}, "`run` must hold a model.keras. Received: run='nowhere'"),
     ],
 )
@@ -226,5 +311,5 @@ def test_no_temperature_is_told_and_not_saved(
     content = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert content["temperature"] == {"value": None, "fitted_on": "val", "nll": None}
     assert main(["evaluate", str(tmp_path / "run"), "--calibrate"]) == 1
-    assert "`calibrate` must be left alone" in capsys.readouterr().err
+    assert "`calibrate` must not be set" in capsys.readouterr().err
     assert linear.temperature == 1

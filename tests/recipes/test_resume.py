@@ -62,7 +62,7 @@ def test_a_killed_run_ends_as_one_that_was_not(killed):
     assert before == {name: values[:1] for name, values in whole.items()}
     told = []
     _, rows = resume(str(killed / "killed"), verbose=0, tell=told.append)
-    assert told == ["mixvit goes on after epoch 1."]
+    assert told[1:] == ["mixvit goes on after epoch 1."]
     after = read_history(killed / "killed" / "history.csv")
     assert after["epoch"] == [0, 1, 2]
     for name, values in whole.items():

@@ -3,12 +3,13 @@
 import json
 import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from keras_mixvit import load_model
+from keras_mixvit import load_model, recipes
 from keras_mixvit.recipes import Recipe, model_for, resume, train
 from keras_mixvit.recipes.run_settings import RunSettings
 from tests.recipes.tiny_run import write_images
@@ -28,17 +29,21 @@ SMALL = {
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     """Runs whose trainings only save a model, up to one that fails."""
-    calls = SimpleNamespace(names=[], seeds=[], fail_at=None, told=[], validated=[])
+    lists = ("names", "seeds", "told", "trained", "validated", "held_out", "chooses")
+    calls = SimpleNamespace(fail_at=None, **{name: [] for name in lists})
 
     def fit(recipe, images, validation, folder, *args):
         calls.names.append(folder.name)
         calls.seeds.append(recipe.seed)
+        calls.trained.append(len(images.labels))
         calls.validated.append(len(validation.labels))
+        calls.held_out.append(np.asarray(validation.images))
+        calls.chooses.append(args[-1])
         if folder.name == calls.fail_at:
             raise OSError("the disk is full")
         model = model_for(recipe, images)
         model.save(folder / "model.keras")
-        best = {"epoch": 0, "val_accuracy": 0.5}
+        best = {"epoch": 0, "val_accuracy": 0.5} if args[-1] else None
         return model, SimpleNamespace(best=best, seconds=2.0)
 
     def report(model, images, seconds):
@@ -137,7 +142,7 @@ def test_another_backend_and_other_versions_are_told(runs, monkeypatch):
     monkeypatch.setattr(RESUME, "facts", changed)
     before = RunSettings.read(RESUME.Path(runs.folder)).facts
     runs.resume()
-    assert runs.told == [
+    assert runs.told[-3:-1] == [
         f"The run began on {before['backend']} and goes on on other: what it learns "
         "from now on is not exactly what it would have learned.",
         "Versions differ from those of before: keras "
@@ -154,34 +159,106 @@ def test_what_is_no_run_is_not_resumed(name, runs):
         runs.resume()
 
 
-@pytest.mark.parametrize(
-    ("missing", "used", "count"),
-    [((), [4, 12], 0), (("val",), [12, 12], 1), (("test",), [4, 4], 0)],
-)
-def test_a_missing_split_is_replaced_by_the_other(missing, used, count, runs):
+ROLES = [
+    # Splits that are missing, protocol, images to train on, watched, judged.
+    ((), "validation", 16, 4, 12),
+    (("test",), "validation", 16, 4, 4),
+    (("val",), "validation", 14, 2, 12),
+    (("val", "test"), "validation", 14, 2, 2),
+    ((), "paper", 16, 12, 12),
+    (("val",), "paper", 16, 12, 12),
+    (("test",), "paper", 16, 4, 4),
+]
+
+
+@pytest.mark.parametrize(("missing", "protocol", "trained", "watched", "judged"), ROLES)
+def test_every_split_has_its_role(missing, protocol, trained, watched, judged, runs):
     whole = dict(np.load(runs.data))
     np.savez(runs.data, **{k: x for k, x in whole.items() if not k.endswith(missing)})
-    runs.begin(single=False)
-    assert runs.validated == used
-    told = [text for text in runs.told if "best.keras is chosen by the test" in text]
-    assert len(told) == count
+    folder, _ = runs.begin(single=False, protocol=protocol)
+    assert runs.trained == [trained]
+    assert runs.validated == [watched, judged]
+    assert runs.chooses == [protocol == "validation"]
+    assert runs.told[0].startswith(f"Protocol {protocol!r}: ")
+    assert ("of the 16 training images" in runs.told[0]) == (trained == 14)
+    result = json.loads((folder / "result.json").read_text())
+    assert result["judged_on"] == ("val" if "test" in missing else "test")
+    best = result["trainings"]["."]["best"]
+    assert (best is None) == (protocol == "paper")
+    assert best is None or best["selected_on"] == "val"
+
+
+@pytest.mark.parametrize("missing", [(), ("val",)])
+def test_a_run_of_a_former_version_is_resumed_with_its_images(missing, runs):
+    whole = dict(np.load(runs.data))
+    np.savez(runs.data, **{k: x for k, x in whole.items() if not k.endswith(missing)})
+    ended(runs, protocol="paper" if missing else "validation")
+    path = Path(runs.folder) / "recipe.json"
+    recipe = json.loads(path.read_text())
+    del recipe["protocol"], recipe["val_share"]
+    path.write_text(json.dumps(recipe))
+    runs.resume()
+    assert runs.trained == [16, 16]
+    assert runs.chooses == [not missing] * 2
+
+
+def test_a_share_for_validation_is_refused_where_there_is_a_split(runs, tmp_path):
+    text = r"`val_share` must not be set for a set that has a validation split\. Receiv"
+    with pytest.raises(ValueError, match=text):
+        runs.begin(val_share=0.2)
+    assert not (tmp_path / "run").exists()
+
+
+def test_all_networks_of_a_run_hold_out_the_same_images(runs):
+    whole = dict(np.load(runs.data))
+    np.savez(runs.data, **{k: x for k, x in whole.items() if not k.endswith("val")})
+    runs.begin(num_members=2, seed=3, val_share=0.25)
+    assert runs.trained == [12] * 3
+    held_out = runs.held_out
+    assert len(held_out) == 3
+    for images in held_out[1:]:
+        np.testing.assert_array_equal(images, held_out[0])
 
 
 @pytest.mark.parametrize(
-    ("missing", "text"),
+    ("missing", "protocol", "text"),
     [
-        (("train",), r"`name` must be an \.npz file with the arrays x_train and y_tr"),
+        (
+            ("train",),
+            "validation",
+            r"`name` must be an \.npz file with the arrays x_train and y_tr",
+        ),
         (
             ("val", "test"),
-            r"`data` must have a validation or a test split\. "
-            r"Received: data='.*three\.npz'",
+            "paper",
+            r"`data` must have a validation or a test split with the protocol 'paper'"
+            r"\. Received: data='.*three\.npz'",
         ),
     ],
 )
-def test_a_set_without_what_training_needs_is_refused(missing, text, runs, tmp_path):
+def test_a_set_without_what_training_needs_is_refused(
+    missing, protocol, text, runs, tmp_path
+):
     whole = dict(np.load(runs.data))
     arrays = {name: x for name, x in whole.items() if not name.endswith(missing)}
     np.savez(runs.data, **{**arrays, "y_train": whole["y_train"]})
     with pytest.raises(ValueError, match=text):
-        runs.begin()
+        runs.begin(protocol=protocol)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_named_like_a_set_does_not_replace_it(runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cifar100" / "train" / "ant").mkdir(parents=True)
+    recipe = recipes.recipe("mixvit-convit")
+    assert TRAIN._with_whole_paths(recipe, None) == (recipe, None)
+    local = recipe.replace(data="./cifar100")
+    (found, _) = TRAIN._with_whole_paths(local, None)
+    assert found.data == str(tmp_path / "cifar100")
+    (tmp_path / "digits").mkdir()
+    recipe = Recipe(epochs=1, **SMALL)
+    train(recipe, runs.folder, False, tell=runs.told.append)
+    assert RunSettings.read(Path(runs.folder)).recipe.data == "digits"
+    assert runs.validated == [297, 500]
+    text = "'digits' is the set of that name; write './digits' for the file or folder "
+    assert runs.told[0] == f"{text}here."

@@ -1,0 +1,45 @@
+"""What a string means that may be a name or a path."""
+
+import os
+
+# Suffixes of files that hold images or weights, and of archives.
+SUFFIXES = (
+    *(".npz", ".npy", ".keras", ".safetensors"),
+    *(".zip", ".tar", ".tar.gz", ".tgz"),
+)
+SEPARATORS = tuple({"/", os.sep, os.altsep or os.sep})
+
+
+def is_path(text: str | os.PathLike) -> bool:
+    """Whether a string is a path, and not a name.
+
+    A path contains a separator or ends in the suffix of a file, or is `"."` or
+    `".."`. The files that exist do not matter: a name means the same in every
+    working directory.
+
+    Args:
+        text: String, or `os.PathLike`, which is always a path.
+    """
+    if isinstance(text, os.PathLike):
+        return True
+    return (
+        any(separator in text for separator in SEPARATORS)
+        or text.lower().endswith(SUFFIXES)
+        or text in (os.curdir, os.pardir)
+    )
+
+
+def path_hint(name: str, folder: str | os.PathLike | None = None) -> str:
+    """The end of an error about an unknown name: how to write it as a path.
+
+    Args:
+        name: String, which is no path.
+        folder: Path of the folder that would hold it, or `None` for the working
+            directory. Defaults to `None`.
+
+    Returns:
+        A sentence with a leading space, or `""` where nothing has that name.
+    """
+    if not name or not os.path.exists(os.path.join(folder or "", name)):
+        return ""
+    return f" Write './{name}' to name the file or folder {name!r}."
