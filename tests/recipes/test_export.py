@@ -212,6 +212,6 @@ def test_a_model_of_another_kind_is_refused(made, tmp_path):
     made.model.ensemble().save(file)
     text = (
         f"`path` must be a .keras file of this library. Received: path='{file}', "
-        "model='Functional'"
+        "model='Graph'"
     )
     refused(tmp_path, text, str(file), "keras")
