@@ -294,5 +294,8 @@ def remarks_on(splits: dict[str, SplitFacts], shared: list) -> list[str]:
                 "--on-error skip leaves them out."
             )
     if list(splits) == ["train"]:
-        found.append("There is only one split: training needs a `val` or a `test`.")
+        found.append(
+            "There is only one split: a share of it (--set val_share=0.1) is kept for "
+            "validation, and nothing for a test."
+        )
     return found

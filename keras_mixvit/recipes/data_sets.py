@@ -17,6 +17,7 @@ from keras_mixvit.masks import (
 from keras_mixvit.models import MixMo, SingleNetwork
 from keras_mixvit.models.mimo_model import MIMOModel
 from keras_mixvit.recipes.augmentations import augmentation_for
+from keras_mixvit.recipes.class_weighting import class_weight_for
 from keras_mixvit.recipes.data_share import share_of
 from keras_mixvit.recipes.recipe import Recipe
 
@@ -48,6 +49,8 @@ def dataset_for(recipe: Recipe, model: MIMOModel, images: ImageSet) -> MixedPair
     assert pairs[0][1].shape == (64, 2)
     ```
     """
+    # What does not fit is refused before a run begins.
+    class_weight_for(recipe, images.num_classes)
     used = share_of(images, recipe.data_share)
     manifold_mixing = None
     if recipe.method == "manifold-mixup":

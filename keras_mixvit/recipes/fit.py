@@ -11,6 +11,7 @@ from keras_mixvit.distribution import Parallel
 from keras_mixvit.metrics import NLL
 from keras_mixvit.models.mimo_model import MIMOModel
 from keras_mixvit.recipes.checkpoint import Checkpoints, restore
+from keras_mixvit.recipes.class_weighting import class_weight_for
 from keras_mixvit.recipes.data_sets import dataset_for
 from keras_mixvit.recipes.epoch_seeds import EpochSeeds
 from keras_mixvit.recipes.methods import model_for
@@ -103,6 +104,7 @@ def fit(
         model.fit(
             dataset,
             validation_data=validation.batches(recipe.batch_size),
+            class_weight=class_weight_for(recipe, images.num_classes),
             initial_epoch=finished,
             callbacks=callbacks,
             verbose=verbose,

@@ -129,6 +129,9 @@ class Recipe:
         apply_on: `"pipeline"` or `"device"`, where images are augmented and
             mixed in pixels. Defaults to `"pipeline"`.
         label_smoothing: Float in [0, 1). Defaults to `0.0`.
+        class_weight: `"balanced"`, with which every class counts alike, or a
+            tuple of numbers, the weight of each class, or `None` for equal
+            ones. Defaults to `None`.
         repetitions: Integer b that divides `batch_size`, how often an image
             stands in a batch. Defaults to `1`.
         batch_size: Integer B, repetitions included. Defaults to `64`.
@@ -233,6 +236,7 @@ class Recipe:
     visible_share: bool = True
     apply_on: str = "pipeline"
     label_smoothing: float = 0.0
+    class_weight: str | tuple | None = None
     repetitions: int = 1
     batch_size: int = 64
     epochs: int = 60

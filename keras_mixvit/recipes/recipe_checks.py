@@ -13,6 +13,7 @@ from keras_mixvit._checks import (
 from keras_mixvit.backbones import backbone_names
 from keras_mixvit.data.validation_split import require_val_share
 from keras_mixvit.recipes.augmentations import augmentation_names
+from keras_mixvit.recipes.class_weighting import require_class_weight
 from keras_mixvit.recipes.protocol import PROTOCOLS
 from keras_mixvit.recipes.published import Published
 from keras_mixvit.recipes.settings import LARGEST, is_of, kinds, told
@@ -211,6 +212,7 @@ def require_recipe(recipe) -> None:
         "`data_share` must be in (0, 1].",
         data_share=recipe.data_share,
     )
+    require_class_weight(recipe.class_weight)
     if recipe.val_share is not None:
         require_val_share(recipe.val_share)
         require(

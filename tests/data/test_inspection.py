@@ -69,7 +69,8 @@ def test_classes_that_are_empty_or_alike_are_remarked_on(tmp_path):
     assert remarks == [
         "Classes without an image to train on: wasp.",
         "Classes that differ in case only: ant.",
-        "There is only one split: training needs a `val` or a `test`.",
+        "There is only one split: a share of it (--set val_share=0.1) is kept for "
+        "validation, and nothing for a test.",
     ]
 
 
