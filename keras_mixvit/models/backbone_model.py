@@ -14,6 +14,7 @@ from keras_mixvit.layers import SubnetworkHeads
 from keras_mixvit.models.frozen_layers import freeze, frozen_paths
 from keras_mixvit.models.graph import Graph
 from keras_mixvit.models.mimo_model import MIMOModel
+from keras_mixvit.models.quantized_layers import quantize_again, quantized_layers
 
 
 class BackboneModel(MIMOModel):
@@ -243,11 +244,27 @@ class BackboneModel(MIMOModel):
             self.trunk(grid) if maps is None else self.backbone.apply_trunk(grid, maps)
         )
 
+    def save(self, filepath, *args, **kwargs) -> None:
+        """Writes the model, as `keras.Model.save` does.
+
+        Args:
+            filepath: Path of the file.
+            *args: Further arguments of `keras.Model.save`.
+            **kwargs: Further arguments of `keras.Model.save`.
+
+        Raises:
+            ValueError: If a layer is quantized so that no file could hold it.
+        """
+        # Keras opens the file before it asks for the config.
+        quantized_layers(self)
+        super().save(filepath, *args, **kwargs)
+
     def get_config(self):
         # Keras keeps this of a graph; here layers are no part of the config.
-        frozen = frozen_paths(self)
+        frozen, quantized = frozen_paths(self), quantized_layers(self)
         return {
             **({"frozen": frozen} if frozen else {}),
+            **({"quantized": quantized} if quantized else {}),
             "backbone": keras.saving.serialize_keras_object(self.backbone),
             "num_classes": self.num_classes,
             "temperature": self.temperature,
@@ -259,9 +276,11 @@ class BackboneModel(MIMOModel):
     def from_config(cls, config):
         config = dict(config)
         frozen = config.pop("frozen", ())
+        quantized = config.pop("quantized", {})
         backbone = keras.saving.deserialize_keras_object(config["backbone"])
         model = cls(**{**config, "backbone": backbone})
         freeze(model, frozen)
+        quantize_again(model, quantized)
         return model
 
 
