@@ -1,52 +1,59 @@
 """Multi-input multi-output training of image classifiers in Keras 3."""
 
-try:
-    import keras  # noqa: F401
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"Keras could not import its backend: {error}. Set the environment variable "
-        "KERAS_BACKEND to the one that is installed: jax, tensorflow or torch."
-    ) from error
-
-from keras_mixvit import (
-    augmentation,
-    backbones,
-    convert,
-    data,
-    distribution,
-    evaluation,
-    layers,
-    masks,
-    metrics,
-    models,
-    schedules,
-)
-from keras_mixvit.backbones import (
-    CaiT,
-    ConViT,
-    PreActResNet,
-    ResNet,
-    WideResNet,
-    make_backbone,
-)
-from keras_mixvit.data import (
-    ImageFolder,
-    ImageSource,
-    load,
-    load_corrupted,
-    mixed_pair_dataset,
-)
-from keras_mixvit.evaluation import evaluate
-from keras_mixvit.models import (
-    Ensemble,
-    ManifoldMixUp,
-    MixMo,
-    MixViT,
-    SingleNetwork,
-    load_model,
-)
+from keras_mixvit._start import installed_backends, is_command
 
 __version__ = "0.1.0"
+
+# The command prints its help without a backend, and chooses one by itself.
+if not is_command():
+    try:
+        import keras  # noqa: F401
+    except ModuleNotFoundError as error:
+        listed = ", ".join(installed_backends()) or "none is"
+        raise ModuleNotFoundError(
+            f"Keras could not import its backend: {error}. Before you import Keras, "
+            "set the environment variable KERAS_BACKEND to a backend that is "
+            f"installed: {listed}."
+        ) from error
+
+    from keras_mixvit import (
+        augmentation,
+        backbones,
+        convert,
+        data,
+        distribution,
+        evaluation,
+        layers,
+        masks,
+        metrics,
+        models,
+        schedules,
+    )
+    from keras_mixvit.backbones import (
+        CaiT,
+        ConViT,
+        PreActResNet,
+        ResNet,
+        WideResNet,
+        make_backbone,
+    )
+    from keras_mixvit.data import (
+        ImageFolder,
+        ImageSource,
+        load,
+        load_corrupted,
+        mixed_pair_dataset,
+    )
+    from keras_mixvit.evaluation import evaluate
+    from keras_mixvit.models import (
+        Ensemble,
+        ManifoldMixUp,
+        MixMo,
+        MixViT,
+        SingleNetwork,
+        load_model,
+    )
+
 
 __all__ = [
     "CaiT",

@@ -3,9 +3,11 @@
 import argparse
 import sys
 
-from keras_mixvit.distribution.launch import launch, this_program
+from keras_mixvit import __version__
+from keras_mixvit._start import start
 from keras_mixvit.recipes.compare_command import add_compare, run_compare
 from keras_mixvit.recipes.data_command import add_data, run_data
+from keras_mixvit.recipes.devices import is_quiet
 from keras_mixvit.recipes.evaluate_command import add_evaluate, run_evaluate
 from keras_mixvit.recipes.export_command import add_export, run_export
 from keras_mixvit.recipes.list_command import (
@@ -48,8 +50,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = vars(make_parser().parse_args(arguments))
     run = COMMANDS[options.pop("command")][1]
     try:
+        sentence = start()
+        if sentence is not None and not is_quiet():
+            _complain(sentence)
         count = processes_to_start(options.get("devices"))
         if count:
+            from keras_mixvit.distribution.launch import launch, this_program
+
             words = sys.argv[1:] if arguments is None else arguments
             return launch(this_program(words), count, tell=_complain)
         return run(**options)
@@ -74,6 +81,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="keras-mixvit",
         description="Multi-input multi-output training of image classifiers.",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"keras-mixvit {__version__}"
     )
     commands = parser.add_subparsers(dest="command", required=True)
     for add, _ in COMMANDS.values():

@@ -3,14 +3,7 @@ import importlib.util
 import keras
 
 from keras_mixvit._checks import require, require_choice
-
-# Backends on which Keras 3.15 writes a format, its suffix, and its packages.
-FORMATS = {
-    "tf_saved_model": (("tensorflow", "jax"), "", ("tensorflow",)),
-    "onnx": (("tensorflow",), ".onnx", ("tf2onnx", "onnx")),
-    "litert": (("tensorflow",), ".tflite", ()),
-    "torch": (("torch",), ".pt2", ()),
-}
+from keras_mixvit._export_formats import FORMATS
 
 
 def require_export(path: str, format: str) -> None:

@@ -3,8 +3,6 @@
 from pathlib import Path
 
 from keras_mixvit._checks import require
-from keras_mixvit.recipes.compare import compare
-from keras_mixvit.recipes.run_figures import has_matplotlib
 
 
 def add_compare(commands) -> None:
@@ -26,9 +24,12 @@ def run_compare(runs, output) -> int:
     from rich.console import Console
     from rich.table import Table
 
+    from keras_mixvit.recipes.compare import compare
+    from keras_mixvit.recipes.run_figures import has_matplotlib
+
     require(
         output is None or has_matplotlib(),
-        "`output` must be left alone without matplotlib (pip install "
+        "`output` must not be set without matplotlib (pip install "
         "'keras_mixvit[figures]').",
         output=output,
     )

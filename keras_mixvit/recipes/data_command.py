@@ -2,8 +2,6 @@
 
 import json
 
-from keras_mixvit.data.inspection import Inspection, inspect
-
 LISTED = 10
 
 
@@ -25,6 +23,8 @@ def add_data(commands) -> None:
 
 def run_data(name, data_dir, format) -> int:
     """Inspects the images and prints what was found."""
+    from keras_mixvit.data.inspection import inspect
+
     found = inspect(name, data_dir)
     if format == "json":
         print(json.dumps(found.to_dict(), indent=2))
@@ -33,7 +33,7 @@ def run_data(name, data_dir, format) -> int:
     return 0 if found.is_intact else 1
 
 
-def _print(found: Inspection):
+def _print(found):
     from rich.console import Console
     from rich.table import Table
 

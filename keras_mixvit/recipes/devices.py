@@ -1,14 +1,16 @@
 """On what devices the command trains."""
 
 import os
+from typing import TYPE_CHECKING
 
-from keras_mixvit.distribution import Parallel, data_parallel
+if TYPE_CHECKING:
+    from keras_mixvit.distribution import Parallel
 
 # Set by torchrun and `launch`, and for `keras.distribution.initialize`.
 OF_PROCESSES = ("WORLD_SIZE", "KERAS_DISTRIBUTION_NUM_PROCESSES")
 
 
-def devices_in_use(devices: int | None, timeout: float) -> Parallel:
+def devices_in_use(devices: int | None, timeout: float) -> "Parallel":
     """The context of a training.
 
     Args:
@@ -16,6 +18,9 @@ def devices_in_use(devices: int | None, timeout: float) -> Parallel:
             one, or for all of the processes that were started together.
         timeout: Seconds to wait for another process.
     """
+    # The command asks below whether it prints, before Keras is imported.
+    from keras_mixvit.distribution import Parallel, data_parallel
+
     if devices is None and not is_one_of_several():
         return Parallel(num_replicas=1)
     return data_parallel(devices, timeout)

@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-from keras_mixvit.recipes.evaluate_run import RunEvaluation, evaluate_run
-from keras_mixvit.recipes.protocol import BEST
-
 
 def add_evaluate(commands) -> None:
     """Adds the command to the parser's subcommands."""
@@ -46,6 +43,9 @@ def run_evaluate(**options) -> int:
     """Evaluates a run and prints the tables."""
     from rich.console import Console
 
+    from keras_mixvit.recipes.evaluate_run import evaluate_run
+    from keras_mixvit.recipes.protocol import BEST
+
     console = Console(highlight=False)
     # A row that is broken over lines cannot be read.
     console.width = max(console.width, 150)
@@ -64,7 +64,7 @@ def run_evaluate(**options) -> int:
     return 0
 
 
-def _about_temperature(found: RunEvaluation) -> str:
+def _about_temperature(found) -> str:
     if found.fitted_on is None:
         return (
             "No temperature: the run has no validation images to fit it. NLL_c takes "

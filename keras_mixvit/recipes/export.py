@@ -1,10 +1,9 @@
 from pathlib import Path
 
 from keras_mixvit._checks import require, require_choice
+from keras_mixvit._export_formats import EXPORT_FORMATS, FORMATS
 from keras_mixvit.models import load_model
-from keras_mixvit.models.export_checks import FORMATS, require_export
-
-EXPORT_FORMATS = ("keras", *FORMATS)
+from keras_mixvit.models.export_checks import require_export
 
 
 def export(run: str, format: str, output: str | None = None) -> Path:

@@ -1,6 +1,6 @@
 """The command `keras-mixvit export`."""
 
-from keras_mixvit.recipes.export import EXPORT_FORMATS, export
+from keras_mixvit._export_formats import EXPORT_FORMATS
 
 
 def add_export(commands) -> None:
@@ -25,6 +25,8 @@ def add_export(commands) -> None:
 
 def run_export(run: str, format: str, output: str | None) -> int:
     """Exports and says where."""
+    from keras_mixvit.recipes.export import export
+
     path = export(run, format, output)
     print(f"Ensemble of {run}, images to logits: {path}")
     return 0

@@ -2,14 +2,6 @@
 
 import dataclasses
 
-from keras_mixvit.recipes.published_text import figures_of, source_of
-from keras_mixvit.recipes.registry import (
-    published_rows,
-    recipe,
-    recipe_aliases,
-    recipes,
-)
-
 
 def add_recipes(commands) -> None:
     """Adds the command to the parser's subcommands."""
@@ -37,6 +29,9 @@ def add_show(commands) -> None:
 
 def run_recipes(filter) -> int:
     """Prints the list."""
+    from keras_mixvit.recipes.published_text import figures_of, source_of
+    from keras_mixvit.recipes.registry import published_rows, recipe_aliases, recipes
+
     short = {name: alias for alias, name in recipe_aliases().items()}
     found = recipes(filter)
     quoted = [row for row in published_rows(filter) if row.recipe is None]
@@ -56,6 +51,9 @@ def run_recipes(filter) -> int:
 
 def run_show(name) -> int:
     """Prints one recipe."""
+    from keras_mixvit.recipes.published_text import figures_of, source_of
+    from keras_mixvit.recipes.registry import recipe
+
     made = recipe(name)
     print(made.name)
     for row in made.published:

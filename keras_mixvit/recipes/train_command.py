@@ -3,22 +3,6 @@
 import argparse
 from pathlib import Path
 
-import keras
-
-from keras_mixvit.data.load import data_label
-from keras_mixvit.recipes.chosen_recipe import chosen_recipe
-from keras_mixvit.recipes.devices import is_one_of_several, is_quiet
-from keras_mixvit.recipes.published_text import (
-    published_of,
-    scale_of,
-    telling,
-)
-from keras_mixvit.recipes.recipe import Recipe
-from keras_mixvit.recipes.resume import resume
-from keras_mixvit.recipes.run_figures import has_matplotlib
-from keras_mixvit.recipes.run_settings import RunSettings
-from keras_mixvit.recipes.train import train
-
 
 def add_train(commands) -> None:
     """Adds the command to the parser's subcommands."""
@@ -131,6 +115,10 @@ def _add_devices(command):
 
 def processes_to_start(devices: int | None) -> int:
     """How many processes a number of devices asks for beside this one, or 0."""
+    import keras
+
+    from keras_mixvit.recipes.devices import is_one_of_several
+
     is_torch = keras.config.backend() == "torch"
     if not is_torch or is_one_of_several() or devices is None or devices < 2:
         return 0
@@ -141,6 +129,9 @@ def run_train(
     output, single, tensorboard, devices, timeout, on_error, **options
 ) -> int:
     """Trains and prints the table."""
+    from keras_mixvit.recipes.chosen_recipe import chosen_recipe
+    from keras_mixvit.recipes.train import train
+
     console = _console()
     recipe, remarks = chosen_recipe(**options)
     for remark in remarks:
@@ -163,13 +154,20 @@ def run_train(
 
 def run_resume(run, devices, timeout) -> int:
     """Resumes and prints the table."""
+    from keras_mixvit.recipes.resume import resume
+    from keras_mixvit.recipes.run_settings import RunSettings
+
     console = _console()
     folder, rows = resume(run, devices=devices, timeout=timeout, tell=_telling(console))
     return _print_table(console, RunSettings.read(folder).recipe, folder, rows)
 
 
 def _console():
+    import keras
     from rich.console import Console
+
+    from keras_mixvit.recipes.devices import is_quiet
+    from keras_mixvit.recipes.run_figures import has_matplotlib
 
     console = Console(highlight=False, quiet=is_quiet())
     console.print(f"Keras {keras.version()} on {keras.config.backend()}")
@@ -188,8 +186,11 @@ def _telling(console):
     return tell
 
 
-def _print_table(console, recipe: Recipe, folder: Path, rows: list) -> int:
+def _print_table(console, recipe, folder: Path, rows: list) -> int:
     from rich.table import Table
+
+    from keras_mixvit.data.load import data_label
+    from keras_mixvit.recipes.published_text import published_of, scale_of, telling
 
     parts = [
         data_label(recipe.data),

@@ -84,9 +84,7 @@ def test_an_export_without_a_package_is_one_sentence(tmp_path, monkeypatch, caps
     def missing(*args):
         raise ModuleNotFoundError(text)
 
-    monkeypatch.setattr(
-        sys.modules["keras_mixvit.recipes.export_command"], "export", missing
-    )
+    monkeypatch.setattr(sys.modules["keras_mixvit.recipes.export"], "export", missing)
     refused_export(tmp_path, capsys, text, "--format=onnx")
 
 

@@ -195,15 +195,16 @@ def test_words_become_a_recipe(monkeypatch):
         found.append((arguments, options))
         raise ValueError("enough")
 
-    module = sys.modules["keras_mixvit.recipes.train_command"]
+    module = sys.modules["keras_mixvit.recipes.train"]
     monkeypatch.setattr(module, "train", record)
     words = "mixvit-convit --set width=96 --scale 0.1 --width-scale 0.5 --seed 4"
     words += " --data-share 0.02 --precision bfloat16 --apply-on device --output mine"
-    words += " --data-dir images --tensorboard"
+    words += " --data-dir images --tensorboard --val-share 0.2"
     assert main(["train", *words.split()]) == 1
     ((arguments, options),) = found
     recipe = recipes.recipe("mixvit-convit").replace(width=96, seed=4)
     recipe = recipe.replace(width_scale=0.5, data_share=0.02).scaled(0.1)
+    recipe = recipe.replace(protocol="validation", val_share=0.2)
     expected = recipe.replace(precision="bfloat16", apply_on="device")
     assert arguments == (expected, "mine", False)
     assert (options["data_dir"], options["tensorboard"]) == ("images", True)
@@ -215,8 +216,8 @@ def test_without_matplotlib_and_tensorboard_a_run_says_so(
     tmp_path, monkeypatch, capsys
 ):
     train = sys.modules["keras_mixvit.recipes.train"]
-    command = sys.modules["keras_mixvit.recipes.train_command"]
-    monkeypatch.setattr(command, "has_matplotlib", lambda: False)
+    figures = sys.modules["keras_mixvit.recipes.run_figures"]
+    monkeypatch.setattr(figures, "has_matplotlib", lambda: False)
     monkeypatch.setattr(train, "has_tensorboard", lambda: False)
     monkeypatch.setattr(train, "finish", lambda *args: [])
     monkeypatch.setenv("COLUMNS", "200")

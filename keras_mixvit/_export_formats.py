@@ -1,0 +1,10 @@
+"""The formats that a model is exported to."""
+
+# Backends on which Keras 3.15 writes a format, its suffix, and its packages.
+FORMATS = {
+    "tf_saved_model": (("tensorflow", "jax"), "", ("tensorflow",)),
+    "onnx": (("tensorflow",), ".onnx", ("tf2onnx", "onnx")),
+    "litert": (("tensorflow",), ".tflite", ()),
+    "torch": (("torch",), ".pt2", ()),
+}
+EXPORT_FORMATS = ("keras", *FORMATS)

@@ -1,0 +1,94 @@
+"""TensorFlow's start-up messages, kept off the command's stderr.
+
+Compiled code prints them to the file descriptor when TensorFlow is imported, some
+before it has read its log level. Keras imports TensorFlow where it is installed,
+whatever the backend.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+# TensorFlow reads it when it is imported. At 3 it prints nothing but what ends the
+# process: errors raise exceptions anyway, but for the one of each machine without a
+# GPU.
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+# Messages that are no errors, on oneDNN, CUDA and the processor.
+MESSAGE = re.compile(
+    rb"[IW]\d{4} [\d:.]+ +\d+ \S+\] "
+    rb"|\d{4}-\d\d-\d\d [\d:.]+: [IW] "
+    rb"|WARNING: All log messages before absl::InitializeLog\(\) is called"
+    rb"|To enable the following instructions: "
+)
+
+
+def quieten_tensorflow() -> None:
+    """Leaves TensorFlow's messages out of stderr, whenever it is imported.
+
+    A log level that the user set stays, and only 3 leaves out anything.
+    """
+    if os.environ.setdefault(LOG_LEVEL, "3") == "3" and Quiet not in sys.meta_path:
+        sys.meta_path.insert(0, Quiet)
+
+
+class Quiet:
+    """Finds TensorFlow as the other finders do, and imports it quietly."""
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name != "tensorflow":
+            return None
+        others = [finder for finder in sys.meta_path if finder is not cls]
+        found = (finder.find_spec(name, path, target) for finder in others)
+        spec = next((spec for spec in found if spec is not None), None)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def exec_module(module):
+                with quiet_stderr():
+                    execute(module)
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Leaves messages that are no errors out of what the process prints to stderr.
+
+    Another process filters them, so that the last words of a process that crashes
+    are printed too.
+    """
+    try:
+        stderr = os.dup(2)
+    except OSError:
+        # It is closed: nobody reads the messages.
+        yield
+        return
+    sys.stderr.flush()
+    command = [sys.executable, "-I", "-S", __file__]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as reader:
+        os.dup2(reader.stdin.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def copy_lines() -> None:
+    """Copies the lines of stdin that are no messages to stderr."""
+    # Ctrl-C is for the command.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for line in sys.stdin.buffer:
+        if not MESSAGE.match(line):
+            os.write(2, line)
+
+
+if __name__ == "__main__":
+    copy_lines()
