@@ -36,6 +36,8 @@ def validation_indices(labels, share: float, seed: int = SEED) -> np.ndarray:
     Example:
 
     ```python
+    from keras_mixvit.data.validation_split import validation_indices
+
     labels = np.repeat([0, 1, 2], [50, 30, 20])
     chosen = validation_indices(labels, 0.1)
     assert np.bincount(labels[chosen]).tolist() == [5, 3, 2]
@@ -89,6 +91,8 @@ def with_validation(
     Example:
 
     ```python
+    from keras_mixvit.data.validation_split import with_validation
+
     train, val = with_validation(load("digits"), 0.1)
     assert (len(train.labels), len(val.labels)) == (900, 100)
     ```

@@ -18,6 +18,8 @@ def class_weight_for(recipe, num_classes: int) -> str | dict | None:
     Example:
 
     ```python
+    from keras_mixvit.recipes.class_weighting import class_weight_for
+
     recipe = Recipe(class_weight=(1, 2.5))
     assert class_weight_for(recipe, num_classes=2) == {0: 1, 1: 2.5}
     ```
