@@ -44,8 +44,8 @@ def test_a_folder_of_classes_is_a_train_split(tmp_path):
 
 def test_a_folder_is_looked_for_in_data_dir(tmp_path):
     save_set(tmp_path / "mine")
-    assert splits("mine", tmp_path) == ("train", "val")
-    assert len(load("mine", "val", data_dir=tmp_path).labels) == 6
+    assert splits("./mine", tmp_path) == ("train", "val")
+    assert len(load("./mine", "val", data_dir=tmp_path).labels) == 6
 
 
 def test_statistics_of_a_folder_are_computed(tmp_path):
