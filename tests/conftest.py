@@ -1,8 +1,12 @@
 import os
 from importlib import metadata
 
+from packaging.version import Version
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-if os.environ.get("KERAS_BACKEND") == "jax" and metadata.version("jaxlib") < "0.11":
+if os.environ.get("KERAS_BACKEND") == "jax" and (
+    Version(metadata.version("jaxlib")) < Version("0.11")
+):
     # Halves the compilation of programs that run a few times only. A flag that
     # a later release no longer knows would end the process.
     os.environ.setdefault(

@@ -8,6 +8,7 @@ import keras
 import pytest
 
 import keras_mixvit
+from keras_mixvit._start import installed_backends
 
 PACKAGE = Path(keras_mixvit.__file__).parent
 BACKEND = keras.config.backend()
@@ -141,7 +142,9 @@ def test_a_missing_backend_is_told_with_the_variable_that_names_it():
     assert result.returncode == 1
     assert last.startswith("ModuleNotFoundError: Keras could not import its backend: ")
     assert "No module named 'tensorflow'" in last
+    others = [name for name in installed_backends() if name != "tensorflow"]
     assert "KERAS_BACKEND" in last
+    assert last.endswith(f"installed: {', '.join(others) or 'none is'}.")
 
 
 def imported_parts(path):

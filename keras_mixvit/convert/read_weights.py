@@ -95,7 +95,8 @@ def _read_pth(path):
 
 
 def _read_npz(path):
-    with np.load(path, allow_pickle=False) as file:
+    # NumPy would leave a damaged file open that it opened itself.
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
 
 

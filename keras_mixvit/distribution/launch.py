@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import socket
@@ -43,28 +44,25 @@ def launch(command: list[str], count: int, grace: float = GRACE, tell=print) -> 
     require_positive_integer("count", count)
     address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
     threads = str(max(1, (os.cpu_count() or 1) // count))
-    with tempfile.TemporaryDirectory() as folder:
-        processes, logs = [], []
-        for index in range(count):
-            own = {"RANK": str(index), "LOCAL_RANK": str(index)}
-            size = {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count)}
-            # As many threads in all as there are cores, unless told otherwise.
-            shared = {"OMP_NUM_THREADS": threads, **os.environ}
-            log = None
-            if index:
-                log = open(os.path.join(folder, str(index)), "w+")  # noqa: SIM115
-            logs.append(log)
-            processes.append(
-                subprocess.Popen(
-                    command,
-                    env={**shared, **address, **own, **size},
-                    stdout=log,
-                    stderr=log,
-                )
-            )
+    # Logs are closed before their folder is removed.
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        processes, logs = [], [None]
+        for index in range(1, count):
+            log = open(os.path.join(folder, str(index)), "w+")  # noqa: SIM115
+            logs.append(stack.enter_context(log))
         try:
+            for index, log in enumerate(logs):
+                own = {"RANK": str(index), "LOCAL_RANK": str(index)}
+                size = {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count)}
+                # As many threads in all as there are cores, unless the user set it.
+                shared = {"OMP_NUM_THREADS": threads, **os.environ}
+                environment = {**shared, **address, **own, **size}
+                processes.append(
+                    subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+                )
             failed = _watch(processes, grace)
-        except KeyboardInterrupt:
+        except BaseException:
+            # Ctrl-C, or one that could not be started: none may go on alone.
             _stop(processes, grace)
             raise
         if failed is None:
@@ -74,13 +72,11 @@ def launch(command: list[str], count: int, grace: float = GRACE, tell=print) -> 
             said = logs[failed].read().strip().splitlines()
             for line in said[-5:]:
                 tell(line)
-        status = processes[failed].returncode
-        tell(
-            f"Process {failed} of {count} {_ending(status)}; the others were stopped. "
-            "What was saved is kept: a run goes on with `keras-mixvit resume RUN`."
-        )
-        for log in filter(None, logs):
-            log.close()
+    status = processes[failed].returncode
+    tell(
+        f"Process {failed} of {count} {_ending(status)}; the others were stopped. "
+        "What was saved is kept: a run goes on with `keras-mixvit resume RUN`."
+    )
     return max(status, 1)
 
 

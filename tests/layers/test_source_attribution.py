@@ -168,3 +168,19 @@ def test_source_beside_masks_or_paired_grids_is_refused(layer):
         layer(2)(TOKENS, masks, source=0)
     with pytest.raises(ValueError, match="`source` must be None with masks or with"):
         layer(2)(np.stack([TOKENS, TOKENS], axis=1), source=0)
+
+
+@LAYERS
+def test_vectors_start_from_a_normal_of_two_hundredths(layer_class):
+    layer = layer_class(3)
+    layer.build((None, 2, 3, 400))
+    for variable in layer.weights:
+        values = numpy(variable)
+        if variable.name == "source_bias":
+            np.testing.assert_array_equal(values, 0.0)
+            continue
+        assert values.shape[-1] == 400
+        np.testing.assert_allclose(values.std(), 0.02, rtol=0.1)
+        assert abs(values.mean()) < 4 * 0.02 / np.sqrt(values.size)
+        # A normal that is cut at two deviations ends at 0.04.
+        assert np.abs(values).max() > 0.05
