@@ -265,9 +265,9 @@ for run, accuracies in quoted.items():
 # %% [markdown]
 # With 60 epochs MixViT has caught up on the digits and is 0.7 points ahead in the mean
 # of three seeds. That is three test images, and its NLL was the worse one in each of
-# the seeds, so it is a hint at best. On CIFAR-100, cut down this far, MixViT is behind, and
-# with one seed nothing can be said of how far that is chance. Neither stands in for
-# the paper's experiment.
+# the seeds, so it is a hint at best. On CIFAR-100, cut down this far, MixViT is
+# behind, and with one seed nothing can be said of how far that is chance. Neither
+# stands in for the paper's experiment.
 #
 # ## What a full run costs
 #
