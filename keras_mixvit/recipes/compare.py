@@ -23,9 +23,9 @@ def compare(runs: list[str], output: str | None = None) -> list[dict]:
 
     Returns:
         List of dicts, one for each network: `run`, `model`, `data`, `epochs`,
-        `seed`, `scaled`, `backend`, `parameters`, `accuracy`, `nll`, `seconds`,
-        and of the method `published`, the paper's figures, and `differs`, in
-        what the training is another one than the paper's.
+        `seed`, `scaled`, `protocol`, `backend`, `parameters`, `accuracy`, `nll`,
+        `seconds`, and of the method `published`, the paper's figures, and
+        `differs`, in what the training is another one than the paper's.
 
     Raises:
         ValueError: If a folder holds no finished run.
@@ -70,6 +70,7 @@ def _rows_of(label, recipe, folder):
         "epochs": recipe.total_epochs,
         "seed": recipe.seed,
         "scaled": scale_of(recipe),
+        "protocol": recipe.protocol,
         "backend": result["backend"],
         "published": "",
         "differs": "",

@@ -55,6 +55,7 @@ def run_compare(runs, output) -> int:
     console.width = max(console.width, 120)
     console.print(table)
     lines = []
+    protocols = {row["protocol"] for row in rows}
     for row in {row["run"]: row for row in rows}.values():
         if row["published"]:
             lines.append(f"{row['run']}: published {row['published']}")
@@ -62,6 +63,8 @@ def run_compare(runs, output) -> int:
             lines.append(f"{row['run']}: another training, {row['differs']}")
         elif row["scaled"]:
             lines.append(f"{row['run']}: {row['scaled']}")
+        if len(protocols) > 1:
+            lines.append(f"{row['run']}: protocol {row['protocol']!r}")
     if output is not None:
         lines.append(f"Curves: {Path(output)}")
     for line in lines:

@@ -56,6 +56,8 @@ def test_the_command_prints_a_table_and_draws_the_curves(
         )
     assert "second: published MixViT Table 2c: " in out
     assert "second: another training, epoch_scale=0.1" in out
+    assert "first: protocol 'validation'" in lines
+    assert "second: protocol 'paper'" in lines
     assert lines[-1] == f"Curves: {output}"
 
 
