@@ -1,10 +1,13 @@
 """How the images of a batch are read, augmented and mixed in pixels."""
 
+import copy
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_mixvit.augmentation import Augment, RandomResizedCrop
+from keras_mixvit.data.device_images import DeviceImages
 from keras_mixvit.data.pixel_mixing import PixelMixing, pixel_shares
 
 
@@ -39,6 +42,31 @@ class ImagePipeline:
         if varies and isinstance(augmentations[0], RandomResizedCrop):
             self.crop = augmentations.pop(0)
         self.augment = Augment(augmentations) if augmentations else None
+        self.device_images = None
+        self._on_device = None
+
+    def on_device(self) -> "ImagePipeline":
+        """The same pipeline for images that stay on the device.
+
+        Its batches hold the indices of images, which a step looks up.
+        """
+        if self._on_device is None:
+            other = copy.copy(self)
+            other.types = None
+            other.device_images = DeviceImages(self.x)
+            self._on_device = other
+        return self._on_device
+
+    def look_up(self, indices):
+        """Images on the device, of their indices.
+
+        Args:
+            indices: Integer tensor `(B, M)`.
+
+        Returns:
+            Tensor `(B, M, H, W, C)`.
+        """
+        return ops.take(self.device_images.value, indices, axis=0)
 
     @property
     def is_empty(self) -> bool:
@@ -64,7 +92,8 @@ class ImagePipeline:
                 and the labels do not depend on it. Defaults to `None`.
 
         Returns:
-            Images `(B, M, H, W, C)` as they are before `apply`; labels
+            Images `(B, M, H, W, C)` as they are before `apply`, or their
+            indices `(B, M)` where images stay on the device; labels
             `(B, M)` or `(B, M, K)` of the whole batch; and a nested dict of
             arrays `(B, M, ...)` for `apply`.
         """
@@ -99,10 +128,13 @@ class ImagePipeline:
         if "partner" not in draws:
             # Only inputs that are mixed need the image of their partner.
             is_mixed = mixed_inputs(draws)
-            others = np.zeros_like(images)
-            uniform = part_of(part_of(uniform, own), is_mixed)
-            others[is_mixed] = self._read(partners[own][is_mixed], uniform)
-            draws["partner_images"] = others
+            if self.device_images is not None:
+                draws["partner_images"] = partners[own].astype("int32")
+            else:
+                others = np.zeros_like(images)
+                uniform = part_of(part_of(uniform, own), is_mixed)
+                others[is_mixed] = self._read(partners[own][is_mixed], uniform)
+                draws["partner_images"] = others
         shares = shares[..., None].astype("float32")
         labels = shares * labels + (1 - shares) * other_labels
         return self._typed(images, labels, draws)
@@ -141,6 +173,9 @@ class ImagePipeline:
             others = xp.reshape(others, (-1, *images.shape[1:]))
         else:
             others, drawn = draws["partner_images"], draws.get("partner_augment")
+            if self.device_images is not None:
+                # They are indices.
+                others = self.look_up(others)
             others = self._augmented(others, drawn, xp)
         pixels = pixel_shares(**draws["mixing"], image_size=images.shape[2:4], xp=xp)
         pixels = ops.cast(pixels[..., None], "float32")
@@ -168,6 +203,8 @@ class ImagePipeline:
         return uniform
 
     def _read(self, indices, uniform):
+        if self.device_images is not None:
+            return indices.astype("int32")
         if uniform is None:
             images = self.x[indices]
         else:

@@ -7,6 +7,7 @@ from keras_mixvit.augmentation import Augment
 from keras_mixvit.data.array_checks import require_images, require_labels
 from keras_mixvit.data.batch_reader import BatchReader
 from keras_mixvit.data.dataset_checks import require_fitting, require_numbers
+from keras_mixvit.data.device_images import keeps_on_device
 from keras_mixvit.data.image_pipeline import ImagePipeline
 from keras_mixvit.data.image_source import ImageSource
 from keras_mixvit.data.manifold_mixing import ManifoldMixing
@@ -43,6 +44,7 @@ def mixed_pair_dataset(
     pixel_mixing: PixelMixing | None = None,
     manifold_mixing: ManifoldMixing | None = None,
     apply_on: str = "pipeline",
+    keep_on_device: bool | None = None,
     sample_weight=None,
     workers: int | None = None,
 ) -> "MixedPairDataset":
@@ -93,6 +95,11 @@ def mixed_pair_dataset(
             are read, with what was drawn as a further input `"draws"`. Masks,
             which the network applies itself, are the same in both. Defaults to
             `"pipeline"`.
+        keep_on_device: Boolean, whether `fit` keeps all images in the memory
+            of the device, so that a batch is a few small arrays. The batches
+            are the same. It needs `apply_on="device"`, one device, and an
+            array of uint8 or floats. `None` keeps such an array if it has at
+            most 2 GiB. Defaults to `None`.
         sample_weight: Array `(n,)` of finite numbers that are not negative,
             how much the loss of each image counts beside its mask, or `None`
             for 1. Where pixels or features are mixed, weights are mixed as
@@ -146,6 +153,7 @@ def mixed_pair_dataset(
         pixel_mixing=pixel_mixing,
         manifold_mixing=manifold_mixing,
         apply_on=apply_on,
+        keep_on_device=keep_on_device,
         sample_weight=sample_weight,
         workers=workers,
     )
@@ -177,6 +185,7 @@ class MixedPairDataset(BatchReader):
         pixel_mixing,
         manifold_mixing,
         apply_on,
+        keep_on_device,
         sample_weight,
         workers,
     ):
@@ -226,6 +235,8 @@ class MixedPairDataset(BatchReader):
         self.pixel_mixing = pixel_mixing
         self.manifold_mixing = manifold_mixing
         self.apply_on = apply_on
+        self.keep_on_device = keep_on_device
+        self.keeps_on_device = keeps_on_device(self.x, apply_on, keep_on_device)
         if num_classes is not None and self.y.ndim == 1:
             self.y = np.eye(num_classes, dtype="float32")[self.y]
         self.sample_weight = sample_weight
@@ -350,6 +361,19 @@ class MixedPairDataset(BatchReader):
         shorter.max_steps = steps_per_epoch
         return shorter
 
+    def on_device(self) -> "MixedPairDataset":
+        """The same data set for images that stay on the device.
+
+        `fit` calls this by itself where `keeps_on_device` is true.
+
+        Returns:
+            A data set of its own `epoch`, whose batches hold `"indices"`
+            `(B, M)` in place of `"images"`.
+        """
+        other = copy.copy(self)
+        other.pipeline = self.pipeline.on_device()
+        return other
+
     def __len__(self):
         full, rest = divmod(len(self.x), self.images_per_batch)
         steps = full if self.drop_remainder or not rest else full + 1
@@ -382,10 +406,11 @@ class MixedPairDataset(BatchReader):
         pairs, masks = ordered(rng, self.member_order, pairs, masks)
         rows = self._rows(len(pairs))
         images, labels, draws = self.pipeline.batch(rng, pairs, masks, rows)
-        inputs = {"images": images, "masks": masks}
+        key = "images" if self.pipeline.device_images is None else "indices"
+        inputs = {key: images, "masks": masks}
         if self.augments_on_device:
             inputs["draws"] = draws
-        else:
+        elif key == "images":
             inputs["images"] = self.pipeline.apply(images, draws)
         if self.manifold_mixing is not None:
             partners, shares = self.manifold_mixing.draw(rng, len(pairs))
@@ -394,7 +419,7 @@ class MixedPairDataset(BatchReader):
             share = shares.prod(axis=1)[:, None, None]
             labels = share * labels + (1 - share) * labels[partners]
         if rows is not None:
-            ready = ("images", "draws")
+            ready = (key, "draws")
             inputs = {k: v if k in ready else v[rows] for k, v in inputs.items()}
             labels = labels[rows]
         if self.sample_weight is None:

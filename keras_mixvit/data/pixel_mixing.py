@@ -119,11 +119,8 @@ class PixelMixing:
             if self.kind == "cutmix+mixup":
                 outside = rng.beta(self.mixup_alpha, self.mixup_alpha, shape)
             shares = np.stack([1 - outside, outside], axis=-1)
-        pixels = pixel_shares(box, shares, image_size)
-        if self.visible_share:
-            own = visible_share(pixels, masks)
-        else:
-            own = pixels.mean(axis=(2, 3))
+        seen = masks if self.visible_share else None
+        own = own_share(box, shares, image_size, seen)
         if shape[1] > 1 and self.kind != "cutmix+mixup":
             swapped = own < 0.5
             own = np.where(swapped, 1 - own, own)
@@ -152,15 +149,19 @@ def pixel_shares(box, shares, image_size, xp=np):
     return xp.where(inside > 0, within, without)
 
 
-def visible_share(pixels, masks):
-    """Share of an image in what masks leave visible of it and its partner.
+def own_share(box, shares, image_size, masks=None):
+    """Share of an image in what is visible of it and its partner.
 
-    The mask in pixels is averaged over each place of the mixing grid. Where
-    nothing is visible, the loss has no weight; the share is then that of all.
+    Each mask of the mixing grid counts as the same for all pixels of its place.
+    Where nothing is visible, the loss has no weight; the share is then that of
+    all pixels.
 
     Args:
-        pixels: Array `(B, M, H, W)`, the share of the image.
-        masks: Array `(B, M, h, w)`.
+        box: Array `(B, M, 4)`: top, bottom, left and right in pixels.
+        shares: Array `(B, M, 2)`: inside and outside of the box.
+        image_size: Tuple of integers (H, W).
+        masks: Array `(B, M, h, w)`, or `None` if all pixels are visible.
+            Defaults to `None`.
 
     Returns:
         Array `(B, M)`.
@@ -168,11 +169,17 @@ def visible_share(pixels, masks):
     References:
         MixMo, Section 6.4 (lambda').
     """
-    batch, members, height, width = masks.shape
-    rows, columns = pixels.shape[2] // height, pixels.shape[3] // width
-    pixels = pixels.reshape(batch, members, height, rows, width, columns)
-    pixels = pixels.mean(axis=(3, 5))
-    total = masks.sum(axis=(2, 3), dtype="float64")
-    visible = (pixels * masks).sum(axis=(2, 3), dtype="float64")
-    everywhere = pixels.mean(axis=(2, 3))
-    return np.where(total > 0, visible / np.where(total > 0, total, 1), everywhere)
+    inside, outside = shares[..., 0], shares[..., 1]
+    height, width = image_size
+    lengths = box[..., 1] - box[..., 0], box[..., 3] - box[..., 2]
+    everywhere = lengths[0] * lengths[1] / (height * width)
+    if masks is not None:
+        # Whole pixels, so that the patches of a grid are whole pixels too.
+        side = height // masks.shape[2]
+        edges = np.moveaxis(box.reshape(-1, 4), 1, 0)
+        part = covered(edges, image_size, side).reshape(masks.shape) / side**2
+        total = masks.sum(axis=(2, 3), dtype="float64")
+        visible = np.einsum("bmhw,bmhw->bm", part, masks, dtype="float64")
+        some = total > 0
+        everywhere = np.where(some, visible / np.where(some, total, 1), everywhere)
+    return outside + (inside - outside) * everywhere

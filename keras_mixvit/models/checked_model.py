@@ -211,11 +211,12 @@ class CheckedModel(OnBatch, DistributedModel):
         else:
             check_dataset(self, pairs)
             require_pairs_options(pairs, epochs, shuffle)
-            self._augment_as(pairs, "train_function")
             epochs, x = pairs.epochs, with_steps(x, steps_per_epoch)
             steps_per_epoch = None
         if isinstance(x, MixedPairDataset):
             x = self._own_batches(x)
+        if pairs is not None:
+            self._augment_as(x if pairs_of(x) is None else pairs, "train_function")
         epochs = 1 if epochs is None else epochs
         require_fit_options(x, kwargs, validation_data, epochs)
         sample_weight = full_weights(sample_weight, x, self.num_subnetworks)
@@ -224,6 +225,8 @@ class CheckedModel(OnBatch, DistributedModel):
             weights = full_weights(weights, given, self.num_subnetworks)
             validation_data = given, labels, weights
         led = led_pairs(x)
+        if isinstance(pairs, MixedPairDataset) and pairs not in led:
+            led.append(pairs)
         if shuffle is None:
             shuffle = not led
         self._weigh_classes(class_weights(class_weight, x, y, self.num_classes))
@@ -310,12 +313,19 @@ class CheckedModel(OnBatch, DistributedModel):
 
     def _augment_as(self, dataset, function):
         """Makes one kind of steps augment images as a data set asks for."""
-        pipeline = dataset.pipeline if dataset.augments_on_device else None
+        pipeline = dataset.pipeline
+        if not dataset.augments_on_device and pipeline.device_images is None:
+            pipeline = None
         self._held.pipeline = pipeline
         if self._held.compiled_for.get(function) is not pipeline:
             # A compiled step holds what was done before.
             setattr(self, function, None)
             self._held.compiled_for[function] = pipeline
+
+    @property
+    def _device_images(self):
+        pipeline = self._held.pipeline
+        return None if pipeline is None else pipeline.device_images
 
     @property
     def temperature(self) -> float:

@@ -4,13 +4,14 @@ import keras
 
 from keras_mixvit._checks import require
 from keras_mixvit._kept_steps import KeepsSteps
+from keras_mixvit._many_steps import ManySteps
 from keras_mixvit.data.batch_reader import closing
 from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.distribution.parallel import Part, arguments
 from keras_mixvit.distribution.parallel_of import parallel_of, predict_spread
 
 
-class DistributedModel(KeepsSteps, keras.Model):
+class DistributedModel(KeepsSteps, ManySteps, keras.Model):
     """Keras's `fit`, `evaluate` and `predict` on the devices in use.
 
     On one device they are Keras's. On several, each process reads its part of
@@ -28,7 +29,14 @@ class DistributedModel(KeepsSteps, keras.Model):
     def _own_batches(self, pairs: MixedPairDataset) -> MixedPairDataset:
         """What this process reads of the batches of mixed pairs."""
         parallel = parallel_of(self)
-        return pairs if parallel is None else parallel.own_batches(pairs)
+        if parallel is None:
+            return pairs.on_device() if pairs.keeps_on_device else pairs
+        require(
+            not pairs.keep_on_device,
+            "`keep_on_device` must be False or None on several devices.",
+            keep_on_device=pairs.keep_on_device,
+        )
+        return parallel.own_batches(pairs)
 
     def fit(self, x=None, y=None, *, validation_data=None, **kwargs):
         parallel = parallel_of(self)

@@ -171,7 +171,7 @@ class MIMOModel(CheckedModel):
         if not isinstance(inputs, dict):
             logits = self.inference_network(inputs, training=training)
             return ensemble_logits(logits, self.ensemble_of)
-        if "draws" in inputs:
+        if "draws" in inputs or "indices" in inputs:
             inputs = augmented(inputs, self._held.pipeline)
         if "masks" in inputs:
             require_pairs(self)
@@ -184,7 +184,8 @@ class MIMOModel(CheckedModel):
         graph = self.training_network
         if "masks" not in input_shape:
             graph = self.inference_network
-        return (input_shape["images"][0], *graph.output.shape[1:])
+        images = input_shape.get("images") or input_shape["indices"]
+        return (images[0], *graph.output.shape[1:])
 
     def compute_output_spec(self, inputs, training=None):
         """Shape and dtype of the outputs: logits are not rounded."""

@@ -7,14 +7,15 @@ from keras_mixvit.models.data_checks import is_pair
 
 
 def augmented(inputs, pipeline):
-    """Inputs of a step whose images are augmented as was drawn.
+    """Inputs of a step with the images that the network sees.
 
     Args:
-        inputs: Dict with `images` and `draws`.
+        inputs: Dict with `images`, or with `indices` of images that stay on
+            the device, and with `draws` where they are to be augmented.
         pipeline: What the data set does to images, or `None`.
 
     Returns:
-        The dict without `draws`.
+        The dict with `images`, without `indices` and `draws`.
 
     Raises:
         ValueError: If `augment_as` was not called.
@@ -25,9 +26,13 @@ def augmented(inputs, pipeline):
         "before.",
         keys=sorted(inputs),
     )
-    images, draws = pipeline.as_drawn(inputs["images"], inputs["draws"])
-    images = pipeline.apply(images, draws, ops)
-    rest = {key: value for key, value in inputs.items() if key != "draws"}
+    rest = dict(inputs)
+    key = "indices" if "indices" in rest else "images"
+    images, draws = pipeline.as_drawn(rest.pop(key), rest.pop("draws", {}))
+    if key == "indices":
+        images = pipeline.look_up(images)
+    if draws:
+        images = pipeline.apply(images, draws, ops)
     return {**rest, "images": images}
 
 

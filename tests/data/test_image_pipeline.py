@@ -17,7 +17,7 @@ from keras_mixvit.augmentation import (
 )
 from keras_mixvit.data import ImageFolder, PixelMixing, mixed_pair_dataset
 from keras_mixvit.data.image_pipeline import ImagePipeline
-from keras_mixvit.data.pixel_mixing import pixel_shares, visible_share
+from keras_mixvit.data.pixel_mixing import pixel_shares
 from keras_mixvit.masks import ConstantMasks, CutMixMasks, PatchCutMix
 from tests.augmentation.pictures import pictures
 from tests.helpers import numpy
@@ -82,6 +82,27 @@ def test_both_at_once_has_v_around_the_box_and_the_rest_inside():
     assert area.std() > 0.1
 
 
+def share_in_pixels(pixels, masks):
+    """The share of `pixels` in what `masks`, one for each place, leave visible."""
+    repeats = [pixels.shape[axis] // masks.shape[axis] for axis in (2, 3)]
+    masks = masks.repeat(repeats[0], axis=2).repeat(repeats[1], axis=3)
+    total = masks.sum(axis=(2, 3))
+    return (pixels * masks).sum(axis=(2, 3)) / np.where(total > 0, total, np.nan)
+
+
+@pytest.mark.parametrize("patch_size", [1, 4])
+@pytest.mark.parametrize("kind", ["cutmix", "mixup", "cutmix+mixup"])
+def test_shares_of_what_is_visible_are_counted_in_pixels(kind, patch_size):
+    rng = np.random.default_rng(0)
+    shape, size = (40, 3), (16, 24)
+    grid = (size[0] // patch_size, size[1] // patch_size)
+    masks = rng.dirichlet(np.ones(3), (40, *grid)).astype("float32")
+    masks = np.moveaxis(masks, -1, 1)
+    draws, own = PixelMixing(kind, 0.8).draw(rng, shape, size, masks)
+    pixels = pixel_shares(**draws, image_size=size)
+    np.testing.assert_allclose(own, share_in_pixels(pixels, masks), atol=1e-6)
+
+
 @pytest.mark.parametrize("visible", [True, False])
 def test_labels_follow_what_is_visible_or_the_whole_mask(visible):
     mixing = PixelMixing("cutmix+mixup", 1.0, partners="batch", visible_share=visible)
@@ -89,9 +110,10 @@ def test_labels_follow_what_is_visible_or_the_whole_mask(visible):
     inputs, labels = data[0]
     mixed = inputs["draws"]["mixing"]
     pixels = pixel_shares(**mixed, image_size=(16, 16))
-    expected = visible_share(pixels, inputs["masks"])
-    if not visible:
-        expected = pixels.mean(axis=(2, 3))
+    expected = pixels.mean(axis=(2, 3))
+    if visible:
+        seen = share_in_pixels(pixels, inputs["masks"])
+        expected = np.where(np.isnan(seen), expected, seen)
     plain = pairs(None, None, CutMixMasks(2))[0][1]
     own = plain.argmax(axis=-1)
     partner = own[inputs["draws"]["partner"], [0, 1]]

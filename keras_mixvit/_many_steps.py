@@ -1,0 +1,120 @@
+"""Training steps on JAX that run many at a time, from images on the device.
+
+Keras 3.15 runs `steps_per_execution` steps by a loop in Python there: every
+step waits for the host. Here one compiled scan runs them all. Keras documents
+`make_train_function` as a method to override.
+"""
+
+import contextlib
+
+import keras
+import numpy as np
+
+ON_JAX = keras.config.backend() == "jax"
+
+
+class ManySteps:
+    """Mixin of `keras.Model`: `steps_per_execution` runs one scan on JAX.
+
+    A subclass may have `_device_images`, a `DeviceImages`, which is then an input
+    of the compiled function and not a constant in it.
+    """
+
+    _device_images = None
+
+    def make_train_function(self, force: bool = False):
+        compiles = ON_JAX and self.jit_compile and not self.run_eagerly
+        if compiles and (self.steps_per_execution > 1 or self._device_images):
+            if force or self.train_function is None:
+                self.train_function = scanned_steps(self)
+            return self.train_function
+        return super().make_train_function(force)
+
+
+def scanned_steps(model):
+    """A train function of Keras on JAX that runs all its batches by one scan.
+
+    Args:
+        model: Model with the mixin.
+
+    Returns:
+        Function of a state and an iterator over the batches of one call, as
+        `keras.Model.make_train_function` makes.
+    """
+    import jax
+
+    compiled = {}
+
+    def steps(state, images, batches, is_stacked):
+        def step(state, batch):
+            logs, state = model.train_step(state, batch)
+            return state, logs
+
+        held = model._device_images
+        with held.traced(images) if held else contextlib.nullcontext():
+            if not is_stacked:
+                if len(batches) == 1:
+                    state, logs = step(state, batches[0])
+                    return logs, state
+                batches = jax.tree.map(lambda *a: jax.numpy.stack(a), *batches)
+            state, logs = jax.lax.scan(step, state, batches)
+        return jax.tree.map(lambda values: values[-1], logs), state
+
+    def function(state, iterator):
+        logs = None
+        held = model._device_images
+        for group in _groups(iterator):
+            batches, is_stacked = _stacked(group)
+            if "steps" not in compiled:
+                compiled["steps"] = jax.jit(
+                    steps,
+                    donate_argnums=0,
+                    static_argnums=3,
+                    out_shardings=_shardings(state),
+                )
+            logs, state = compiled["steps"](
+                state, held and held.value, batches, is_stacked
+            )
+        if logs is None:
+            raise StopIteration
+        return logs, state
+
+    return function
+
+
+def _shardings(state):
+    """How the state stays spread over devices, or `None` on one of them."""
+    if keras.distribution.distribution() is None:
+        return None
+    import jax
+
+    return None, jax.tree.map(lambda array: array.sharding, state)
+
+
+def _groups(iterator):
+    """Runs of batches of equal shapes; the last batch of an epoch may differ."""
+    group, before = [], None
+    for batch in iterator:
+        shapes = keras.tree.map_structure(lambda a: (a.shape, str(a.dtype)), batch)
+        if group and shapes != before:
+            yield group
+            group = []
+        group.append(batch)
+        before = shapes
+    if group:
+        yield group
+
+
+def _stacked(group):
+    """Batches as one, where that is cheap, and whether it was done.
+
+    Arrays on the host are stacked there: the device then takes a few large
+    arrays instead of many small ones.
+    """
+    leaves = keras.tree.flatten(group)
+    on_host = all(isinstance(leaf, np.ndarray) for leaf in leaves if leaf is not None)
+    if len(group) == 1 or not on_host:
+        return tuple(group), False
+    return keras.tree.map_structure(
+        lambda *arrays: np.stack(arrays), *group, none_is_leaf=False
+    ), True

@@ -1,0 +1,114 @@
+"""One dispatch may run many steps, on images that stay on the device."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_mixvit import MixViT, mixed_pair_dataset
+from keras_mixvit.augmentation import (
+    Augment,
+    HorizontalFlip,
+    PadCrop,
+    RandomErasing,
+)
+from keras_mixvit.data import PixelMixing
+from tests.helpers import set_weights, tiny_convit
+
+BACKEND = keras.config.backend()
+CLASSES = 5
+SOFT = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
+
+
+def pixels(count=26, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (count, 8, 12, 3)).astype("uint8")
+
+
+def pairs_of(model, partners="batch", drop_remainder=True, **options):
+    x = pixels()
+    augment = Augment([PadCrop(2), HorizontalFlip(), RandomErasing(0.5)])
+    return mixed_pair_dataset(
+        x,
+        np.arange(len(x)) % CLASSES,
+        model.mask_sampler(),
+        epochs=3,
+        batch_size=4,
+        num_classes=CLASSES,
+        augment=augment,
+        pixel_mixing=PixelMixing("cutmix+mixup", probability=0.7, partners=partners),
+        drop_remainder=drop_remainder,
+        apply_on="device",
+        **options,
+    )
+
+
+class Losses(keras.callbacks.Callback):
+    """What callbacks see: the last step of each call and its mean loss."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append((batch, float(logs["loss"])))
+
+
+def trained(steps_per_execution=1, optimizer=None, partners="batch", **options):
+    """A model after three epochs, the losses in between and the history."""
+    keras.utils.set_random_seed(3)
+    model = MixViT(
+        tiny_convit(stochastic_depth_rate=0.2, num_blocks=1, num_class_blocks=1),
+        CLASSES,
+    )
+    set_weights(model)
+    model.compile(
+        optimizer or keras.optimizers.AdamW(1e-2, weight_decay=0.05),
+        SOFT,
+        weighted_metrics=["accuracy"],
+        steps_per_execution=steps_per_execution,
+    )
+    pairs = pairs_of(model, partners, **options)
+    losses = Losses()
+    history = model.fit(pairs, callbacks=[losses], verbose=0)
+    return model, losses.seen, history.history
+
+
+def test_images_on_the_device_are_the_same():
+    for partners in ("batch", "dataset"):
+        sent = trained(partners=partners, keep_on_device=False)
+        kept = trained(partners=partners, keep_on_device=True)
+        np.testing.assert_allclose(kept[1], sent[1], rtol=1e-6)
+
+
+def test_only_indices_are_served():
+    model = MixViT(tiny_convit(), CLASSES)
+    pairs = pairs_of(model, keep_on_device=True).on_device()
+    inputs, labels = pairs[1]
+    assert sorted(inputs) == ["draws", "indices", "masks"]
+    np.testing.assert_array_equal(
+        pixels()[inputs["indices"]], pairs_of(model)[1][0]["images"]
+    )
+    assert all(a.nbytes < 4000 for a in keras.tree.flatten((inputs, labels)))
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras runs one step on PyTorch")
+@pytest.mark.parametrize("drop_remainder", [True, False])
+def test_many_steps_are_the_same_steps(drop_remainder):
+    # 6 or 7 steps an epoch: calls of 4 and of the 2 or 3 that are left, the last
+    # of which may have a smaller batch.
+    options = {"drop_remainder": drop_remainder}
+    one, each, history = trained(1, **options)
+    many, some, same = trained(4, **options)
+    last = len(each) // 3 - 1
+    assert [step for step, _ in some[:2]] == [3, 7]
+    np.testing.assert_allclose(some[0][1], each[3][1], rtol=1e-5)
+    np.testing.assert_allclose(some[1][1], each[last][1], rtol=1e-5)
+    for name, values in history.items():
+        np.testing.assert_allclose(same[name], values, rtol=2e-5, err_msg=name)
+    for left, right in zip(one.variables, many.variables, strict=True):
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(left),
+            keras.ops.convert_to_numpy(right),
+            atol=1e-4,
+            err_msg=left.path,
+        )
