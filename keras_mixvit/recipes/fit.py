@@ -10,6 +10,7 @@ from keras_mixvit.data import ImageSet
 from keras_mixvit.distribution import Parallel
 from keras_mixvit.metrics import NLL
 from keras_mixvit.models.mimo_model import MIMOModel
+from keras_mixvit.recipes.calls import even_batch_size, steps_of_a_call
 from keras_mixvit.recipes.checkpoint import Checkpoints, restore
 from keras_mixvit.recipes.class_weighting import class_weight_for
 from keras_mixvit.recipes.data_sets import dataset_for
@@ -39,6 +40,7 @@ def fit(
     tell=print,
     parallel: Parallel | None = None,
     chooses: bool = True,
+    steps_per_execution: int | None = None,
 ) -> tuple[MIMOModel, Recorder]:
     """Trains a network, from the last checkpoint in its folder if there is one.
 
@@ -58,6 +60,8 @@ def fit(
             one process. Defaults to `None`.
         chooses: Boolean, whether `validation` may choose `best.keras`. Defaults
             to `True`.
+        steps_per_execution: Integer, how many steps one call to the device
+            runs, or `None` for `steps_of_a_call`. Defaults to `None`.
 
     Returns:
         The trained model, and the `Recorder` that wrote its history.
@@ -69,6 +73,7 @@ def fit(
         optimizer_for(recipe, model, len(dataset)),
         loss_for(recipe),
         weighted_metrics=["accuracy", NLL()],
+        steps_per_execution=steps_per_execution or steps_of_a_call(len(dataset)),
     )
     # A checkpoint has values for its variables, and a file keeps them.
     model.optimizer.build(model.trainable_variables)
@@ -103,7 +108,9 @@ def fit(
     try:
         model.fit(
             dataset,
-            validation_data=validation.batches(recipe.batch_size),
+            validation_data=validation.batches(
+                even_batch_size(len(validation.labels), recipe.batch_size)
+            ),
             class_weight=class_weight_for(recipe, images.num_classes),
             initial_epoch=finished,
             callbacks=callbacks,

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from keras_mixvit._checks import require
+from keras_mixvit.recipes.calls import require_steps
 from keras_mixvit.recipes.devices import devices_in_use
 from keras_mixvit.recipes.run_files import read_result, require_entry
 from keras_mixvit.recipes.run_settings import RunSettings
@@ -14,6 +15,7 @@ def resume(
     devices: int | None = None,
     timeout: float = 600.0,
     tell=print,
+    steps_per_execution: int | None = None,
 ) -> tuple[Path, list]:
     """Goes on with a run that was ended, from its last whole checkpoint.
 
@@ -30,6 +32,7 @@ def resume(
         timeout: What `train` takes. Defaults to `600.0`.
         tell: Function that is given what there is to say, in sentences.
             Defaults to `print`.
+        steps_per_execution: What `train` takes. Defaults to `None`.
 
     Returns:
         What `train` returns.
@@ -48,6 +51,7 @@ def resume(
     assert len(rows) == 4
     ```
     """
+    require_steps(steps_per_execution)
     folder = Path(run)
     settings = RunSettings.read(folder)
     if (folder / RESULT).is_file():
@@ -56,10 +60,12 @@ def resume(
         return folder, rows
     require_entry(folder / "run.json", settings.facts is not None, "`facts`", None)
     with devices_in_use(devices, timeout) as parallel:
-        return folder, _resume(folder, settings, verbose, tell, parallel)
+        return folder, _resume(
+            folder, settings, verbose, tell, parallel, steps_per_execution
+        )
 
 
-def _resume(folder, settings, verbose, tell, parallel):
+def _resume(folder, settings, verbose, tell, parallel, steps_per_execution):
     sets = load_sets(settings, skipped=read_skipped(folder))
     before, now = settings.facts, facts(sets, parallel)
     require(
@@ -87,4 +93,4 @@ def _resume(folder, settings, verbose, tell, parallel):
             f"The run began on {replicas} device(s) and goes on on "
             f"{parallel.num_replicas}: its batches stay the same."
         )
-    return finish(folder, settings, sets, verbose, tell, parallel)
+    return finish(folder, settings, sets, verbose, tell, parallel, steps_per_execution)

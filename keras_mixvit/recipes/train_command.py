@@ -98,6 +98,13 @@ def add_resume(commands) -> None:
 
 def _add_devices(command):
     command.add_argument(
+        "--steps-per-execution",
+        type=int,
+        metavar="K",
+        help="training steps that one call to the device runs, on JAX and TensorFlow "
+        "(default: 1, or up to 100 on JAX with an accelerator)",
+    )
+    command.add_argument(
         "--devices",
         type=int,
         metavar="N",
@@ -126,7 +133,14 @@ def processes_to_start(devices: int | None) -> int:
 
 
 def run_train(
-    output, single, tensorboard, devices, timeout, on_error, **options
+    output,
+    single,
+    tensorboard,
+    devices,
+    timeout,
+    on_error,
+    steps_per_execution,
+    **options,
 ) -> int:
     """Trains and prints the table."""
     from keras_mixvit.recipes.chosen_recipe import chosen_recipe
@@ -148,17 +162,24 @@ def run_train(
         timeout=timeout,
         tell=_telling(console),
         on_error=on_error.replace("-", "_"),
+        steps_per_execution=steps_per_execution,
     )
     return _print_table(console, recipe, folder, rows)
 
 
-def run_resume(run, devices, timeout) -> int:
+def run_resume(run, devices, timeout, steps_per_execution) -> int:
     """Resumes and prints the table."""
     from keras_mixvit.recipes.resume import resume
     from keras_mixvit.recipes.run_settings import RunSettings
 
     console = _console()
-    folder, rows = resume(run, devices=devices, timeout=timeout, tell=_telling(console))
+    folder, rows = resume(
+        run,
+        devices=devices,
+        timeout=timeout,
+        tell=_telling(console),
+        steps_per_execution=steps_per_execution,
+    )
     return _print_table(console, RunSettings.read(folder).recipe, folder, rows)
 
 

@@ -32,7 +32,7 @@ def runs(tmp_path, monkeypatch):
     lists = ("names", "seeds", "told", "trained", "validated", "held_out", "chooses")
     calls = SimpleNamespace(fail_at=None, **{name: [] for name in lists})
 
-    def fit(recipe, images, validation, folder, *args):
+    def fit(recipe, images, validation, folder, *args, steps_per_execution=None):
         calls.names.append(folder.name)
         calls.seeds.append(recipe.seed)
         calls.trained.append(len(images.labels))

@@ -1,0 +1,73 @@
+"""How work is cut into calls to the device."""
+
+import re
+from types import SimpleNamespace
+
+import keras
+import pytest
+
+from keras_mixvit.recipes import Recipe, train
+from keras_mixvit.recipes.calls import even_batch_size, steps_of_a_call
+from keras_mixvit.recipes.recorder import Recorder
+
+BACKEND = keras.config.backend()
+
+
+@pytest.mark.parametrize(
+    ("images", "size", "expected"),
+    [(10_000, 129, 125), (12, 129, 129), (97, 10, 10), (100, 30, 25), (5, 1, 1)],
+)
+def test_validation_has_equal_batches_where_it_can(images, size, expected):
+    assert even_batch_size(images, size) == expected
+
+
+def test_calls_are_of_one_step_on_a_processor():
+    assert steps_of_a_call(1162) == 1
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="is about JAX")
+@pytest.mark.parametrize(("steps", "expected"), [(1162, 83), (390, 78), (101, 1)])
+def test_calls_to_an_accelerator_divide_an_epoch(steps, expected, monkeypatch):
+    import jax
+
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert steps_of_a_call(steps) == expected
+
+
+@pytest.mark.parametrize("steps", [0, 2.5, True])
+def test_a_number_of_steps_must_be_positive(steps):
+    message = "`steps_per_execution` must be an integer of at least 1. Received: "
+    with pytest.raises(ValueError, match=re.escape(message)):
+        train(Recipe(), steps_per_execution=steps)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="is about PyTorch")
+def test_pytorch_runs_one_step():
+    message = "`steps_per_execution` must be 1 or None on PyTorch"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        train(Recipe(), steps_per_execution=2)
+
+
+def test_slow_saving_is_done_rarely_and_at_the_end(tmp_path, monkeypatch):
+    from keras_mixvit.recipes import recorder as module
+
+    clock, saved = SimpleNamespace(now=0.0), []
+
+    def save(checkpoint):
+        clock.now += 3
+        saved.append(checkpoint.epochs)
+
+    monkeypatch.setattr(module.time, "perf_counter", lambda: clock.now)
+    monkeypatch.setattr(module, "save_model", lambda model, path: None)
+    monkeypatch.setattr(module, "arrays_of", lambda model: {})
+    recorder = Recorder(tmp_path, SimpleNamespace(save=save), chooses=False)
+    recorder.begin(None)
+    for epoch in range(20):
+        clock.now += 10
+        recorder.on_epoch_end(epoch, {"val_accuracy": 0.5})
+    recorder.on_train_end()
+    # Nine times the three seconds lie between two of them.
+    assert saved == [1, 4, 7, 10, 13, 16, 19, 20]
+    assert len((tmp_path / "history.csv").read_text().splitlines()) == 21
+    recorder.on_train_end()
+    assert saved[-2:] == [19, 20]
