@@ -1,9 +1,25 @@
 """Named arrays from elsewhere, and whether they fit."""
 
+import os
+from collections.abc import Mapping
+
 import keras
 import numpy as np
 
 from keras_mixvit._checks import require
+from keras_mixvit.convert.read_weights import read_weights
+
+
+def named_arrays(weights: Mapping | str | os.PathLike) -> Mapping:
+    """Weights by name: a mapping as it is, or what the file of a path holds."""
+    if isinstance(weights, Mapping):
+        return weights
+    require(
+        isinstance(weights, (str, os.PathLike)),
+        "`weights` must be a mapping from names to arrays, or the path of a file.",
+        weights=weights,
+    )
+    return read_weights(weights)
 
 
 def as_array(value) -> np.ndarray:
@@ -35,4 +51,23 @@ def require_match(arrays: dict, expected: dict, requirement: str) -> None:
         missing=missing,
         unexpected=unexpected,
         shapes=shapes,
+    )
+
+
+def require_finite(arrays: dict) -> None:
+    """Requires every weight to be finite: NaN would spread to all predictions.
+
+    Args:
+        arrays: Dict from names to arrays of numbers.
+    """
+    found = {
+        name: f"{count} of {array.size} values"
+        for name, array in arrays.items()
+        if (count := array.size - int(np.isfinite(array).sum()))
+    }
+    require(
+        not found,
+        "`weights` must be finite. Weights with NaN or infinity come from a damaged "
+        "file or a training that diverged.",
+        not_finite=found,
     )

@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from keras_mixvit._checks import require, require_known
+from keras_mixvit._checks import require, require_known, require_path
 from keras_mixvit._paths import path_hint
 
 # timm's pretrained CaiT and ConViT on the Hugging Face hub.
@@ -30,7 +30,7 @@ REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 def fetch(
-    name: str, revision: str | None = None, cache_dir: str | None = None
+    name: str | os.PathLike, revision: str | None = None, cache_dir: str | None = None
 ) -> tuple[dict, Path]:
     """Finds the files of a model of timm: in a folder, the cache, or the hub.
 
@@ -64,6 +64,7 @@ def fetch(
     assert config["architecture"] == "cait_xxs24_224"
     ```
     """
+    require_path("name", name)
     if isinstance(name, os.PathLike):
         name = os.path.join(os.curdir, name)
     if _is_folder(name):

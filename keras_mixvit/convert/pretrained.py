@@ -1,8 +1,9 @@
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit._checks import require, require_image_size
 from keras_mixvit.backbones.backbone import Backbone
 from keras_mixvit.backbones.named import backbone_names, make_backbone
 from keras_mixvit.convert.hub import fetch
@@ -37,7 +38,7 @@ class Pretrained:
 
 
 def pretrained_backbone(
-    name: str,
+    name: str | os.PathLike,
     image_size: int | tuple[int, int] | None = None,
     revision: str | None = None,
     cache_dir: str | None = None,
@@ -71,6 +72,11 @@ def pretrained_backbone(
     print(load_timm_weights(found.backbone, found.path))
     ```
     """
+    require(
+        changes is None or isinstance(changes, dict),
+        "`changes` must be a dict of arguments, or None.",
+        changes=changes,
+    )
     changes = changes or {}
     require(
         not {"image_shape", "patch_size"} & set(changes),
@@ -94,14 +100,7 @@ def pretrained_backbone(
     channels, *size = known_size or (3, 224, 224)
     source_grid = known_size and tuple(side // PATCH_SIZE for side in size)
     if image_size is not None:
-        size = image_size if isinstance(image_size, (tuple, list)) else [image_size] * 2
-        require(
-            len(size) == 2,
-            "`image_size` must be an integer or (height, width).",
-            image_size=image_size,
-        )
-        for side in size:
-            require_positive_integer("image_size", side)
+        size = require_image_size(image_size)
     arguments = {
         argument: tuple(255.0 * value for value in trained[argument])
         for argument in ("mean", "std")

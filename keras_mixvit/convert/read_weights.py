@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import require, require_path
 
 # What checkpoints of trainings keep weights under.
 NESTED = re.compile(r"model|state_dict|.+(?<!_optimizer)_state_dict")
@@ -38,6 +38,7 @@ def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
     assert read_weights("weights.npz")["head.bias"].shape == (10,)
     ```
     """
+    require_path("path", path)
     path = Path(path)
     require(path.is_file(), "`path` must be an existing file.", path=str(path))
     reader = READERS.get(path.suffix)

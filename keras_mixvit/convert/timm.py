@@ -5,10 +5,14 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from keras_mixvit._checks import require
-from keras_mixvit.convert.arrays import as_array, require_match
+from keras_mixvit._checks import is_integer, require
+from keras_mixvit.convert.arrays import (
+    as_array,
+    named_arrays,
+    require_finite,
+    require_match,
+)
 from keras_mixvit.convert.conversion import Conversion
-from keras_mixvit.convert.read_weights import read_weights
 from keras_mixvit.convert.timm_layout import (
     backbone_entries,
     head_entries,
@@ -29,9 +33,9 @@ def load_timm_weights(
 
     Weights of the original releases fit too. The position table is resized
     (bicubic, antialiased, as timm does) where the model has another grid;
-    gated positional attention reckons with offsets of tokens and has nothing
-    to resize. If anything does not fit, everything that does not is listed
-    and the model stays as it was.
+    gated positional attention uses offsets between tokens and has nothing to
+    resize. If anything does not fit, the error lists all of it and the model
+    stays as it was.
 
     Args:
         model: `SingleNetwork`, `MixViT`, or the `CaiT` or `ConViT` alone.
@@ -45,11 +49,11 @@ def load_timm_weights(
             Defaults to `None`.
 
     Returns:
-        A `Conversion`, which tells what was loaded and what was not.
+        A `Conversion`, which lists what was loaded and what was not.
 
     Raises:
-        ValueError: If a name is missing or unexpected, a shape does not fit,
-            or a file cannot be read.
+        ValueError: If a name is missing or unexpected, a shape does not fit, a
+            weight is NaN or infinite, or a file cannot be read.
 
     Example:
 
@@ -63,8 +67,7 @@ def load_timm_weights(
     References:
         CaiT (Touvron et al., 2021); ConViT (d'Ascoli et al., 2021).
     """
-    if not isinstance(weights, Mapping):
-        weights = read_weights(weights)
+    weights = named_arrays(weights)
     backbone, heads = parts(model)
     if include_head is None:
         include_head = heads is not None and heads.num_subnetworks == 1
@@ -91,6 +94,7 @@ def load_timm_weights(
         expected,
         "`weights` must have the names and shapes of timm's model of the same size.",
     )
+    require_finite({name: arrays[name] for name in expected})
     # Read all before writing any: an error must not leave half a model.
     values = [entry.to_ours(arrays[entry.key]) for entry in entries]
     for entry, value in zip(entries, values, strict=True):
@@ -133,7 +137,7 @@ def timm_weights(model, subnetwork: int | None = None) -> dict[str, np.ndarray]:
     backbone, heads = parts(model)
     count = 0 if heads is None else heads.num_subnetworks
     require(
-        subnetwork is None or 0 <= subnetwork < count,
+        subnetwork is None or (is_integer(subnetwork) and 0 <= subnetwork < count),
         f"`subnetwork` must be None or the index of one of {count} heads.",
         subnetwork=subnetwork,
     )
@@ -163,7 +167,9 @@ def _resized(table, grid_shape, source_grid):
         side = math.isqrt(table.shape[1])
         grid = grid_shape if table.shape[1] == places else (side, side)
     require(
-        np.shape(grid) == (2,) and math.prod(grid) == table.shape[1],
+        np.shape(grid) == (2,)
+        and all(map(is_integer, grid))
+        and math.prod(grid) == table.shape[1],
         f"`source_grid` must be (h, w) with the {table.shape[1]} places of the table.",
         source_grid=source_grid,
     )

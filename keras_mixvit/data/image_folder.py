@@ -3,7 +3,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from keras_mixvit._checks import require, require_choice
+from keras_mixvit._checks import (
+    require,
+    require_choice,
+    require_image_size,
+    require_path,
+)
 from keras_mixvit.data.file_names import FileNames
 from keras_mixvit.data.image_files import (
     GREY_MODES,
@@ -30,8 +35,8 @@ class ImageFolder(ImageSource):
         folder: Path of a folder.
         files: Iterable of names below `folder`, or `None` for all image files
             below it, in the order of their names. Defaults to `None`.
-        image_size: Tuple of integers (H, W) to which images are resized, or
-            `None` where all are of one size. Defaults to `None`.
+        image_size: Integer, or tuple of integers (H, W), to which images are
+            resized, or `None` where all are of one size. Defaults to `None`.
         channels: `1`, `3`, or `None` for 1 where all images are grey, else 3.
             Defaults to `None`.
         resize_share: See `ImageSource`. Defaults to `None`.
@@ -56,13 +61,20 @@ class ImageFolder(ImageSource):
         self,
         folder: str | os.PathLike,
         files: Iterable[str] | None = None,
-        image_size: tuple[int, int] | None = None,
+        image_size: int | tuple[int, int] | None = None,
         channels: int | None = None,
         resize_share: float | None = None,
     ):
+        require_path("folder", folder)
+        image_size = require_image_size(image_size)
         self.folder = os.fspath(folder)
+        require(
+            os.path.isdir(folder),
+            "`folder` must be an existing folder.",
+            folder=self.folder,
+        )
         if not isinstance(files, FileNames):
-            files = FileNames(image_files(folder) if files is None else files)
+            files = FileNames(image_files(folder) if files is None else _names(files))
         self.files = files
         self.skipped: dict[str, str] = {}
         require(len(files) > 0, "`folder` must hold image files.", folder=self.folder)
@@ -76,7 +88,6 @@ class ImageFolder(ImageSource):
                 sizes=sorted(sizes)[:3],
             )
             (image_size,) = sizes
-        image_size = tuple(image_size)
         super().__init__(
             (*image_size, channels or found_channels),
             varies=sizes != {image_size},
@@ -125,3 +136,13 @@ class ImageFolder(ImageSource):
             error=failure and str(failure[1]),
         )
         return sizes, 3 if has_colour else 1
+
+
+def _names(files):
+    """Names that a user gives, one after another."""
+    is_iterable = isinstance(files, Iterable) and not isinstance(files, (str, bytes))
+    text = "`files` must be names of files below `folder`, or None."
+    require(is_iterable, text, files=files)
+    for name in files:
+        require(isinstance(name, (str, os.PathLike)), text, name=name)
+        yield name

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import numbers_of, require
 from keras_mixvit.data.array_checks import require_images, require_labels
 from keras_mixvit.data.image_batches import ImageBatches
 from keras_mixvit.data.image_source import ImageSource
@@ -45,6 +45,11 @@ class ImageSet:
     std: tuple[float, ...] | None = None
 
     def __post_init__(self):
+        require(
+            isinstance(self.class_names, (tuple, list)),
+            "`class_names` must be a tuple of names.",
+            class_names=self.class_names,
+        )
         if not isinstance(self.images, ImageSource):
             object.__setattr__(self, "images", require_images("images", self.images))
         labels = require_labels("labels", self.labels, self.num_classes)
@@ -59,7 +64,8 @@ class ImageSet:
         given = () if self.mean is None or self.std is None else (self.mean, self.std)
         channels = self.images.shape[3]
         require(
-            both_or_none and all(len(values) == channels for values in given),
+            both_or_none
+            and all(len(numbers_of(values)) == channels for values in given),
             f"`mean` and `std` must both be None or {channels} numbers.",
             mean=self.mean,
             std=self.std,

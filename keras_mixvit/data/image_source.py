@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_mixvit._checks import is_integer, require
+from keras_mixvit._checks import is_integer, is_number, require
 from keras_mixvit.data.resizing import centred, cropped, default_share
 
 
@@ -52,19 +52,16 @@ class ImageSource(abc.ABC):
         varies: bool = False,
         resize_share: float | None = None,
     ):
-        image_shape = tuple(image_shape)
+        is_three = isinstance(image_shape, (tuple, list)) and len(image_shape) == 3
         require(
-            len(image_shape) == 3 and all(is_integer(n) and n > 0 for n in image_shape),
+            is_three and all(is_integer(n) and n > 0 for n in image_shape),
             "`image_shape` must be three positive integers (H, W, C).",
             image_shape=image_shape,
         )
+        image_shape = tuple(image_shape)
+        require_resize_share(resize_share)
         if resize_share is None:
             resize_share = default_share(image_shape[:2])
-        require(
-            0 < resize_share <= 1,
-            "`resize_share` must be in (0, 1].",
-            resize_share=resize_share,
-        )
         self.image_shape = image_shape
         self.varies = varies
         self.resize_share = resize_share
@@ -170,3 +167,12 @@ class ImageSource(abc.ABC):
             f"{type(self).__name__} holds {len(self)} images that are read when asked "
             "for. Index it, or give `ImageSet.batches()` to `evaluate` and `predict`."
         )
+
+
+def require_resize_share(value) -> None:
+    """Requires `None` or a share in (0, 1]."""
+    require(
+        value is None or (is_number(value) and 0 < value <= 1),
+        "`resize_share` must be in (0, 1].",
+        resize_share=value,
+    )

@@ -1,14 +1,21 @@
 import os
-from collections.abc import Sequence
+from collections.abc import Collection
 from importlib import resources
 
-from keras_mixvit._checks import is_integer, require, require_choice
+from keras_mixvit._checks import (
+    is_among,
+    require,
+    require_choice,
+    require_image_size,
+    require_path,
+)
 from keras_mixvit._paths import is_path, path_hint
 from keras_mixvit.data.array_files import ArrayFiles, is_array_folder
 from keras_mixvit.data.cifar import ARCHIVES, Cifar
 from keras_mixvit.data.class_folders import ClassFolders
 from keras_mixvit.data.file_checks import ON_ERROR
 from keras_mixvit.data.image_set import ImageSet
+from keras_mixvit.data.image_source import require_resize_share
 from keras_mixvit.data.imagenet import IMAGENET, TINY_IMAGENET, imagenet, tiny_imagenet
 from keras_mixvit.data.tfds_set import TFDSSet
 from keras_mixvit.data.validation_split import require_val_share, with_validation
@@ -25,7 +32,7 @@ def load(
     image_size: int | tuple[int, int] | None = None,
     resize_share: float | None = None,
     on_error: str = "when_read",
-    leave_out: Sequence[str] = (),
+    leave_out: Collection[str] = (),
     val_share: float | None = None,
 ) -> ImageSet:
     """Loads a set of images by name or from files.
@@ -96,28 +103,28 @@ def load(
         Machine Learning Repository, 1998, CC BY 4.0.
     """  # noqa: E501
     require_choice("on_error", on_error, ON_ERROR)
-    if is_integer(image_size):
-        image_size = (image_size, image_size)
+    image_size = require_image_size(image_size)
+    require_resize_share(resize_share)
     require(
-        image_size is None
-        or (len(image_size) == 2 and all(is_integer(n) and n > 0 for n in image_size)),
-        "`image_size` must be a positive integer, two of them, or None.",
-        image_size=image_size,
+        _is_names(leave_out),
+        "`leave_out` must be a list of names of files.",
+        leave_out=leave_out,
     )
     found = found_set(name, data_dir)
     held = found.splits()
     require(
-        split not in found.unlabelled,
+        not is_among(split, found.unlabelled),
         f"`split` must be one of {', '.join(map(repr, held))}; the images of "
         f"{split!r} have no labels.",
         split=split,
     )
     require(
-        not leave_out or isinstance(found, ClassFolders),
+        len(leave_out) == 0 or isinstance(found, ClassFolders),
         "`leave_out` must be empty for images that are not files.",
         leave_out=list(leave_out)[:3],
     )
-    options = [image_size, resize_share, on_error, *([leave_out] if leave_out else [])]
+    options = [image_size, resize_share, on_error]
+    options += [leave_out] if len(leave_out) else []
     if val_share is not None:
         require_val_share(val_share)
         require(
@@ -126,11 +133,11 @@ def load(
             val_share=val_share,
             name=str(name),
         )
-        if split in ("train", "val"):
+        if is_among(split, ("train", "val")):
             images = found.load("train", *options)
             return with_validation(images, val_share)[split == "val"]
     require(
-        split != "val" or "val" in held,
+        "val" in held or not is_among(split, ("val",)),
         f"`split` must be one of {', '.join(map(repr, held))}; `val_share` cuts "
         "'val' from the training images.",
         split=split,
@@ -161,6 +168,9 @@ def data_label(name: str) -> str:
 
 def found_set(name, data_dir):
     """The set of a name, with `splits`, `unlabelled` and `load`."""
+    require_path("name", name)
+    if data_dir is not None:
+        require_path("data_dir", data_dir)
     if name == "digits":
         return ArrayFiles(resources.files(__package__) / "digits.npz")
     if name in ARCHIVES:
@@ -183,3 +193,8 @@ def found_set(name, data_dir):
     if is_npz or is_array_folder(path):
         return ArrayFiles(path)
     return ClassFolders(path)
+
+
+def _is_names(values):
+    is_collection = isinstance(values, Collection) and not isinstance(values, str)
+    return is_collection and all(isinstance(value, str) for value in values)

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import require, require_path
 from keras_mixvit.analysis import training_curves
 from keras_mixvit.data.load import data_label
 from keras_mixvit.recipes.published_text import (
@@ -38,6 +38,13 @@ def compare(runs: list[str], output: str | None = None) -> list[dict]:
     assert [row["model"] for row in rows] == ["single_network", "mixvit ensemble"]
     ```
     """
+    require(
+        isinstance(runs, (list, tuple)),
+        "`runs` must be a list of paths of folders.",
+        runs=runs,
+    )
+    for run in runs:
+        require_path("run", run)
     rows, histories = [], {}
     names = [Path(run).resolve().name for run in runs]
     for run, name in zip(runs, names, strict=True):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
 
-from keras_mixvit._checks import is_integer, require, require_choice
+from keras_mixvit._checks import is_integer, require, require_choice, require_path
 from keras_mixvit.data import load
 from keras_mixvit.data.load import splits
 from keras_mixvit.evaluation import (
@@ -143,6 +143,7 @@ def evaluate_run(
         Networks, 2017.
     """
     require_choice("calibrate_on", calibrate_on, ("val", "test"))
+    require_path("run", run)
     file = Path(run)
     if file.is_dir():
         file = file / "model.keras"

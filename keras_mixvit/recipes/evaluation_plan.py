@@ -1,6 +1,5 @@
 """Which images judge the model of a run, and which fit its temperature."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from keras_mixvit._checks import require
 from keras_mixvit.data.image_set import ImageSet
 from keras_mixvit.recipes.protocol import cut_share, former_protocol
 from keras_mixvit.recipes.run_facts import fingerprint
+from keras_mixvit.recipes.run_files import read_json, require_entry
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,10 @@ def require_same_validation(file: Path, images: ImageSet) -> None:
     for folder in (file.parent, file.parent.parent):
         path = folder / "run.json"
         if path.is_file():
-            facts = json.loads(path.read_text()).get("facts") or {}
-            known = facts.get("data", {}).get("validation")
+            found = read_json(path).get("facts") or {}
+            data = found.get("data", {}) if isinstance(found, dict) else None
+            require_entry(path, isinstance(data, dict), "`facts` with `data`", found)
+            known = data.get("validation")
             require(
                 known is None or known == fingerprint({"val": images}),
                 "`run` must be evaluated with the images with which it was trained; "

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from keras_mixvit._checks import require, require_choice
+from keras_mixvit._checks import require, require_choice, require_path
 from keras_mixvit._export_formats import EXPORT_FORMATS, FORMATS
 from keras_mixvit.models import load_model
 from keras_mixvit.models.export_checks import require_export
@@ -33,6 +33,7 @@ def export(run: str, format: str, output: str | None = None) -> Path:
     ```
     """
     require_choice("format", format, EXPORT_FORMATS)
+    require_path("run", run)
     file = Path(run)
     if file.is_dir():
         file = file / "model.keras"

@@ -1,8 +1,9 @@
 import dataclasses
 import math
+import sys
 from dataclasses import dataclass
 
-from keras_mixvit._checks import require, require_known
+from keras_mixvit._checks import is_number, require, require_known
 from keras_mixvit.recipes.published import Published
 from keras_mixvit.recipes.recipe_checks import (
     OF_METHODS,
@@ -379,7 +380,7 @@ class Recipe:
             A `Recipe` whose `epoch_scale` tells the factor.
         """
         require(
-            isinstance(factor, (int, float)) and 0 < factor < float("inf"),
+            is_number(factor) and 0 < factor <= sys.float_info.max,
             "`factor` must be a positive finite number.",
             factor=factor,
         )
@@ -435,15 +436,24 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: dict) -> "Recipe":
-        """The recipe that `to_dict` told of.
+        """The recipe that `to_dict` describes.
 
         Args:
-            values: Dict from names of fields to values; missing ones have
-                their defaults.
+            values: Dict from names of fields to values. Fields that are missing
+                have their defaults.
 
         Returns:
             A `Recipe`.
+
+        Raises:
+            ValueError: If `values` is not such a dict, or its values do not
+                make a recipe.
         """
+        require(
+            isinstance(values, dict),
+            "`values` must be a dict of the fields of a recipe.",
+            values=values,
+        )
         for name in values:
             require_known("setting", name, _names())
         values = {
@@ -451,6 +461,11 @@ class Recipe:
             for name, value in values.items()
         }
         rows = values.get("published", ())
+        require(
+            isinstance(rows, tuple),
+            "`published` must be a list of rows.",
+            published=rows,
+        )
         values["published"] = tuple(
             row if isinstance(row, Published) else Published.from_dict(row)
             for row in rows

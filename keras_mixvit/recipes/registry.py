@@ -115,6 +115,11 @@ def recipes(filter: str | Callable[[Recipe], bool] | None = None) -> list[Recipe
         return list(found)
     if isinstance(filter, str):
         return [made for made in found if _matches(made.name, filter)]
+    require(
+        callable(filter),
+        "`filter` must be a string, a function of a recipe, or None.",
+        filter=filter,
+    )
     return [made for made in found if filter(made)]
 
 
@@ -142,6 +147,9 @@ def published_rows(filter: str | None = None) -> list[Published]:
     rows = _registry()[1]
     if filter is None:
         return list(rows)
+    require(
+        isinstance(filter, str), "`filter` must be a string or None.", filter=filter
+    )
     return [
         row for row in rows if _matches(f"{row.paper} {row.place}: {row.row}", filter)
     ]

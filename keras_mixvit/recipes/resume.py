@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import require, require_path
 from keras_mixvit.recipes.devices import devices_in_use
 from keras_mixvit.recipes.run_files import read_result, require_entry
 from keras_mixvit.recipes.run_settings import RunSettings
@@ -48,6 +48,7 @@ def resume(
     assert len(rows) == 4
     ```
     """
+    require_path("run", run)
     folder = Path(run)
     settings = RunSettings.read(folder)
     if (folder / RESULT).is_file():

@@ -1,9 +1,11 @@
-"""The JSON files of a run, read without trust: somebody may have changed them."""
+"""The JSON files of a run, checked: somebody may have changed them."""
 
 import json
 from pathlib import Path
 
 from keras_mixvit._checks import is_integer, require
+
+ROWS = "`rows` of `model`, `parameters`, `accuracy`, `nll` and `seconds`"
 
 
 def read_json(path: Path) -> dict:
@@ -45,11 +47,35 @@ def read_result(path: Path) -> dict:
     found = read_json(path)
     backend, rows = found.get("backend"), found.get("rows")
     require_entry(path, isinstance(backend, str), "a string `backend`", backend)
+    require_entry(path, _are_rows(rows), ROWS, rows)
+    return found
+
+
+def read_report(path: Path) -> dict:
+    """What `report.json` says of one training that is finished.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        A dict with `rows` as in `result.json`, the integer `seed`, the number
+        `seconds`, and `best`, a dict or `None`.
+
+    Raises:
+        ValueError: If the file is damaged or says anything else.
+    """
+    found = read_json(path)
+    rows = found.get("rows")
+    require_entry(path, _are_rows(rows), ROWS, rows)
+    seconds, seed = found.get("seconds"), found.get("seed")
+    best = found.get("best")
     require_entry(
         path,
-        isinstance(rows, list) and all(map(_is_row, rows)),
-        "`rows` of `model`, `parameters`, `accuracy`, `nll` and `seconds`",
-        rows,
+        is_number(seconds)
+        and is_integer(seed)
+        and (best is None or isinstance(best, dict)),
+        "the number `seconds`, the integer `seed`, and the dict `best`, if any",
+        {"seconds": seconds, "seed": seed, "best": best},
     )
     return found
 
@@ -74,6 +100,10 @@ def require_entry(path: Path, condition: bool, wanted: str, found) -> None:
 def is_number(value) -> bool:
     """Whether a value of a JSON file is a number that a float can be."""
     return isinstance(value, float) or (is_integer(value) and abs(value) < 2**63)
+
+
+def _are_rows(rows):
+    return isinstance(rows, list) and all(map(_is_row, rows))
 
 
 def _is_row(row):

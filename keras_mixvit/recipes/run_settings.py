@@ -86,7 +86,11 @@ class RunSettings:
         )
         fields = {key: recipe[key] for key in recipe if key not in FURTHER}
         if "protocol" not in fields:
-            fields["protocol"] = former_protocol(further["facts"]["data"]["shapes"])
+            shapes = (further.get("facts") or {"data": {}})["data"].get("shapes")
+            require_entry(
+                folder / "run.json", isinstance(shapes, dict), "`shapes`", shapes
+            )
+            fields["protocol"] = former_protocol(shapes)
         return cls(Recipe.from_dict(fields), data_dir, **further)
 
 

@@ -21,7 +21,7 @@ def kinds(declared) -> tuple:
 
 
 def told(found: tuple) -> str:
-    """Types in words."""
+    """The types in words."""
     words = {
         str: "a string",
         int: "an integer",
@@ -63,6 +63,12 @@ def parsed_settings(settings: list[str], kind: type) -> dict:
         for field in dataclasses.fields(kind)
         if field.name != "published"
     }
+    is_list = isinstance(settings, (list, tuple))
+    require(
+        is_list and all(isinstance(setting, str) for setting in settings),
+        "`settings` must be a list of strings, each of the form key=value.",
+        settings=settings,
+    )
     found = {}
     for setting in settings:
         key, sign, text = setting.partition("=")

@@ -1,11 +1,10 @@
 """Which image files a run leaves out, kept in its folder."""
 
-import json
 from pathlib import Path
 
-from keras_mixvit._checks import require
 from keras_mixvit.data import ImageFolder, ImageSet
 from keras_mixvit.recipes.atomic_files import write_json
+from keras_mixvit.recipes.run_files import read_json, require_entry
 
 NAME = "skipped.json"
 
@@ -47,13 +46,13 @@ def read_skipped(folder: Path) -> dict[str, list[str]]:
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         return {}
-    try:
-        found = json.loads(path.read_text())
-        return {split: list(names) for split, names in dict(found).items()}
-    except (OSError, ValueError, TypeError) as error:
-        require(
-            False,
-            f"`run` must have an intact {NAME}, which lists the files to leave out.",
-            run=str(folder),
-            error=str(error),
-        )
+    found = read_json(path)
+    require_entry(
+        path,
+        # Runs of before the errors were kept hold lists.
+        all(isinstance(names, (dict, list)) for names in found.values())
+        and all(isinstance(name, str) for names in found.values() for name in names),
+        "the files of each split to leave out",
+        found,
+    )
+    return {split: list(names) for split, names in found.items()}

@@ -1,12 +1,13 @@
 import dataclasses
-import json
 import os
 import warnings
 from pathlib import Path
 
 import keras
 
+from keras_mixvit._checks import require, require_choice, require_path
 from keras_mixvit.data import ImageSet, load
+from keras_mixvit.data.file_checks import ON_ERROR
 from keras_mixvit.data.load import is_data_path, splits
 from keras_mixvit.distribution import Parallel
 from keras_mixvit.evaluation import evaluate
@@ -26,6 +27,7 @@ from keras_mixvit.recipes.protocol import (
 from keras_mixvit.recipes.recipe import Recipe
 from keras_mixvit.recipes.run_facts import device, fingerprint, versions
 from keras_mixvit.recipes.run_figures import draw_figures
+from keras_mixvit.recipes.run_files import read_report
 from keras_mixvit.recipes.run_folder import new_run_folder
 from keras_mixvit.recipes.run_settings import RunSettings
 from keras_mixvit.recipes.skipped_files import skipped_files, write_skipped
@@ -104,6 +106,11 @@ def train(
     References:
         MixViT, Section 4.
     """
+    require(isinstance(recipe, Recipe), "`recipe` must be a `Recipe`.", recipe=recipe)
+    for name, path in (("output", output), ("data_dir", data_dir)):
+        if path is not None:
+            require_path(name, path)
+    require_choice("on_error", on_error, ON_ERROR)
     if not is_data_path(recipe.data) and os.path.exists(recipe.data):
         tell(
             f"{recipe.data!r} is the set of that name; write './{recipe.data}' for "
@@ -253,10 +260,13 @@ def finish(
             if parallel.is_main:
                 write_json(place / REPORT, content)
             del model
-        if parallel.is_main:
-            # A checkpoint is of no use any more.
+
+        def take(name=name, place=place):
+            reports[name] = read_report(place / REPORT)
+            # A training with an intact report needs no checkpoint.
             Checkpoints(place / CHECKPOINTS).remove()
-            reports[name] = json.loads((place / REPORT).read_text())
+
+        parallel.on_main(take)
 
     def end():
         with parallel.alone():
