@@ -47,8 +47,8 @@ def load(
     | a `.npz` file | `x_train` and `y_train`, and as you like `x_val`, `y_val`, `x_test`, `y_test`, and `classes`, the names of the classes |
     | `"tfds:NAME"` | any set of TensorFlow Datasets with images and labels |
 
-    Image files, `.npy` files and TensorFlow Datasets are read when they are
-    asked for (`ImageSource`); the others are arrays in memory.
+    Image files, `.npy` files and TensorFlow Datasets stay on the disk, and an
+    `ImageSource` reads images on demand; the other sets are arrays in memory.
 
     Args:
         name: Name of a set, or path. A string is a path if it contains a
@@ -63,28 +63,27 @@ def load(
             are resized when they are read, or `None` for their own. Defaults
             to `None`.
         resize_share: Float in (0, 1], see `ImageSource`. Defaults to `None`.
-        on_error: What becomes of image files that are not intact.
-            `"when_read"` raises an error when one is read, which may be hours
-            later. `"refuse"` and `"skip"` read all files of the split once, in
-            parallel: the first lists all damaged ones in an error, the second
-            leaves them out, warns, and keeps them in `images.skipped`.
-            Defaults to `"when_read"`.
-        leave_out: Names of image files below the folder of the split that are
-            not loaded, such as those that were skipped before. Defaults to
-            `()`.
+        on_error: What to do about damaged image files. `"when_read"` raises an
+            error when it reads one, which may be hours later. `"refuse"` and
+            `"skip"` first read all files of the split, in parallel: `"refuse"`
+            lists all damaged ones in an error, `"skip"` leaves them out, warns,
+            and lists them in `images.skipped`. Defaults to `"when_read"`.
+        leave_out: Names of image files, relative to the folder of the split,
+            that you do not want to load, such as those of an earlier
+            `images.skipped`. Defaults to `()`.
         val_share: Float in (0, 1), the share of the training images that is
-            the split `"val"` of a set without one. The same share of each class
-            is drawn, always the same images, and `"train"` holds the others:
-            give it for both splits. `None` cuts nothing. Defaults to `None`.
+            the split `"val"` of a set without one. It draws the same share of
+            each class, always the same images, and `"train"` holds the others:
+            pass it for both splits. `None` cuts nothing. Defaults to `None`.
 
     Returns:
         An `ImageSet`.
 
     Raises:
-        ValueError: If the name, the split or the files are not as above, a
-            checksum is wrong, or `val_share` is given for a set that has a
-            validation split.
-        OSError: If a set is not at hand and cannot be downloaded.
+        ValueError: If an argument is of a wrong type, the name, the split or
+            the files are not as above, a checksum is wrong, or you set
+            `val_share` for a set that has a validation split.
+        OSError: If a set is missing and cannot be downloaded.
 
     Example:
 
@@ -152,13 +151,13 @@ def splits(name: str | os.PathLike, data_dir=None) -> tuple[str, ...]:
 
 
 def is_data_path(name: str | os.PathLike) -> bool:
-    """Whether what `load` takes is the path of files, and not a name."""
-    # The names of TensorFlow Datasets may hold a separator.
+    """Whether `load` takes a string as a path, and not as a name."""
+    # A name of TensorFlow Datasets may contain a separator.
     return is_path(name) and not str(name).startswith(TFDS)
 
 
 def data_label(name: str) -> str:
-    """What a table calls a set: a name, or the last part of a path.
+    """The name of a set in a table: its name, or the last part of its path.
 
     A path that ends in the name of a set stays whole.
     """

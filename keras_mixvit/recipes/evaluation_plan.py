@@ -72,7 +72,7 @@ def require_same_validation(file: Path, images: ImageSet) -> None:
             require(
                 known is None or known == fingerprint({"val": images}),
                 "`run` must be evaluated with the images with which it was trained; "
-                "its validation images are others now.",
+                "its validation images have changed.",
                 run=str(folder),
             )
             return
