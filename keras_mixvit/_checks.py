@@ -1,4 +1,4 @@
-"""One form for every error that a user meets."""
+"""Checks of arguments, whose errors all have the same form."""
 
 import difflib
 import numbers

@@ -4,7 +4,7 @@ from keras_mixvit._checks import is_integer, require
 
 
 def child_seed(seed: int | None, index: int) -> int | None:
-    """A seed of its own for part `index`, so that parts do not drop in step."""
+    """A seed for part `index`, so that two parts do not drop the same features."""
     require(
         seed is None or (is_integer(seed) and seed >= 0),
         "`seed` must be a non-negative integer or None.",

@@ -1,4 +1,4 @@
-"""Named arrays from elsewhere, and whether they fit."""
+"""Named arrays of another library, and checks that they fit."""
 
 import os
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ def named_arrays(weights: Mapping | str | os.PathLike) -> Mapping:
 
 
 def as_array(value) -> np.ndarray:
-    """An array of any library, PyTorch's with gradients or bfloat16 among them."""
+    """A NumPy array from one of any library, with gradients or in bfloat16 too."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         value = value.float() if value.is_floating_point() else value
@@ -31,7 +31,7 @@ def as_array(value) -> np.ndarray:
 
 
 def require_match(arrays: dict, expected: dict, requirement: str) -> None:
-    """Requires arrays to have all names and shapes that are expected, no other.
+    """Requires arrays to have exactly the expected names and shapes.
 
     Args:
         arrays: Dict from names to arrays.

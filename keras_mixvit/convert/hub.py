@@ -24,7 +24,7 @@ PRETRAINED = (
     "convit_base.fb_in1k",
 )
 FILES = ("config.json", "model.safetensors")
-# Opens the name of a repository, as in Keras.
+# The prefix of a repository, as in Keras.
 HUB = "hf://"
 REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
@@ -34,8 +34,8 @@ def fetch(
 ) -> tuple[dict, Path]:
     """Finds the files of a model of timm: in a folder, the cache, or the hub.
 
-    Files once fetched stay in the cache of the hub's client, whose file names
-    are their SHA-256 sums; they are compared at every use.
+    Fetched files stay in the cache of the hub's client, where their SHA-256 sums
+    are their names. Every use compares the two.
 
     Args:
         name: String: a name in `PRETRAINED`, a repository `"owner/name"` or
@@ -105,7 +105,7 @@ def fetch(
 
 
 def _is_folder(name):
-    """Whether a name is the path of a folder, and not of the hub."""
+    """Whether a name is the path of a folder, and not a repository of the hub."""
     if name.startswith(HUB) or not Path(name).is_dir():
         return False
     # Absolute paths, and those that open with `./` or `../`, are not ambiguous.
@@ -147,7 +147,7 @@ def _from_hub(repository, file, revision, cache_dir):
     where = {"revision": revision, "cache_dir": cache_dir}
     try:
         try:
-            # What was fetched once needs no network any more.
+            # A file in the cache needs no network.
             path = hf_hub_download(repository, file, local_files_only=True, **where)
         except LocalEntryNotFoundError:
             path = hf_hub_download(repository, file, **where)

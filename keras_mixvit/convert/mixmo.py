@@ -47,7 +47,7 @@ def load_mixmo_weights(model, weights: Mapping | str | os.PathLike) -> Conversio
     """
     weights = named_arrays(weights)
     entries = layout(model)
-    # PyTorch counts batches, which nothing here needs.
+    # PyTorch counts batches; our layers do not need the count.
     unused = tuple(name for name in weights if name.endswith("num_batches_tracked"))
     arrays = {
         name: as_array(array) for name, array in weights.items() if name not in unused

@@ -14,14 +14,14 @@ PATCH_SIZE = 16
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A backbone and the weights that it is to be given.
+    """A backbone and the file of its weights.
 
     Args:
         backbone: The `Backbone`, with new weights.
         path: Path of the file of weights.
         num_classes: Integer, the classes of their head.
         source_grid: Tuple of integers (h, w), the grid that they were trained
-            on, or `None` where it is not known.
+            on, or `None` if it is unknown.
 
     Example:
 
@@ -44,9 +44,9 @@ def pretrained_backbone(
     cache_dir: str | None = None,
     changes: dict | None = None,
 ) -> Pretrained:
-    """The backbone of a model of timm, not yet with its weights.
+    """The backbone of a model of timm, without its weights.
 
-    The backbone normalises images of 0 to 255 as the model was trained with.
+    The backbone normalises images of 0 to 255 as in the training of the model.
 
     Args:
         name: String, what `fetch` takes.
@@ -54,14 +54,14 @@ def pretrained_backbone(
             for that of the model. Defaults to `None`.
         revision: String or `None`, as in `fetch`. Defaults to `None`.
         cache_dir: String or `None`, as in `fetch`. Defaults to `None`.
-        changes: Dict of arguments of `CaiT` or `ConViT` that shall differ, or
-            `None`. Defaults to `None`.
+        changes: Dict of arguments of `CaiT` or `ConViT` to change, or `None`.
+            Defaults to `None`.
 
     Returns:
         A `Pretrained`.
 
     Raises:
-        ValueError: If `name`, `image_size` or `changes` cannot be, or the
+        ValueError: If `name`, `image_size` or `changes` is invalid, or the
             model is none of the named backbones.
         ConnectionError: If the hub cannot be reached.
 

@@ -41,12 +41,12 @@ def load_timm_weights(
         model: `SingleNetwork`, `MixViT`, or the `CaiT` or `ConViT` alone.
         weights: Mapping from timm's names to arrays, or the path of a file
             that `read_weights` reads.
-        include_head: Boolean, whether to load the head, into each of the
-            heads if there are several, or `None` for whether `model` has one
-            head. Defaults to `None`.
+        include_head: Boolean, whether to load the head. Several heads all get
+            it. `None` loads it if `model` has exactly one head. Defaults to
+            `None`.
         source_grid: Tuple of integers (h, w), the grid of the weights, or
-            `None` for the model's if it has as many places, else a square.
-            Defaults to `None`.
+            `None` for the grid of the model if it has as many places, else a
+            square. Defaults to `None`.
 
     Returns:
         A `Conversion`, which lists what was loaded and what was not.
@@ -95,7 +95,8 @@ def load_timm_weights(
         "`weights` must have the names and shapes of timm's model of the same size.",
     )
     require_finite({name: arrays[name] for name in expected})
-    # Read all before writing any: an error must not leave half a model.
+    # Read everything before you write anything: an error must not leave half a
+    # model.
     values = [entry.to_ours(arrays[entry.key]) for entry in entries]
     for entry, value in zip(entries, values, strict=True):
         entry.variable.assign(value)

@@ -7,7 +7,7 @@ from keras_mixvit.data.image_source import ImageSource
 
 
 class ImageArray(ImageSource):
-    """Images of an array or a `.npy` file, which stays on the disk.
+    """Images of an array, or of a `.npy` file that stays on the disk.
 
     Args:
         images: uint8 array `(n, h, w, C)`, or the path of a `.npy` file of

@@ -23,13 +23,13 @@ SAMPLED_HEADERS = 1024
 
 
 class ImageFolder(ImageSource):
-    """Image files, decoded by Pillow when they are asked for.
+    """Image files, which Pillow decodes on demand.
 
-    Sizes and colours are those of the headers of 1,024 files, drawn with a
-    fixed seed; a file that is otherwise is refused when it is read. Images are
-    turned upright as their EXIF orientation says. Among images in colour, grey
-    ones become RGB. What is transparent is laid on white, 16 bits a pixel
-    become 8 (`round(value / 257)`), and of several frames the first is taken.
+    Sizes and colours come from the headers of 1,024 files, drawn with a fixed
+    seed; a file that differs raises an error when it is read. Images are turned
+    upright by their EXIF orientation. Among images in colour, grey ones become
+    RGB. Transparent images are composited on white, 16 bits per pixel become 8
+    (`round(value / 257)`), and of several frames only the first is read.
 
     Args:
         folder: Path of a folder.
@@ -127,7 +127,7 @@ class ImageFolder(ImageSource):
                 sizes.add(header.size)
                 has_colour |= header.mode not in GREY_MODES
             except Exception as error:
-                # Reading it, if it is ever read, tells.
+                # A later read of this file raises the error.
                 failure = failure or (self.path(index), error)
         require(
             bool(sizes),

@@ -84,8 +84,8 @@ class ImageSet:
     def statistics(self) -> tuple[list[float], list[float]]:
         """Mean and standard deviation per channel, for `mean` and `std`.
 
-        They are the published ones of the set, where there are; else those of
-        all images, or of 2,048 images of an `ImageSource`, drawn with a fixed
+        If the set has published values, these; else the values of all images,
+        or, for an `ImageSource`, of 2,048 images that are drawn with a fixed
         seed. A constant channel has the standard deviation 1.
         """
         if self.mean is not None:
@@ -98,8 +98,8 @@ class ImageSet:
         count, mean, squares = 0, 0.0, 0.0
         step = max(1, CHUNK_VALUES // int(np.prod(self.images.shape[1:])))
         for start in range(0, len(chosen), step):
-            # The mean and the sum of squared deviations of two parts together
-            # (Chan et al., 1979): images of large values lose no digits.
+            # Combine the means and sums of squared deviations of two parts (Chan
+            # et al., 1979): images of large values lose no digits.
             part = self.images[chosen[start : start + step]].astype("float64")
             part = part.reshape(-1, part.shape[3])
             part_mean = part.mean(axis=0)

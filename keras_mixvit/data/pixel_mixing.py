@@ -87,7 +87,7 @@ class PixelMixing:
         require_alpha(self.mixup_alpha, "mixup_alpha")
         require(
             self.kind == "cutmix+mixup" or self.mixup_alpha == 0.8,
-            "`mixup_alpha` must be left alone without 'cutmix+mixup'.",
+            "`mixup_alpha` must not be set without 'cutmix+mixup'.",
             mixup_alpha=self.mixup_alpha,
         )
 

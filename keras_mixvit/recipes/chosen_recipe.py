@@ -7,7 +7,7 @@ from keras_mixvit.recipes.recipe import Recipe
 from keras_mixvit.recipes.registry import recipe
 from keras_mixvit.recipes.settings import LARGEST
 
-# What trains within minutes where no name is given.
+# The recipe without a name: it trains within minutes.
 DEFAULT = "digits-mixvit"
 
 
@@ -20,25 +20,25 @@ def chosen_recipe(
     epochs: int | None = None,
     **changes,
 ) -> tuple[Recipe, list[str]]:
-    """The recipe of a name, changed, and fitted to images of one's own.
+    """The recipe of a name, with your changes, adapted to your images.
 
     Args:
         name: String, what `recipe` takes, or `None` for the small one on
             digits. Defaults to `None`.
-        data: What `load` takes; where it is not the set of the recipe, the
-            recipe is adapted to it. Defaults to `None`.
+        data: Name or path that `load` takes. If it is not the set of the
+            recipe, the recipe is adapted to it. Defaults to `None`.
         data_dir: Folder of the images, as `load` takes it. Defaults to `None`.
-        settings: List of strings `"key=value"`, which nothing changes again,
-            or `None`. Defaults to `None`.
+        settings: List of strings `"key=value"`, which the adaptation does not
+            change, or `None`. Defaults to `None`.
         scale: Positive float, by which epochs and the schedule are multiplied,
             or `None`. Defaults to `None`.
         epochs: Integer, the number of epochs to which they are scaled, or
             `None`. Defaults to `None`.
         **changes: Further values of fields; `None` changes nothing. `val_share`
-            brings the protocol `"validation"` with it.
+            also sets the protocol `"validation"`.
 
     Returns:
-        The `Recipe`, and a list of sentences about what was adapted.
+        The `Recipe`, and a list of sentences about the adaptation.
 
     Raises:
         ValueError: If there is no such recipe, field or set, or they do not

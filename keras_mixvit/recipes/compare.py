@@ -14,18 +14,18 @@ from keras_mixvit.recipes.train import RESULT
 
 
 def compare(runs: list[str], output: str | None = None) -> list[dict]:
-    """The networks of several finished runs beside each other.
+    """Compares the networks of several finished runs.
 
     Args:
         runs: List of paths of folders of runs.
-        output: Path of a figure of all curves to draw, which needs matplotlib,
-            or `None`. Defaults to `None`.
+        output: Path of a figure of all training curves, which needs matplotlib,
+            or `None` to draw none. Defaults to `None`.
 
     Returns:
         List of dicts, one for each network: `run`, `model`, `data`, `epochs`,
         `seed`, `scaled`, `protocol`, `backend`, `parameters`, `accuracy`, `nll`,
-        `seconds`, and of the method `published`, the paper's figures, and
-        `differs`, in what the training is another one than the paper's.
+        `seconds`, and, for the method, `published`, the figures of the paper,
+        and `differs`, the differences between your training and the paper's.
 
     Raises:
         ValueError: If a folder holds no finished run.

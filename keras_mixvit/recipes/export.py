@@ -11,10 +11,11 @@ def export(run: str, format: str, output: str | None = None) -> Path:
 
     Args:
         run: Path of the folder of a run, or of a `.keras` file.
-        format: `"keras"` (a functional Keras model), or what `model.export`
-            takes: `"tf_saved_model"`, `"onnx"`, `"litert"` or `"torch"`.
+        format: `"keras"` (a functional Keras model), or a format of
+            `model.export`: `"tf_saved_model"`, `"onnx"`, `"litert"` or
+            `"torch"`.
         output: Path to write to, which must not exist, or `None` for `export`
-            beside the model. Defaults to `None`.
+            in the folder of the model. Defaults to `None`.
 
     Returns:
         The path of the file or folder written.

@@ -18,7 +18,7 @@ def read_json(path: Path) -> dict:
         A dict.
 
     Raises:
-        ValueError: If the file is missing or damaged, or holds anything else.
+        ValueError: If the file is missing or damaged, or holds no dict.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -32,7 +32,7 @@ def read_json(path: Path) -> dict:
 
 
 def read_result(path: Path) -> dict:
-    """What `result.json` says of a finished run.
+    """The content of `result.json`, which describes a finished run.
 
     Args:
         path: Path of the file.
@@ -42,7 +42,7 @@ def read_result(path: Path) -> dict:
         `model`, `parameters`, `accuracy`, `nll` and `seconds`.
 
     Raises:
-        ValueError: If the file is damaged or says anything else.
+        ValueError: If the file is damaged, or an entry is of another kind.
     """
     found = read_json(path)
     backend, rows = found.get("backend"), found.get("rows")
@@ -52,7 +52,7 @@ def read_result(path: Path) -> dict:
 
 
 def read_report(path: Path) -> dict:
-    """What `report.json` says of one training that is finished.
+    """The content of `report.json`, which describes a finished training.
 
     Args:
         path: Path of the file.
@@ -62,7 +62,7 @@ def read_report(path: Path) -> dict:
         `seconds`, and `best`, a dict or `None`.
 
     Raises:
-        ValueError: If the file is damaged or says anything else.
+        ValueError: If the file is damaged, or an entry is of another kind.
     """
     found = read_json(path)
     rows = found.get("rows")
@@ -81,13 +81,13 @@ def read_report(path: Path) -> dict:
 
 
 def require_entry(path: Path, condition: bool, wanted: str, found) -> None:
-    """Requires what a file of a run holds to be what is written into it.
+    """Requires an entry of a file of a run to be of the right kind.
 
     Args:
         path: Path of the file.
         condition: Whether it is.
-        wanted: String, what it must be.
-        found: What it is.
+        wanted: String, a description of the right kind.
+        found: The entry.
     """
     require(
         condition,

@@ -1,4 +1,4 @@
-"""Values of fields, from text and in themselves."""
+"""Values of fields, their types, and how to read them from text."""
 
 import dataclasses
 import functools
@@ -7,7 +7,7 @@ from typing import get_args, get_origin
 
 from keras_mixvit._checks import is_integer, require, require_known
 
-# No array, file or float holds an integer beyond this one.
+# Larger integers fit into no array or file.
 LARGEST = 2**63 - 1
 TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 

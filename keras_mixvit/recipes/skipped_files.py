@@ -1,4 +1,4 @@
-"""Which image files a run leaves out, kept in its folder."""
+"""The list of image files that a run leaves out, in the folder of the run."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ NAME = "skipped.json"
 
 
 def skipped_files(sets: dict[str, ImageSet]) -> dict[str, dict[str, str]]:
-    """What was skipped of each split, with the errors.
+    """The skipped files of each split, with their errors.
 
     Args:
         sets: Dict from splits to `ImageSet`.
@@ -23,7 +23,7 @@ def skipped_files(sets: dict[str, ImageSet]) -> dict[str, dict[str, str]]:
 
 
 def write_skipped(folder: Path, skipped: dict[str, dict[str, str]]) -> None:
-    """Writes what was skipped, if anything was.
+    """Writes the list of skipped files, if there are any.
 
     Args:
         folder: Path of the folder of a run.
@@ -49,7 +49,7 @@ def read_skipped(folder: Path) -> dict[str, list[str]]:
     found = read_json(path)
     require_entry(
         path,
-        # Runs of before the errors were kept hold lists.
+        # Older runs hold lists of names, without the errors.
         all(isinstance(names, (dict, list)) for names in found.values())
         and all(isinstance(name, str) for names in found.values() for name in names),
         "the files of each split to leave out",
