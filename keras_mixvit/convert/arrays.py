@@ -54,17 +54,32 @@ def require_match(arrays: dict, expected: dict, requirement: str) -> None:
     )
 
 
-def require_finite(arrays: dict) -> None:
-    """Requires every weight to be finite: NaN would spread to all predictions.
+def require_real(arrays: dict) -> None:
+    """Requires arrays of real numbers; bfloat16 is a dtype of its own.
 
     Args:
-        arrays: Dict from names to arrays of numbers.
+        arrays: Dict from names to arrays.
     """
     found = {
-        name: f"{count} of {array.size} values"
+        name: str(array.dtype)
         for name, array in arrays.items()
-        if (count := array.size - int(np.isfinite(array).sum()))
+        if array.dtype.kind in "OUSMmc"
     }
+    require(not found, "`weights` must hold real numbers.", dtypes=found)
+
+
+def require_finite(arrays: dict) -> None:
+    """Requires weights that are finite in float32: NaN would spread everywhere.
+
+    Args:
+        arrays: Dict from names to arrays of real numbers.
+    """
+    with np.errstate(over="ignore"):
+        found = {
+            name: f"{count} of {array.size} values"
+            for name, array in arrays.items()
+            if (count := array.size - np.isfinite(array.astype("float32")).sum())
+        }
     require(
         not found,
         "`weights` must be finite. Weights with NaN or infinity come from a damaged "

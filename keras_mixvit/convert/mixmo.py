@@ -10,6 +10,7 @@ from keras_mixvit.convert.arrays import (
     named_arrays,
     require_finite,
     require_match,
+    require_real,
 )
 from keras_mixvit.convert.conversion import Conversion
 
@@ -52,6 +53,7 @@ def load_mixmo_weights(model, weights: Mapping | str | os.PathLike) -> Conversio
     arrays = {
         name: as_array(array) for name, array in weights.items() if name not in unused
     }
+    require_real(arrays)
     shapes = {
         name: _to_published(np.empty(shape)).shape
         for name, (_, _, shape) in entries.items()

@@ -11,6 +11,7 @@ from keras_mixvit.convert.arrays import (
     named_arrays,
     require_finite,
     require_match,
+    require_real,
 )
 from keras_mixvit.convert.conversion import Conversion
 from keras_mixvit.convert.timm_layout import (
@@ -84,6 +85,7 @@ def load_timm_weights(
     arrays = {
         name: as_array(array) for name, array in weights.items() if name not in unused
     }
+    require_real(arrays)
     resized = ()
     if "pos_embed" in arrays:
         table = _resized(arrays["pos_embed"], backbone.grid_shape, source_grid)
