@@ -1,6 +1,9 @@
-"""One form for every error that a user meets."""
+"""Checks of arguments, whose errors all have the same form."""
 
 import difflib
+import numbers
+import operator
+import os
 
 
 def require(condition: bool, requirement: str, **received) -> None:
@@ -19,12 +22,14 @@ def require(condition: bool, requirement: str, **received) -> None:
 def require_choice(name: str, value, choices) -> None:
     """Requires `value` to be one of `choices`."""
     listed = ", ".join(repr(choice) for choice in choices)
-    require(value in choices, f"`{name}` must be one of {listed}.", **{name: value})
+    require(
+        is_among(value, choices), f"`{name}` must be one of {listed}.", **{name: value}
+    )
 
 
 def require_known(name: str, value, known) -> None:
-    """Requires `value` to be one of many `known` names, and tells the nearest."""
-    if value in known:
+    """Requires `value` to be one of many `known` names, else suggests the nearest."""
+    if is_among(value, known):
         return
     near = difflib.get_close_matches(str(value), list(known), n=3, cutoff=0.5)
     listed = ", ".join(repr(choice) for choice in near or known)
@@ -32,9 +37,36 @@ def require_known(name: str, value, known) -> None:
     require(False, f"`{name}` must be a known name. {hint}", **{name: value})
 
 
+def is_among(value, choices) -> bool:
+    """Whether `value` is one of `choices`, for a value of any type."""
+    try:
+        return bool(value in choices)
+    # A list has no hash, and the comparison of an array has no truth value.
+    except (TypeError, ValueError):
+        return False
+
+
 def is_integer(value) -> bool:
     """Whether `value` is an integer and not a boolean."""
-    return hasattr(value, "__index__") and not isinstance(value, bool)
+    if isinstance(value, bool):
+        return False
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return True
+
+
+def is_number(value) -> bool:
+    """Whether `value` is a real number of Python or NumPy and not a boolean."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def numbers_of(value) -> list:
+    """The numbers of a number or a flat sequence, `[]` for anything else."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    values = value if isinstance(value, (tuple, list)) else [value]
+    return list(values) if all(map(is_number, values)) else []
 
 
 def require_positive_integer(name: str, value, minimum: int = 1) -> None:
@@ -48,7 +80,32 @@ def require_positive_integer(name: str, value, minimum: int = 1) -> None:
 
 def require_rate(name: str, value) -> None:
     """Requires `value` to be a share in [0, 1)."""
-    require(0 <= value < 1, f"`{name}` must be in [0, 1).", **{name: value})
+    require(
+        is_number(value) and 0 <= value < 1,
+        f"`{name}` must be in [0, 1).",
+        **{name: value},
+    )
+
+
+def require_path(name: str, value) -> None:
+    """Requires `value` to be the path of a file or folder, or the name of a set."""
+    require(
+        isinstance(value, (str, os.PathLike)),
+        f"`{name}` must be a string or an `os.PathLike`.",
+        **{name: value},
+    )
+
+
+def require_image_size(value) -> tuple[int, int] | None:
+    """The size (H, W) that an `image_size` of one or two integers means."""
+    size = (value, value) if is_integer(value) else value
+    is_pair = isinstance(size, (tuple, list)) and len(size) == 2
+    require(
+        size is None or (is_pair and all(is_integer(n) and n > 0 for n in size)),
+        "`image_size` must be a positive integer, two of them, or None.",
+        image_size=value,
+    )
+    return size and tuple(size)
 
 
 def require_heads(width: int, num_heads: int) -> None:

@@ -1,3 +1,4 @@
+import gc
 import os
 from importlib import metadata
 
@@ -16,9 +17,7 @@ if os.environ.get("KERAS_BACKEND") == "jax" and (
     )
 
 import keras
-import numpy as np
 import pytest
-from keras import ops
 
 if keras.config.backend() == "jax":
     import jax
@@ -33,6 +32,13 @@ if keras.config.backend() == "torch":
 
     # Tensors here are tiny; several threads would mostly wait for each other.
     torch.set_num_threads(1)
+
+
+def pytest_collection_finish(session):
+    # Keras collects garbage whenever a layer loses a weight. A collection skips the
+    # frozen objects, here the quarter of a million that the imports made.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -54,32 +60,3 @@ def optimised():
 def _float32():
     yield
     keras.config.set_dtype_policy("float32")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _numpy_initializers():
-    """Draws by NumPy on JAX, which would compile each shape of weights."""
-    with pytest.MonkeyPatch.context() as patch:
-        if keras.config.backend() == "jax":
-            rng = np.random.default_rng(0)
-
-            def normal(self, shape, dtype=None):
-                values = rng.normal(self.mean, self.stddev, shape)
-                return ops.convert_to_tensor(values.astype("float32"), dtype)
-
-            def uniform(self, shape, dtype=None):
-                values = rng.uniform(self.minval, self.maxval, shape)
-                return ops.convert_to_tensor(values.astype("float32"), dtype)
-
-            def he_normal(self, shape, dtype=None):
-                stddev = (2 / np.prod(shape[:-1])) ** 0.5 / 0.87962566
-                values = rng.normal(size=shape)
-                while (beyond := np.abs(values) > 2).any():
-                    values[beyond] = rng.normal(size=beyond.sum())
-                values = stddev * values
-                return ops.convert_to_tensor(values.astype("float32"), dtype)
-
-            patch.setattr(keras.initializers.HeNormal, "__call__", he_normal)
-            patch.setattr(keras.initializers.RandomNormal, "__call__", normal)
-            patch.setattr(keras.initializers.RandomUniform, "__call__", uniform)
-        yield

@@ -55,12 +55,13 @@ def holds(few: int = 15, many: int = 500, **strategies):
     return made
 
 
-def outcome(function, *arguments, errors=(ValueError,)):
+def outcome(function, *arguments, errors=(ValueError,), **named):
     """What a function returns, and the text of the error that it may raise.
 
     Args:
         function: Function.
         *arguments: Its arguments.
+        **named: Its arguments by name.
         errors: Tuple of the kinds of errors that it may raise. Defaults to
             `(ValueError,)`.
 
@@ -68,7 +69,7 @@ def outcome(function, *arguments, errors=(ValueError,)):
         Result and `None`, or `None` and a text.
     """
     try:
-        return function(*arguments), None
+        return function(*arguments, **named), None
     except errors as error:
         # A subclass, such as that of Unicode, has no sentence of ours.
         if type(error) not in errors:

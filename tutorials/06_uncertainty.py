@@ -500,10 +500,10 @@ show(rows, ["", "severity", "best T", "NLL", "NLL at clean T", "NLL at best T"])
 #
 # ## On CIFAR
 #
-# With `NAME = "cifar100"` there is no validation split to load: take 5,000 of the
-# training images, `train.images[-5000:]`, for `val.images` and train on the others, or
-# compare by NLL_c, which needs none. CIFAR-100-C, once it lies in a folder, is one
-# call:
+# CIFAR has no validation split. With `NAME = "cifar100"`, give `load` a `val_share` of
+# 0.1 for both `"train"` and `"val"`: it holds out 5,000 training images, 50 of each
+# class. Or compare by NLL_c, which needs none. CIFAR-100-C, once it lies in a folder,
+# is one call:
 #
 # ```python
 # import rich
@@ -516,8 +516,8 @@ show(rows, ["", "severity", "best T", "NLL", "NLL at clean T", "NLL at best T"])
 # ```
 #
 # For a training of the command, `keras-mixvit evaluate RUN --calibrate --corrupted DIR`
-# prints the report, fits the temperature on the validation split and saves it with the
-# model, and judges the corrupted images.
+# prints the report, fits the temperature on the validation images and saves it with
+# the model, and judges the corrupted images.
 #
 # ## What you learned
 #

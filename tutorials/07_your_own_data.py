@@ -156,7 +156,8 @@ print(f"{trial.method} on {trial.backbone}, patches of {trial.patch_size} pixels
 
 # %% [markdown]
 # `train` does the rest: it trains, saves after every epoch, and judges the model of
-# the last epoch on the test split. `single=True`, its default, would train the single
+# the last epoch on the test split. Without a validation split, a tenth of the training
+# images would take its place. `single=True`, the default, would train the single
 # network as well, for comparison.
 
 # %%
@@ -174,7 +175,7 @@ print(textwrap.fill(", ".join(sorted(path.name for path in whole.iterdir())), 88
 #
 # The command
 #
-#     keras-mixvit train digits-mixvit --data photos --epochs 15 --no-single \
+#     keras-mixvit train digits-mixvit --data ./photos --epochs 15 --no-single \
 #         --set image_size=32 --set batch_size=32 --set num_class_blocks=1 \
 #         --set seed=7 --output killed
 #

@@ -183,7 +183,8 @@ work, runs = Path(tempfile.mkdtemp()), []
 for name, each in small.items():
     for seed in range(3):
         folder = str(work / f"{name}-{seed}")
-        train(each.replace(seed=seed), output=folder, single=False, verbose=0)
+        each = each.replace(seed=seed)
+        train(each, output=folder, single=False, verbose=0, tell=lambda sentence: None)
         runs.append(folder)
 
 table = compare(runs)
@@ -340,6 +341,11 @@ for name in ("mixvit-convit", "cut-mixmo"):
 #     keras-mixvit train mixvit-convit --data-dir DIR --precision bfloat16 --scale 0.01
 #     keras-mixvit train mixvit-convit --data-dir DIR --precision bfloat16 \
 #         --apply-on device --single --seed 0 --output full-0
+#
+# Such a recipe has the papers' protocol: it trains on all training images, watches the
+# test images, and reports the last epoch. The test images choose nothing, so there is
+# no `best.keras`. With `--val-share 0.1` a tenth of the training images is held out,
+# which choose the best epoch and the temperature.
 #
 # If it is killed, `keras-mixvit resume full-0` goes on. Repeat it with `--seed 1` and
 # `--seed 2`, and compare:

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import is_number, require
 from keras_mixvit.metrics import accuracy, calibrated_nll
 
 
@@ -50,7 +50,11 @@ def ensemble_scores(
         "`predictions` must be logits of one shape, (n, K) or (n, M, K).",
         shapes=shapes,
     )
-    require(parameters > 0, "`parameters` must be positive.", parameters=parameters)
+    require(
+        is_number(parameters) and parameters > 0,
+        "`parameters` must be positive.",
+        parameters=parameters,
+    )
     rows, total = [], 0.0
     for networks, logits in enumerate(predictions, start=1):
         total = total + logits

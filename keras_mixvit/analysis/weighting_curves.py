@@ -41,7 +41,11 @@ def weighting_curves(rs: Sequence[float] | None = None):
     from matplotlib import colormaps
 
     rs = PAPER if rs is None else rs
-    require(len(rs) > 0, "`rs` must not be empty.", rs=rs)
+    require(
+        isinstance(rs, (tuple, list, np.ndarray)) and len(rs) > 0,
+        "`rs` must be a sequence of at least one number.",
+        rs=rs,
+    )
     ratios = np.linspace(0, 1, 1001)
     pairs = np.stack([ratios, 1 - ratios], axis=-1)
     weights = {r: loss_weighting(pairs, r)[:, 0] for r in rs}

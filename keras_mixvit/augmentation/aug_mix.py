@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit._checks import is_number, require, require_positive_integer
 from keras_mixvit.augmentation.arrays import floats, per_image
 from keras_mixvit.augmentation.augmentation import Augmentation
 from keras_mixvit.augmentation.auto_augment import require_fill
@@ -81,7 +81,7 @@ class AugMix(Augmentation):
 
     def __post_init__(self):
         require(
-            0 <= self.severity <= 30,
+            is_number(self.severity) and 0 <= self.severity <= 30,
             "`severity` must be in [0, 30].",
             severity=self.severity,
         )

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import is_number, require
 from keras_mixvit.augmentation.arrays import per_image
 from keras_mixvit.augmentation.augmentation import Augmentation
 
@@ -33,7 +33,7 @@ class HorizontalFlip(Augmentation):
 
     def __post_init__(self):
         require(
-            0 <= self.probability <= 1,
+            is_number(self.probability) and 0 <= self.probability <= 1,
             "`probability` must be in [0, 1].",
             probability=self.probability,
         )

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit._checks import is_number, require, require_positive_integer
 from keras_mixvit.augmentation.augmentation import Augmentation
 from keras_mixvit.augmentation.auto_augment import FACTORS, require_fill
 from keras_mixvit.augmentation.operations import NAMES, apply_operations
@@ -60,12 +60,12 @@ class RandAugment(Augmentation):
     def __post_init__(self):
         require_positive_integer("num_operations", self.num_operations)
         require(
-            0 <= self.magnitude <= 10,
+            is_number(self.magnitude) and 0 <= self.magnitude <= 10,
             "`magnitude` must be in [0, 10].",
             magnitude=self.magnitude,
         )
         require(
-            0 <= self.deviation < float("inf"),
+            is_number(self.deviation) and 0 <= self.deviation < float("inf"),
             "`deviation` must not be negative.",
             deviation=self.deviation,
         )

@@ -1,9 +1,10 @@
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import is_number, numbers_of, require
 from keras_mixvit.augmentation.arrays import integers
 from keras_mixvit.augmentation.augmentation import Augmentation
 
@@ -52,15 +53,20 @@ class RandomErasing(Augmentation):
 
     def __post_init__(self):
         require(
-            0 <= self.probability <= 1,
+            is_number(self.probability) and 0 <= self.probability <= 1,
             "`probability` must be in [0, 1].",
             probability=self.probability,
         )
+        mean, std = numbers_of(self.mean), numbers_of(self.std)
         require(
-            np.all(np.isfinite(self.mean)), "`mean` must be finite.", mean=self.mean
+            bool(mean) and all(map(math.isfinite, mean)),
+            "`mean` must be finite.",
+            mean=self.mean,
         )
         require(
-            np.all(np.asarray(self.std) > 0), "`std` must be positive.", std=self.std
+            bool(std) and all(value > 0 for value in std),
+            "`std` must be positive.",
+            std=self.std,
         )
 
     def draw(self, rng, count, image_shape):

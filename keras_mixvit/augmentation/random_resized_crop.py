@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit._checks import is_number, require, require_positive_integer
 from keras_mixvit.augmentation.augmentation import Augmentation
 from keras_mixvit.augmentation.resample import resized
 
@@ -63,11 +63,13 @@ class RandomResizedCrop(Augmentation):
             for side in sides:
                 require_positive_integer("size", side)
             object.__setattr__(self, "size", tuple(sides))
-        low, high = self.scale
-        require(0 < low <= high <= 1, "`scale` must be in (0, 1].", scale=self.scale)
-        low, high = self.aspect
         require(
-            0 < low <= high < float("inf"),
+            _is_range(self.scale) and self.scale[1] <= 1,
+            "`scale` must be in (0, 1].",
+            scale=self.scale,
+        )
+        require(
+            _is_range(self.aspect) and self.aspect[1] < float("inf"),
             "`aspect` must be two positive numbers, the smaller first.",
             aspect=self.aspect,
         )
@@ -121,3 +123,9 @@ class RandomResizedCrop(Augmentation):
             images = images.astype("float32", copy=False)
         result = resized(images, draws["box"], size, xp)
         return result.astype("uint8") if xp is np else result
+
+
+def _is_range(values):
+    """Whether values are two positive numbers, the smaller first."""
+    is_pair = isinstance(values, (tuple, list)) and len(values) == 2
+    return is_pair and all(map(is_number, values)) and 0 < values[0] <= values[1]

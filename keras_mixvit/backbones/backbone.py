@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import keras
 
-from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit._checks import is_number, require, require_positive_integer
 from keras_mixvit._kept_steps import KeepsSteps
 from keras_mixvit.layers.patch_embedding import require_divides
 
@@ -43,14 +43,18 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
     ):
         super().__init__(name=name, dtype=dtype)
         require(
-            len(image_shape) == 3,
+            isinstance(image_shape, (tuple, list)) and len(image_shape) == 3,
             "`image_shape` must be (height, width, channels).",
             image_shape=image_shape,
         )
         for side in image_shape:
             require_positive_integer("image_shape", side)
         require_positive_integer("patch_size", patch_size)
-        require(0 <= l2 < float("inf"), "`l2` must not be negative.", l2=l2)
+        require(
+            is_number(l2) and 0 <= l2 < float("inf"),
+            "`l2` must not be negative.",
+            l2=l2,
+        )
         self.l2 = l2
         self.image_shape = tuple(image_shape)
         self.patch_size = patch_size

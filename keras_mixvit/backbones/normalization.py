@@ -3,12 +3,13 @@
 import keras
 import numpy as np
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import is_number, numbers_of, require
 
 
 def plain(value):
     """A number as it is, several as a tuple of floats, as a config keeps them."""
-    return tuple(map(float, value)) if np.ndim(value) else value
+    is_one = is_number(value) or not numbers_of(value)
+    return value if is_one else tuple(map(float, value))
 
 
 def normalized(images, mean, std):
@@ -30,7 +31,7 @@ def normalized(images, mean, std):
     channels = images.shape[-1]
     for argument, value in (("mean", mean), ("std", std)):
         require(
-            np.ndim(value) == 0 or np.shape(value) == (channels,),
+            value is None or is_number(value) or len(numbers_of(value)) == channels,
             f"`{argument}` must be a number or {channels} numbers, one per channel.",
             **{argument: value},
         )

@@ -1,13 +1,29 @@
-"""Named arrays from elsewhere, and whether they fit."""
+"""Named arrays of another library, and checks that they fit."""
+
+import os
+from collections.abc import Mapping
 
 import keras
 import numpy as np
 
 from keras_mixvit._checks import require
+from keras_mixvit.convert.read_weights import read_weights
+
+
+def named_arrays(weights: Mapping | str | os.PathLike) -> Mapping:
+    """Weights by name: a mapping as it is, or what the file of a path holds."""
+    if isinstance(weights, Mapping):
+        return weights
+    require(
+        isinstance(weights, (str, os.PathLike)),
+        "`weights` must be a mapping from names to arrays, or the path of a file.",
+        weights=weights,
+    )
+    return read_weights(weights)
 
 
 def as_array(value) -> np.ndarray:
-    """An array of any library, PyTorch's with gradients or bfloat16 among them."""
+    """A NumPy array from one of any library, with gradients or in bfloat16 too."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         value = value.float() if value.is_floating_point() else value
@@ -15,7 +31,7 @@ def as_array(value) -> np.ndarray:
 
 
 def require_match(arrays: dict, expected: dict, requirement: str) -> None:
-    """Requires arrays to have all names and shapes that are expected, no other.
+    """Requires arrays to have exactly the expected names and shapes.
 
     Args:
         arrays: Dict from names to arrays.
@@ -35,4 +51,38 @@ def require_match(arrays: dict, expected: dict, requirement: str) -> None:
         missing=missing,
         unexpected=unexpected,
         shapes=shapes,
+    )
+
+
+def require_real(arrays: dict) -> None:
+    """Requires arrays of real numbers; bfloat16 is a dtype of its own.
+
+    Args:
+        arrays: Dict from names to arrays.
+    """
+    found = {
+        name: str(array.dtype)
+        for name, array in arrays.items()
+        if array.dtype.kind in "OUSMmc"
+    }
+    require(not found, "`weights` must hold real numbers.", dtypes=found)
+
+
+def require_finite(arrays: dict) -> None:
+    """Requires weights that are finite in float32: NaN would spread everywhere.
+
+    Args:
+        arrays: Dict from names to arrays of real numbers.
+    """
+    with np.errstate(over="ignore"):
+        found = {
+            name: f"{count} of {array.size} values"
+            for name, array in arrays.items()
+            if (count := array.size - np.isfinite(array.astype("float32")).sum())
+        }
+    require(
+        not found,
+        "`weights` must be finite. Weights with NaN or infinity come from a damaged "
+        "file or a training that diverged.",
+        not_finite=found,
     )

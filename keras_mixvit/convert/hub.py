@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from keras_mixvit._checks import require, require_known
+from keras_mixvit._checks import require, require_known, require_path
 from keras_mixvit._paths import path_hint
 
 # timm's pretrained CaiT and ConViT on the Hugging Face hub.
@@ -24,18 +24,18 @@ PRETRAINED = (
     "convit_base.fb_in1k",
 )
 FILES = ("config.json", "model.safetensors")
-# Opens the name of a repository, as in Keras.
+# The prefix of a repository, as in Keras.
 HUB = "hf://"
 REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 def fetch(
-    name: str, revision: str | None = None, cache_dir: str | None = None
+    name: str | os.PathLike, revision: str | None = None, cache_dir: str | None = None
 ) -> tuple[dict, Path]:
     """Finds the files of a model of timm: in a folder, the cache, or the hub.
 
-    Files once fetched stay in the cache of the hub's client, whose file names
-    are their SHA-256 sums; they are compared at every use.
+    Fetched files stay in the cache of the hub's client, where their SHA-256 sums
+    are their names. Every use compares the two.
 
     Args:
         name: String: a name in `PRETRAINED`, a repository `"owner/name"` or
@@ -64,6 +64,7 @@ def fetch(
     assert config["architecture"] == "cait_xxs24_224"
     ```
     """
+    require_path("name", name)
     if isinstance(name, os.PathLike):
         name = os.path.join(os.curdir, name)
     if _is_folder(name):
@@ -104,7 +105,7 @@ def fetch(
 
 
 def _is_folder(name):
-    """Whether a name is the path of a folder, and not of the hub."""
+    """Whether a name is the path of a folder, and not a repository of the hub."""
     if name.startswith(HUB) or not Path(name).is_dir():
         return False
     # Absolute paths, and those that open with `./` or `../`, are not ambiguous.
@@ -146,7 +147,7 @@ def _from_hub(repository, file, revision, cache_dir):
     where = {"revision": revision, "cache_dir": cache_dir}
     try:
         try:
-            # What was fetched once needs no network any more.
+            # A file in the cache needs no network.
             path = hf_hub_download(repository, file, local_files_only=True, **where)
         except LocalEntryNotFoundError:
             path = hf_hub_download(repository, file, **where)

@@ -5,9 +5,14 @@ import numpy as np
 
 from keras_mixvit._checks import require
 from keras_mixvit.backbones import PreActResNet, WideResNet
-from keras_mixvit.convert.arrays import as_array, require_match
+from keras_mixvit.convert.arrays import (
+    as_array,
+    named_arrays,
+    require_finite,
+    require_match,
+    require_real,
+)
 from keras_mixvit.convert.conversion import Conversion
-from keras_mixvit.convert.read_weights import read_weights
 
 
 def load_mixmo_weights(model, weights: Mapping | str | os.PathLike) -> Conversion:
@@ -15,8 +20,8 @@ def load_mixmo_weights(model, weights: Mapping | str | os.PathLike) -> Conversio
 
     Its networks are `WideResNet` and `PreActResNet` under `SingleNetwork` or
     `MixMo`. The published networks take images that are normalised already.
-    If anything does not fit, everything that does not is listed and the model
-    stays as it was.
+    If anything does not fit, the error lists all of it and the model stays as
+    it was.
 
     Args:
         model: `SingleNetwork` or `MixMo` with as many subnetworks.
@@ -27,8 +32,8 @@ def load_mixmo_weights(model, weights: Mapping | str | os.PathLike) -> Conversio
         A `Conversion`.
 
     Raises:
-        ValueError: If a name is missing or unexpected, a shape does not fit,
-            or a file cannot be read.
+        ValueError: If a name is missing or unexpected, a shape does not fit, a
+            weight is NaN or infinite, or a file cannot be read.
 
     Example:
 
@@ -41,14 +46,14 @@ def load_mixmo_weights(model, weights: Mapping | str | os.PathLike) -> Conversio
     References:
         MixMo, Sections 4.1 and 4.3.
     """
-    if not isinstance(weights, Mapping):
-        weights = read_weights(weights)
+    weights = named_arrays(weights)
     entries = layout(model)
-    # PyTorch counts batches, which nothing here needs.
+    # PyTorch counts batches; our layers do not need the count.
     unused = tuple(name for name in weights if name.endswith("num_batches_tracked"))
     arrays = {
         name: as_array(array) for name, array in weights.items() if name not in unused
     }
+    require_real(arrays)
     shapes = {
         name: _to_published(np.empty(shape)).shape
         for name, (_, _, shape) in entries.items()
@@ -58,6 +63,7 @@ def load_mixmo_weights(model, weights: Mapping | str | os.PathLike) -> Conversio
         shapes,
         "`weights` must have the names and shapes of the published network.",
     )
+    require_finite({name: arrays[name] for name in entries})
     values = {}
     for name, (variable, member, _) in entries.items():
         array = np.asarray(_to_ours(arrays[name]), "float32")

@@ -1,8 +1,9 @@
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit._checks import require, require_image_size
 from keras_mixvit.backbones.backbone import Backbone
 from keras_mixvit.backbones.named import backbone_names, make_backbone
 from keras_mixvit.convert.hub import fetch
@@ -13,14 +14,14 @@ PATCH_SIZE = 16
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A backbone and the weights that it is to be given.
+    """A backbone and the file of its weights.
 
     Args:
         backbone: The `Backbone`, with new weights.
         path: Path of the file of weights.
         num_classes: Integer, the classes of their head.
         source_grid: Tuple of integers (h, w), the grid that they were trained
-            on, or `None` where it is not known.
+            on, or `None` if it is unknown.
 
     Example:
 
@@ -37,15 +38,15 @@ class Pretrained:
 
 
 def pretrained_backbone(
-    name: str,
+    name: str | os.PathLike,
     image_size: int | tuple[int, int] | None = None,
     revision: str | None = None,
     cache_dir: str | None = None,
     changes: dict | None = None,
 ) -> Pretrained:
-    """The backbone of a model of timm, not yet with its weights.
+    """The backbone of a model of timm, without its weights.
 
-    The backbone normalises images of 0 to 255 as the model was trained with.
+    The backbone normalises images of 0 to 255 as in the training of the model.
 
     Args:
         name: String, what `fetch` takes.
@@ -53,14 +54,14 @@ def pretrained_backbone(
             for that of the model. Defaults to `None`.
         revision: String or `None`, as in `fetch`. Defaults to `None`.
         cache_dir: String or `None`, as in `fetch`. Defaults to `None`.
-        changes: Dict of arguments of `CaiT` or `ConViT` that shall differ, or
-            `None`. Defaults to `None`.
+        changes: Dict of arguments of `CaiT` or `ConViT` to change, or `None`.
+            Defaults to `None`.
 
     Returns:
         A `Pretrained`.
 
     Raises:
-        ValueError: If `name`, `image_size` or `changes` cannot be, or the
+        ValueError: If `name`, `image_size` or `changes` is invalid, or the
             model is none of the named backbones.
         ConnectionError: If the hub cannot be reached.
 
@@ -71,6 +72,11 @@ def pretrained_backbone(
     print(load_timm_weights(found.backbone, found.path))
     ```
     """
+    require(
+        changes is None or isinstance(changes, dict),
+        "`changes` must be a dict of arguments, or None.",
+        changes=changes,
+    )
     changes = changes or {}
     require(
         not {"image_shape", "patch_size"} & set(changes),
@@ -94,14 +100,7 @@ def pretrained_backbone(
     channels, *size = known_size or (3, 224, 224)
     source_grid = known_size and tuple(side // PATCH_SIZE for side in size)
     if image_size is not None:
-        size = image_size if isinstance(image_size, (tuple, list)) else [image_size] * 2
-        require(
-            len(size) == 2,
-            "`image_size` must be an integer or (height, width).",
-            image_size=image_size,
-        )
-        for side in size:
-            require_positive_integer("image_size", side)
+        size = require_image_size(image_size)
     arguments = {
         argument: tuple(255.0 * value for value in trained[argument])
         for argument in ("mean", "std")

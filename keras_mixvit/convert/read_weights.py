@@ -4,20 +4,20 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import require, require_path
 
-# What checkpoints of trainings keep weights under.
+# Under these keys, checkpoints of a training keep the weights.
 NESTED = re.compile(r"model|state_dict|.+(?<!_optimizer)_state_dict")
 
 
 def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """Reads named arrays from a `.safetensors`, `.pth` or `.npz` file.
 
-    No code that a file may carry is run: a `.pth` is read with
-    `weights_only=True`, an `.npz` without pickle. In a `.pth` the weights may
-    lie under `model`, `state_dict` or the only name that ends in `_state_dict`
-    but for an optimizer's; a prefix `module.` of all names, which distributed
-    trainings leave, is taken off.
+    It never runs code from a file: it reads a `.pth` with `weights_only=True`,
+    an `.npz` without pickle. In a `.pth` the weights may lie under `model`,
+    `state_dict` or the only name that ends in `_state_dict`, other than an
+    optimizer's. It removes the prefix `module.` of all names, which distributed
+    training adds.
 
     Args:
         path: Path of the file. `.safetensors` needs the package safetensors;
@@ -38,6 +38,7 @@ def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
     assert read_weights("weights.npz")["head.bias"].shape == (10,)
     ```
     """
+    require_path("path", path)
     path = Path(path)
     require(path.is_file(), "`path` must be an existing file.", path=str(path))
     reader = READERS.get(path.suffix)
@@ -53,7 +54,7 @@ def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
             f"Reading a {path.suffix} file needs the package {error.name}: pip install "
             f"{error.name}."
         ) from error
-    # Each reader has errors of its own for files that are not what they seem.
+    # Each reader raises errors of its own for damaged files.
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(
@@ -95,7 +96,7 @@ def _read_pth(path):
 
 
 def _read_npz(path):
-    # NumPy would leave a damaged file open that it opened itself.
+    # NumPy does not close a damaged file that it opened itself.
     with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
 

@@ -5,10 +5,15 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from keras_mixvit._checks import require
-from keras_mixvit.convert.arrays import as_array, require_match
+from keras_mixvit._checks import is_integer, require
+from keras_mixvit.convert.arrays import (
+    as_array,
+    named_arrays,
+    require_finite,
+    require_match,
+    require_real,
+)
 from keras_mixvit.convert.conversion import Conversion
-from keras_mixvit.convert.read_weights import read_weights
 from keras_mixvit.convert.timm_layout import (
     backbone_entries,
     head_entries,
@@ -29,27 +34,27 @@ def load_timm_weights(
 
     Weights of the original releases fit too. The position table is resized
     (bicubic, antialiased, as timm does) where the model has another grid;
-    gated positional attention reckons with offsets of tokens and has nothing
-    to resize. If anything does not fit, everything that does not is listed
-    and the model stays as it was.
+    gated positional attention uses offsets between tokens and has nothing to
+    resize. If anything does not fit, the error lists all of it and the model
+    stays as it was.
 
     Args:
         model: `SingleNetwork`, `MixViT`, or the `CaiT` or `ConViT` alone.
         weights: Mapping from timm's names to arrays, or the path of a file
             that `read_weights` reads.
-        include_head: Boolean, whether to load the head, into each of the
-            heads if there are several, or `None` for whether `model` has one
-            head. Defaults to `None`.
+        include_head: Boolean, whether to load the head. Several heads all get
+            it. `None` loads it if `model` has exactly one head. Defaults to
+            `None`.
         source_grid: Tuple of integers (h, w), the grid of the weights, or
-            `None` for the model's if it has as many places, else a square.
-            Defaults to `None`.
+            `None` for the grid of the model if it has as many places, else a
+            square. Defaults to `None`.
 
     Returns:
-        A `Conversion`, which tells what was loaded and what was not.
+        A `Conversion`, which lists what was loaded and what was not.
 
     Raises:
-        ValueError: If a name is missing or unexpected, a shape does not fit,
-            or a file cannot be read.
+        ValueError: If a name is missing or unexpected, a shape does not fit, a
+            weight is NaN or infinite, or a file cannot be read.
 
     Example:
 
@@ -63,8 +68,7 @@ def load_timm_weights(
     References:
         CaiT (Touvron et al., 2021); ConViT (d'Ascoli et al., 2021).
     """
-    if not isinstance(weights, Mapping):
-        weights = read_weights(weights)
+    weights = named_arrays(weights)
     backbone, heads = parts(model)
     if include_head is None:
         include_head = heads is not None and heads.num_subnetworks == 1
@@ -81,6 +85,7 @@ def load_timm_weights(
     arrays = {
         name: as_array(array) for name, array in weights.items() if name not in unused
     }
+    require_real(arrays)
     resized = ()
     if "pos_embed" in arrays:
         table = _resized(arrays["pos_embed"], backbone.grid_shape, source_grid)
@@ -91,7 +96,9 @@ def load_timm_weights(
         expected,
         "`weights` must have the names and shapes of timm's model of the same size.",
     )
-    # Read all before writing any: an error must not leave half a model.
+    require_finite({name: arrays[name] for name in expected})
+    # Read everything before you write anything: an error must not leave half a
+    # model.
     values = [entry.to_ours(arrays[entry.key]) for entry in entries]
     for entry, value in zip(entries, values, strict=True):
         entry.variable.assign(value)
@@ -133,7 +140,7 @@ def timm_weights(model, subnetwork: int | None = None) -> dict[str, np.ndarray]:
     backbone, heads = parts(model)
     count = 0 if heads is None else heads.num_subnetworks
     require(
-        subnetwork is None or 0 <= subnetwork < count,
+        subnetwork is None or (is_integer(subnetwork) and 0 <= subnetwork < count),
         f"`subnetwork` must be None or the index of one of {count} heads.",
         subnetwork=subnetwork,
     )
@@ -163,7 +170,9 @@ def _resized(table, grid_shape, source_grid):
         side = math.isqrt(table.shape[1])
         grid = grid_shape if table.shape[1] == places else (side, side)
     require(
-        np.shape(grid) == (2,) and math.prod(grid) == table.shape[1],
+        np.shape(grid) == (2,)
+        and all(map(is_integer, grid))
+        and math.prod(grid) == table.shape[1],
         f"`source_grid` must be (h, w) with the {table.shape[1]} places of the table.",
         source_grid=source_grid,
     )

@@ -3,7 +3,12 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_mixvit._checks import require, require_choice, require_known
+from keras_mixvit._checks import (
+    require,
+    require_choice,
+    require_known,
+    require_path,
+)
 from keras_mixvit.data.cifar import CLASSES, MEAN, STD
 from keras_mixvit.data.image_array import mapped
 from keras_mixvit.data.image_set import ImageSet
@@ -61,6 +66,7 @@ def load_corrupted(
     require_choice("name", name, FOLDERS)
     require_known("corruption", corruption, (*CORRUPTIONS, *EXTRA_CORRUPTIONS))
     require_choice("severity", severity, tuple(range(1, SEVERITIES + 1)))
+    require_path("data_dir", data_dir)
     folder = Path(data_dir)
     if (folder / FOLDERS[name]).is_dir():
         folder = folder / FOLDERS[name]

@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from keras_mixvit._checks import require, require_choice, require_positive_integer
+from keras_mixvit._checks import (
+    is_number,
+    require,
+    require_choice,
+    require_positive_integer,
+)
 from keras_mixvit.augmentation import Augment
 from keras_mixvit.data.manifold_mixing import ManifoldMixing
 from keras_mixvit.data.pixel_mixing import PixelMixing
@@ -33,7 +38,7 @@ def require_numbers(
         batch_size=batch_size,
     )
     require(
-        0 <= input_repetition <= 1,
+        is_number(input_repetition) and 0 <= input_repetition <= 1,
         "`input_repetition` must be in [0, 1].",
         input_repetition=input_repetition,
     )

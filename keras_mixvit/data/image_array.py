@@ -2,18 +2,19 @@ import os
 
 import numpy as np
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import require, require_image_size
 from keras_mixvit.data.image_source import ImageSource
 
 
 class ImageArray(ImageSource):
-    """Images of an array or a `.npy` file, which stays on the disk.
+    """Images of an array, or of a `.npy` file that stays on the disk.
 
     Args:
         images: uint8 array `(n, h, w, C)`, or the path of a `.npy` file of
             one, which is mapped into memory.
-        image_size: Tuple of integers (H, W) to which images are resized when
-            they are read, or `None` for their own. Defaults to `None`.
+        image_size: Integer, or tuple of integers (H, W), to which images are
+            resized when they are read, or `None` for their own. Defaults to
+            `None`.
         resize_share: See `ImageSource`. Defaults to `None`.
 
     Raises:
@@ -31,11 +32,16 @@ class ImageArray(ImageSource):
     def __init__(
         self,
         images: np.ndarray | str | os.PathLike,
-        image_size: tuple[int, int] | None = None,
+        image_size: int | tuple[int, int] | None = None,
         resize_share: float | None = None,
     ):
         if isinstance(images, (str, os.PathLike)):
             images = mapped(images)
+        require(
+            isinstance(images, np.ndarray),
+            "`images` must be a NumPy array or the path of a .npy file.",
+            images=images,
+        )
         require(
             images.dtype == np.uint8 and images.ndim == 4,
             "`images` must be uint8 of shape (n, H, W, C).",
@@ -43,7 +49,7 @@ class ImageArray(ImageSource):
             shape=images.shape,
         )
         own = images.shape[1:3]
-        size = own if image_size is None else tuple(image_size)
+        size = require_image_size(image_size) or own
         super().__init__((*size, images.shape[3]), size != own, resize_share)
         self.images = images
 

@@ -3,7 +3,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from keras_mixvit._checks import require, require_choice
+from keras_mixvit._checks import (
+    require,
+    require_choice,
+    require_image_size,
+    require_path,
+)
 from keras_mixvit.data.file_names import FileNames
 from keras_mixvit.data.image_files import (
     GREY_MODES,
@@ -18,20 +23,20 @@ SAMPLED_HEADERS = 1024
 
 
 class ImageFolder(ImageSource):
-    """Image files, decoded by Pillow when they are asked for.
+    """Image files, which Pillow decodes on demand.
 
-    Sizes and colours are those of the headers of 1,024 files, drawn with a
-    fixed seed; a file that is otherwise is refused when it is read. Images are
-    turned upright as their EXIF orientation says. Among images in colour, grey
-    ones become RGB. What is transparent is laid on white, 16 bits a pixel
-    become 8 (`round(value / 257)`), and of several frames the first is taken.
+    Sizes and colours come from the headers of 1,024 files, drawn with a fixed
+    seed; a file that differs raises an error when it is read. Images are turned
+    upright by their EXIF orientation. Among images in colour, grey ones become
+    RGB. Transparent images are composited on white, 16 bits per pixel become 8
+    (`round(value / 257)`), and of several frames only the first is read.
 
     Args:
         folder: Path of a folder.
         files: Iterable of names below `folder`, or `None` for all image files
             below it, in the order of their names. Defaults to `None`.
-        image_size: Tuple of integers (H, W) to which images are resized, or
-            `None` where all are of one size. Defaults to `None`.
+        image_size: Integer, or tuple of integers (H, W), to which images are
+            resized, or `None` where all are of one size. Defaults to `None`.
         channels: `1`, `3`, or `None` for 1 where all images are grey, else 3.
             Defaults to `None`.
         resize_share: See `ImageSource`. Defaults to `None`.
@@ -56,13 +61,20 @@ class ImageFolder(ImageSource):
         self,
         folder: str | os.PathLike,
         files: Iterable[str] | None = None,
-        image_size: tuple[int, int] | None = None,
+        image_size: int | tuple[int, int] | None = None,
         channels: int | None = None,
         resize_share: float | None = None,
     ):
+        require_path("folder", folder)
+        image_size = require_image_size(image_size)
         self.folder = os.fspath(folder)
+        require(
+            os.path.isdir(folder),
+            "`folder` must be an existing folder.",
+            folder=self.folder,
+        )
         if not isinstance(files, FileNames):
-            files = FileNames(image_files(folder) if files is None else files)
+            files = FileNames(image_files(folder) if files is None else _names(files))
         self.files = files
         self.skipped: dict[str, str] = {}
         require(len(files) > 0, "`folder` must hold image files.", folder=self.folder)
@@ -76,7 +88,6 @@ class ImageFolder(ImageSource):
                 sizes=sorted(sizes)[:3],
             )
             (image_size,) = sizes
-        image_size = tuple(image_size)
         super().__init__(
             (*image_size, channels or found_channels),
             varies=sizes != {image_size},
@@ -116,7 +127,7 @@ class ImageFolder(ImageSource):
                 sizes.add(header.size)
                 has_colour |= header.mode not in GREY_MODES
             except Exception as error:
-                # Reading it, if it is ever read, tells.
+                # A later read of this file raises the error.
                 failure = failure or (self.path(index), error)
         require(
             bool(sizes),
@@ -125,3 +136,13 @@ class ImageFolder(ImageSource):
             error=failure and str(failure[1]),
         )
         return sizes, 3 if has_colour else 1
+
+
+def _names(files):
+    """Names that a user gives, one after another."""
+    is_iterable = isinstance(files, Iterable) and not isinstance(files, (str, bytes))
+    text = "`files` must be names of files below `folder`, or None."
+    require(is_iterable, text, files=files)
+    for name in files:
+        require(isinstance(name, (str, os.PathLike)), text, name=name)
+        yield name

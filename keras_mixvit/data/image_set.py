@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import numbers_of, require
 from keras_mixvit.data.array_checks import require_images, require_labels
 from keras_mixvit.data.image_batches import ImageBatches
 from keras_mixvit.data.image_source import ImageSource
@@ -45,6 +45,11 @@ class ImageSet:
     std: tuple[float, ...] | None = None
 
     def __post_init__(self):
+        require(
+            isinstance(self.class_names, (tuple, list)),
+            "`class_names` must be a tuple of names.",
+            class_names=self.class_names,
+        )
         if not isinstance(self.images, ImageSource):
             object.__setattr__(self, "images", require_images("images", self.images))
         labels = require_labels("labels", self.labels, self.num_classes)
@@ -59,7 +64,8 @@ class ImageSet:
         given = () if self.mean is None or self.std is None else (self.mean, self.std)
         channels = self.images.shape[3]
         require(
-            both_or_none and all(len(values) == channels for values in given),
+            both_or_none
+            and all(len(numbers_of(values)) == channels for values in given),
             f"`mean` and `std` must both be None or {channels} numbers.",
             mean=self.mean,
             std=self.std,
@@ -78,8 +84,8 @@ class ImageSet:
     def statistics(self) -> tuple[list[float], list[float]]:
         """Mean and standard deviation per channel, for `mean` and `std`.
 
-        They are the published ones of the set, where there are; else those of
-        all images, or of 2,048 images of an `ImageSource`, drawn with a fixed
+        If the set has published values, these; else the values of all images,
+        or, for an `ImageSource`, of 2,048 images that are drawn with a fixed
         seed. A constant channel has the standard deviation 1.
         """
         if self.mean is not None:
@@ -92,8 +98,8 @@ class ImageSet:
         count, mean, squares = 0, 0.0, 0.0
         step = max(1, CHUNK_VALUES // int(np.prod(self.images.shape[1:])))
         for start in range(0, len(chosen), step):
-            # The mean and the sum of squared deviations of two parts together
-            # (Chan et al., 1979): images of large values lose no digits.
+            # Combine the means and sums of squared deviations of two parts (Chan
+            # et al., 1979): images of large values lose no digits.
             part = self.images[chosen[start : start + step]].astype("float64")
             part = part.reshape(-1, part.shape[3])
             part_mean = part.mean(axis=0)

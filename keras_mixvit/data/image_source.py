@@ -3,26 +3,27 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_mixvit._checks import is_integer, require
+from keras_mixvit._checks import is_integer, is_number, require
 from keras_mixvit.data.resizing import centred, cropped, default_share
 
 
 class ImageSource(abc.ABC):
-    """Images that are read, cropped and resized when they are asked for.
+    """Images that are read, cropped and resized on demand.
 
-    A subclass gives `__len__` and `original(index)`, one image as it is
-    stored, a uint8 array `(h, w, C)`. Indexing gives images as of an array
-    `(n, H, W, C)`. Batches are read by several threads at once.
+    A subclass defines `__len__` and `original(index)`, which returns one image
+    as it is stored, a uint8 array `(h, w, C)`. You index the source like an
+    array `(n, H, W, C)`. Several threads read a batch at once.
 
     Args:
-        image_shape: Tuple of integers (H, W, C) of the images that are given.
-        varies: Boolean, whether originals may have another size than (H, W),
-            so that a random resized crop sees more of them while they are
-            read. Defaults to `False`.
-        resize_share: Float in (0, 1]: without a crop, the shorter side is
-            resized to the size divided by it, and the middle is kept. `None`
-            is 0.875 for sizes of at least 128 pixels, else 1. Defaults to
-            `None`.
+        image_shape: Tuple of integers (H, W, C), the shape of the images that
+            it returns.
+        varies: Boolean, whether originals may have another size than (H, W).
+            Then a random resized crop works on the originals. Defaults to
+            `False`.
+        resize_share: Float in (0, 1]. Without a crop, the shorter side is
+            resized to the target size divided by this share, and the middle is
+            cut out. `None` means 0.875 for sizes of at least 128 pixels, else
+            1. Defaults to `None`.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -52,19 +53,16 @@ class ImageSource(abc.ABC):
         varies: bool = False,
         resize_share: float | None = None,
     ):
-        image_shape = tuple(image_shape)
+        is_three = isinstance(image_shape, (tuple, list)) and len(image_shape) == 3
         require(
-            len(image_shape) == 3 and all(is_integer(n) and n > 0 for n in image_shape),
+            is_three and all(is_integer(n) and n > 0 for n in image_shape),
             "`image_shape` must be three positive integers (H, W, C).",
             image_shape=image_shape,
         )
+        image_shape = tuple(image_shape)
+        require_resize_share(resize_share)
         if resize_share is None:
             resize_share = default_share(image_shape[:2])
-        require(
-            0 < resize_share <= 1,
-            "`resize_share` must be in (0, 1].",
-            resize_share=resize_share,
-        )
         self.image_shape = image_shape
         self.varies = varies
         self.resize_share = resize_share
@@ -98,15 +96,16 @@ class ImageSource(abc.ABC):
         crop: Callable[[int, int, int], tuple[float, float, float, float]]
         | None = None,
     ) -> np.ndarray:
-        """Reads images; one that is asked for several times is decoded once.
+        """Reads images, and decodes an image only once if its index is repeated.
 
         Args:
             indices: Integer array `(B,)` in 0 to n - 1.
             crop: Function from (position in `indices`, height, width) to the
                 box (top, left, height, width) in pixels of the original, which
-                is resized to (H, W), bicubic; it is called in any order.
-                `None` gives originals of that size as they are, and the middle
-                of others. Defaults to `None`.
+                is resized to (H, W), bicubic. The order of its calls is not
+                defined. With `None`, originals of that size stay as they are,
+                and others are resized and cut to the middle. Defaults to
+                `None`.
 
         Returns:
             uint8 array `(B, H, W, C)`.
@@ -167,6 +166,15 @@ class ImageSource(abc.ABC):
     def __array__(self, dtype=None, copy=None):
         # NumPy would read all images one by one.
         raise TypeError(
-            f"{type(self).__name__} holds {len(self)} images that are read when asked "
-            "for. Index it, or give `ImageSet.batches()` to `evaluate` and `predict`."
+            f"{type(self).__name__} holds {len(self)} images that it reads on demand. "
+            "Index it, or pass `ImageSet.batches()` to `evaluate` and `predict`."
         )
+
+
+def require_resize_share(value) -> None:
+    """Requires `None` or a share in (0, 1]."""
+    require(
+        value is None or (is_number(value) and 0 < value <= 1),
+        "`resize_share` must be in (0, 1].",
+        resize_share=value,
+    )

@@ -1,14 +1,21 @@
 import os
-from collections.abc import Sequence
+from collections.abc import Collection
 from importlib import resources
 
-from keras_mixvit._checks import is_integer, require, require_choice
+from keras_mixvit._checks import (
+    is_among,
+    require,
+    require_choice,
+    require_image_size,
+    require_path,
+)
 from keras_mixvit._paths import is_path, path_hint
 from keras_mixvit.data.array_files import ArrayFiles, is_array_folder
 from keras_mixvit.data.cifar import ARCHIVES, Cifar
 from keras_mixvit.data.class_folders import ClassFolders
 from keras_mixvit.data.file_checks import ON_ERROR
 from keras_mixvit.data.image_set import ImageSet
+from keras_mixvit.data.image_source import require_resize_share
 from keras_mixvit.data.imagenet import IMAGENET, TINY_IMAGENET, imagenet, tiny_imagenet
 from keras_mixvit.data.tfds_set import TFDSSet
 from keras_mixvit.data.validation_split import require_val_share, with_validation
@@ -25,7 +32,7 @@ def load(
     image_size: int | tuple[int, int] | None = None,
     resize_share: float | None = None,
     on_error: str = "when_read",
-    leave_out: Sequence[str] = (),
+    leave_out: Collection[str] = (),
     val_share: float | None = None,
 ) -> ImageSet:
     """Loads a set of images by name or from files.
@@ -40,8 +47,8 @@ def load(
     | a `.npz` file | `x_train` and `y_train`, and as you like `x_val`, `y_val`, `x_test`, `y_test`, and `classes`, the names of the classes |
     | `"tfds:NAME"` | any set of TensorFlow Datasets with images and labels |
 
-    Image files, `.npy` files and TensorFlow Datasets are read when they are
-    asked for (`ImageSource`); the others are arrays in memory.
+    Image files, `.npy` files and TensorFlow Datasets stay on the disk, and an
+    `ImageSource` reads images on demand; the other sets are arrays in memory.
 
     Args:
         name: Name of a set, or path. A string is a path if it contains a
@@ -56,28 +63,27 @@ def load(
             are resized when they are read, or `None` for their own. Defaults
             to `None`.
         resize_share: Float in (0, 1], see `ImageSource`. Defaults to `None`.
-        on_error: What becomes of image files that are not intact.
-            `"when_read"` raises an error when one is read, which may be hours
-            later. `"refuse"` and `"skip"` read all files of the split once, in
-            parallel: the first lists all damaged ones in an error, the second
-            leaves them out, warns, and keeps them in `images.skipped`.
-            Defaults to `"when_read"`.
-        leave_out: Names of image files below the folder of the split that are
-            not loaded, such as those that were skipped before. Defaults to
-            `()`.
+        on_error: What to do about damaged image files. `"when_read"` raises an
+            error when it reads one, which may be hours later. `"refuse"` and
+            `"skip"` first read all files of the split, in parallel: `"refuse"`
+            lists all damaged ones in an error, `"skip"` leaves them out, warns,
+            and lists them in `images.skipped`. Defaults to `"when_read"`.
+        leave_out: Names of image files, relative to the folder of the split,
+            that you do not want to load, such as those of an earlier
+            `images.skipped`. Defaults to `()`.
         val_share: Float in (0, 1), the share of the training images that is
-            the split `"val"` of a set without one. The same share of each class
-            is drawn, always the same images, and `"train"` holds the others:
-            give it for both splits. `None` cuts nothing. Defaults to `None`.
+            the split `"val"` of a set without one. It draws the same share of
+            each class, always the same images, and `"train"` holds the others:
+            pass it for both splits. `None` cuts nothing. Defaults to `None`.
 
     Returns:
         An `ImageSet`.
 
     Raises:
-        ValueError: If the name, the split or the files are not as above, a
-            checksum is wrong, or `val_share` is given for a set that has a
-            validation split.
-        OSError: If a set is not at hand and cannot be downloaded.
+        ValueError: If an argument is of a wrong type, the name, the split or
+            the files are not as above, a checksum is wrong, or you set
+            `val_share` for a set that has a validation split.
+        OSError: If a set is missing and cannot be downloaded.
 
     Example:
 
@@ -96,28 +102,28 @@ def load(
         Machine Learning Repository, 1998, CC BY 4.0.
     """  # noqa: E501
     require_choice("on_error", on_error, ON_ERROR)
-    if is_integer(image_size):
-        image_size = (image_size, image_size)
+    image_size = require_image_size(image_size)
+    require_resize_share(resize_share)
     require(
-        image_size is None
-        or (len(image_size) == 2 and all(is_integer(n) and n > 0 for n in image_size)),
-        "`image_size` must be a positive integer, two of them, or None.",
-        image_size=image_size,
+        _is_names(leave_out),
+        "`leave_out` must be a list of names of files.",
+        leave_out=leave_out,
     )
     found = found_set(name, data_dir)
     held = found.splits()
     require(
-        split not in found.unlabelled,
+        not is_among(split, found.unlabelled),
         f"`split` must be one of {', '.join(map(repr, held))}; the images of "
         f"{split!r} have no labels.",
         split=split,
     )
     require(
-        not leave_out or isinstance(found, ClassFolders),
+        len(leave_out) == 0 or isinstance(found, ClassFolders),
         "`leave_out` must be empty for images that are not files.",
         leave_out=list(leave_out)[:3],
     )
-    options = [image_size, resize_share, on_error, *([leave_out] if leave_out else [])]
+    options = [image_size, resize_share, on_error]
+    options += [leave_out] if len(leave_out) else []
     if val_share is not None:
         require_val_share(val_share)
         require(
@@ -126,11 +132,11 @@ def load(
             val_share=val_share,
             name=str(name),
         )
-        if split in ("train", "val"):
+        if is_among(split, ("train", "val")):
             images = found.load("train", *options)
             return with_validation(images, val_share)[split == "val"]
     require(
-        split != "val" or "val" in held,
+        "val" in held or not is_among(split, ("val",)),
         f"`split` must be one of {', '.join(map(repr, held))}; `val_share` cuts "
         "'val' from the training images.",
         split=split,
@@ -145,13 +151,13 @@ def splits(name: str | os.PathLike, data_dir=None) -> tuple[str, ...]:
 
 
 def is_data_path(name: str | os.PathLike) -> bool:
-    """Whether what `load` takes is the path of files, and not a name."""
-    # The names of TensorFlow Datasets may hold a separator.
+    """Whether `load` takes a string as a path, and not as a name."""
+    # A name of TensorFlow Datasets may contain a separator.
     return is_path(name) and not str(name).startswith(TFDS)
 
 
 def data_label(name: str) -> str:
-    """What a table calls a set: a name, or the last part of a path.
+    """The name of a set in a table: its name, or the last part of its path.
 
     A path that ends in the name of a set stays whole.
     """
@@ -161,6 +167,9 @@ def data_label(name: str) -> str:
 
 def found_set(name, data_dir):
     """The set of a name, with `splits`, `unlabelled` and `load`."""
+    require_path("name", name)
+    if data_dir is not None:
+        require_path("data_dir", data_dir)
     if name == "digits":
         return ArrayFiles(resources.files(__package__) / "digits.npz")
     if name in ARCHIVES:
@@ -183,3 +192,8 @@ def found_set(name, data_dir):
     if is_npz or is_array_folder(path):
         return ArrayFiles(path)
     return ClassFolders(path)
+
+
+def _is_names(values):
+    is_collection = isinstance(values, Collection) and not isinstance(values, str)
+    return is_collection and all(isinstance(value, str) for value in values)

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_mixvit._checks import require, require_choice
+from keras_mixvit._checks import is_number, require, require_choice
 from keras_mixvit.masks.box import box_edges, covered
 from keras_mixvit.masks.mask_sampler import require_alpha
 
@@ -79,7 +79,7 @@ class PixelMixing:
         require_choice("kind", self.kind, KINDS)
         require_choice("partners", self.partners, ("dataset", "batch"))
         require(
-            0 <= self.probability <= 1,
+            is_number(self.probability) and 0 <= self.probability <= 1,
             "`probability` must be in [0, 1].",
             probability=self.probability,
         )
@@ -87,7 +87,7 @@ class PixelMixing:
         require_alpha(self.mixup_alpha, "mixup_alpha")
         require(
             self.kind == "cutmix+mixup" or self.mixup_alpha == 0.8,
-            "`mixup_alpha` must be left alone without 'cutmix+mixup'.",
+            "`mixup_alpha` must not be set without 'cutmix+mixup'.",
             mixup_alpha=self.mixup_alpha,
         )
 

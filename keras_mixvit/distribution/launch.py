@@ -9,31 +9,33 @@ import time
 
 from keras_mixvit._checks import require_positive_integer
 
-# Seconds that processes have to end by themselves after one has failed.
+# Seconds in which the other processes may end by themselves after one failed.
 GRACE = 10.0
 
 
 def launch(command: list[str], count: int, grace: float = GRACE, tell=print) -> int:
     """Runs a program in several processes of this machine, as `torchrun` does.
 
-    They find each other by PyTorch's environment variables. Process 0 prints;
-    of the others is told what they said if they fail. When one ends with an
-    error, the others are given a moment and then stopped.
+    The processes find each other by PyTorch's environment variables. Process 0
+    prints; the output of the others appears only if they fail. When one process
+    fails, `launch` waits `grace` seconds and then stops the others. It stops all
+    processes, too, if it cannot start one or you press Ctrl-C.
 
     Args:
         command: List of strings, the program and its arguments.
         count: Integer, how many processes.
-        grace: Seconds from the first failure until the others are stopped.
+        grace: Seconds from the first failure until it stops the others.
             Defaults to `10.0`.
-        tell: Function that is given what happened, in sentences. Defaults to
-            `print`.
+        tell: Function that it calls with each sentence about what happened.
+            Defaults to `print`.
 
     Returns:
-        0, or the exit status of the first process that failed, 1 for one that
-        was killed.
+        0, or the exit status of the first process that failed; 1 if a signal
+        ended it.
 
     Raises:
         ValueError: If `count` is not a positive integer.
+        OSError: If a process cannot be started.
 
     Example:
 
@@ -62,7 +64,7 @@ def launch(command: list[str], count: int, grace: float = GRACE, tell=print) -> 
                 )
             failed = _watch(processes, grace)
         except BaseException:
-            # Ctrl-C, or one that could not be started: none may go on alone.
+            # After Ctrl-C or a failed start, no process may run on alone.
             _stop(processes, grace)
             raise
         if failed is None:
@@ -87,7 +89,7 @@ def _watch(processes, grace):
         statuses = [process.poll() for process in processes]
         failing = [i for i, status in enumerate(statuses) if status]
         if failed is None and failing:
-            # One that was killed is why others fail.
+            # If a signal ended one, the others failed because of it.
             failed = min(failing, key=lambda i: statuses[i])
             deadline = time.monotonic() + grace
         if None not in statuses:
@@ -98,7 +100,7 @@ def _watch(processes, grace):
 
 
 def _stop(processes, grace):
-    """Ends what still runs, the friendly way first."""
+    """Ends the processes that still run: SIGTERM first, then SIGKILL."""
     running = [process for process in processes if process.poll() is None]
     for process in running:
         process.terminate()
@@ -107,7 +109,7 @@ def _stop(processes, grace):
         try:
             process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            # A process that was suspended answers to nothing else.
+            # A suspended process obeys nothing else.
             process.kill()
             process.wait()
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_mixvit._checks import is_integer, require
+from keras_mixvit._checks import is_integer, require, require_positive_integer
 from keras_mixvit.data import ImageSet
 from keras_mixvit.data.array_checks import require_labels
 from keras_mixvit.distribution.parallel_of import predict_spread
@@ -113,6 +113,7 @@ def predicted(graph: keras.Model, groups: list, images, batch_size, verbose):
 
 def images_and_labels(model: MIMOModel, data, batch_size: int):
     """Images, an array or a `PyDataset`, and integer labels, if they fit."""
+    require_positive_integer("batch_size", batch_size)
     is_pair = isinstance(data, (tuple, list)) and len(data) == 2
     require(
         isinstance(data, ImageSet) or is_pair,
@@ -130,6 +131,11 @@ def images_and_labels(model: MIMOModel, data, batch_size: int):
         images, labels = data
         warn_of_workers(images, stacklevel=5)
         if not isinstance(images, keras.utils.PyDataset):
+            require(
+                len(np.shape(images)) == 4,
+                "`data` must have images of shape (n, H, W, C).",
+                shape=np.shape(images),
+            )
             images = ops.convert_to_numpy(images)
             require(
                 len(images) == len(labels),

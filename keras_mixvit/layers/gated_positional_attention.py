@@ -3,6 +3,7 @@ import numpy as np
 from keras import ops
 
 from keras_mixvit._checks import (
+    is_number,
     require,
     require_heads,
     require_positive_integer,
@@ -86,7 +87,7 @@ class GatedPositionalAttention(keras.layers.Layer):
         require_rate("dropout_rate", dropout_rate)
         require_rate("attention_dropout_rate", attention_dropout_rate)
         require(
-            locality_strength > 0,
+            is_number(locality_strength) and locality_strength > 0,
             "`locality_strength` must be positive.",
             locality_strength=locality_strength,
         )

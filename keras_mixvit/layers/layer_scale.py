@@ -1,6 +1,6 @@
 import keras
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import is_number, require
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
@@ -34,7 +34,7 @@ class LayerScale(keras.layers.Layer):
     def __init__(self, initial_value: float = 1e-5, **kwargs):
         super().__init__(**kwargs)
         require(
-            initial_value > 0,
+            is_number(initial_value) and initial_value > 0,
             "`initial_value` must be positive.",
             initial_value=initial_value,
         )

@@ -1,7 +1,7 @@
 import keras
 from keras import ops
 
-from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit._checks import is_integer, require, require_positive_integer
 
 
 class SourceAttribution(keras.layers.Layer):
@@ -48,7 +48,7 @@ class SourceAttribution(keras.layers.Layer):
         if source is None:
             return slice(None)
         require(
-            0 <= source < self.num_subnetworks,
+            is_integer(source) and 0 <= source < self.num_subnetworks,
             f"`source` must be in 0 to {self.num_subnetworks - 1}.",
             source=source,
         )

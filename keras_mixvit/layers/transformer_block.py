@@ -1,6 +1,6 @@
 import keras
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import is_number, require
 from keras_mixvit._seeds import child_seed
 from keras_mixvit.layers.layer_scale import LayerScale
 from keras_mixvit.layers.mlp import MLP
@@ -66,8 +66,16 @@ class TransformerBlock(RecomputableLayer):
         **kwargs,
     ):
         super().__init__(recompute, **kwargs)
-        require(mlp_ratio > 0, "`mlp_ratio` must be positive.", mlp_ratio=mlp_ratio)
-        require(epsilon > 0, "`epsilon` must be positive.", epsilon=epsilon)
+        require(
+            is_number(mlp_ratio) and mlp_ratio > 0,
+            "`mlp_ratio` must be positive.",
+            mlp_ratio=mlp_ratio,
+        )
+        require(
+            is_number(epsilon) and epsilon > 0,
+            "`epsilon` must be positive.",
+            epsilon=epsilon,
+        )
         self.attention = attention
         self.mlp_ratio = mlp_ratio
         self.layer_scale = layer_scale

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import is_number, require
 from keras_mixvit.masks.linear import LinearMasks
 from keras_mixvit.masks.mask_sampler import MaskSampler
 
@@ -42,7 +42,7 @@ class BinaryOrLinear(MaskSampler):
 
     def __post_init__(self):
         require(
-            0 <= self.probability <= 1,
+            is_number(self.probability) and 0 <= self.probability <= 1,
             "`probability` must be in [0, 1].",
             probability=self.probability,
         )

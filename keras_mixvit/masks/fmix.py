@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import is_number, require
 from keras_mixvit.masks.binary import BinaryMasks
 
 
@@ -45,7 +45,7 @@ class FMixMasks(BinaryMasks):
     def __post_init__(self):
         super().__post_init__()
         require(
-            0 < self.decay < float("inf"),
+            is_number(self.decay) and 0 < self.decay < float("inf"),
             "`decay` must be a positive finite number.",
             decay=self.decay,
         )

@@ -1,6 +1,6 @@
 import numpy as np
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import is_number, require
 
 
 def loss_weighting(ratios, r: float = 3.0, xp=np):
@@ -31,7 +31,7 @@ def loss_weighting(ratios, r: float = 3.0, xp=np):
     References:
         MixMo, Eq. 3 and 5.
     """
-    require(r > 0, "`r` must be positive.", r=r)
+    require(is_number(r) and r > 0, "`r` must be positive.", r=r)
     # Relative to the largest: with a small r no power would be left of all.
     largest = xp.max(ratios, axis=-1, keepdims=True)
     powers = xp.power(ratios / largest, 1 / r)

@@ -2,7 +2,7 @@ import abc
 
 import numpy as np
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import is_number, require
 
 
 class MaskSampler(abc.ABC):
@@ -65,7 +65,7 @@ def require_masks(masks, shape: tuple[int, ...]) -> None:
 def require_alpha(alpha, name: str = "alpha") -> None:
     """Requires a parameter of a symmetric Beta distribution."""
     require(
-        0 < alpha < float("inf"),
+        is_number(alpha) and 0 < alpha < float("inf"),
         f"`{name}` must be a positive finite number.",
         **{name: alpha},
     )

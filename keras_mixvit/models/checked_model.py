@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import is_number, require
 from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.data.tf_batches import pairs_of
 from keras_mixvit.models.argument_checks import (
@@ -335,7 +335,7 @@ class CheckedModel(OnBatch, DistributedModel):
     @temperature.setter
     def temperature(self, temperature):
         require(
-            0 < temperature < float("inf"),
+            is_number(temperature) and 0 < temperature < float("inf"),
             "`temperature` must be a positive finite number.",
             temperature=temperature,
         )

@@ -3,11 +3,11 @@ import zipfile
 
 import keras
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import require, require_path
 from keras_mixvit.models.mimo_model import MIMOModel
 
 
-def load_model(path) -> MIMOModel:
+def load_model(path: str | os.PathLike) -> MIMOModel:
     """Loads a model that this library saved as a `.keras` file.
 
     The file may come from another backend. Keras's safe mode stays on: no
@@ -30,6 +30,7 @@ def load_model(path) -> MIMOModel:
     assert load_model("model.keras").num_classes == 10
     ```
     """
+    require_path("path", path)
     require(
         os.path.isfile(path) and zipfile.is_zipfile(path),
         "`path` must be an existing, intact .keras file.",

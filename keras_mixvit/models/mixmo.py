@@ -3,6 +3,7 @@ from keras import ops
 
 from keras_mixvit._checks import (
     is_integer,
+    is_number,
     require,
     require_choice,
     require_positive_integer,
@@ -110,7 +111,7 @@ class MixMo(BackboneModel):
             name,
             dtype,
         )
-        require(r > 0, "`r` must be positive.", r=r)
+        require(is_number(r) and r > 0, "`r` must be positive.", r=r)
         require_choice("num_stems", num_stems, (1, num_subnetworks, None))
         require_choice("num_heads", num_heads, (1, num_subnetworks, None))
         require_inference(inference, num_subnetworks, num_heads)

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import require, require_path
 from keras_mixvit.analysis import training_curves
 from keras_mixvit.data.load import data_label
 from keras_mixvit.recipes.published_text import (
@@ -14,18 +14,18 @@ from keras_mixvit.recipes.train import RESULT
 
 
 def compare(runs: list[str], output: str | None = None) -> list[dict]:
-    """The networks of several finished runs beside each other.
+    """Compares the networks of several finished runs.
 
     Args:
         runs: List of paths of folders of runs.
-        output: Path of a figure of all curves to draw, which needs matplotlib,
-            or `None`. Defaults to `None`.
+        output: Path of a figure of all training curves, which needs matplotlib,
+            or `None` to draw none. Defaults to `None`.
 
     Returns:
         List of dicts, one for each network: `run`, `model`, `data`, `epochs`,
         `seed`, `scaled`, `protocol`, `backend`, `parameters`, `accuracy`, `nll`,
-        `seconds`, and of the method `published`, the paper's figures, and
-        `differs`, in what the training is another one than the paper's.
+        `seconds`, and, for the method, `published`, the figures of the paper,
+        and `differs`, the differences between your training and the paper's.
 
     Raises:
         ValueError: If a folder holds no finished run.
@@ -38,6 +38,13 @@ def compare(runs: list[str], output: str | None = None) -> list[dict]:
     assert [row["model"] for row in rows] == ["single_network", "mixvit ensemble"]
     ```
     """
+    require(
+        isinstance(runs, (list, tuple)),
+        "`runs` must be a list of paths of folders.",
+        runs=runs,
+    )
+    for run in runs:
+        require_path("run", run)
     rows, histories = [], {}
     names = [Path(run).resolve().name for run in runs]
     for run, name in zip(runs, names, strict=True):

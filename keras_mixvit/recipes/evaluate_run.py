@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
 
-from keras_mixvit._checks import is_integer, require, require_choice
+from keras_mixvit._checks import is_integer, require, require_choice, require_path
 from keras_mixvit.data import load
 from keras_mixvit.data.load import splits
 from keras_mixvit.evaluation import (
@@ -94,25 +94,25 @@ def evaluate_run(
     batch_size: int = 128,
     verbose: str | int = "auto",
 ) -> RunEvaluation:
-    """Judges the model of a run on its test images, and fits its temperature.
+    """Evaluates the model of a run on its test images, and fits its temperature.
 
-    The temperature is fitted on the validation images of the run. If these are
-    what is judged, because there is no test split, it is the mean of the
-    temperatures of two halves of them, and the NLL with it is somewhat too good.
-    A run of the protocol `"paper"` has no validation images, and no temperature
-    is fitted. The `calibrated_nll` of the report, the papers' NLL_c, needs none:
-    it takes each half of the images with the temperature of the other.
+    It fits the temperature on the validation images of the run. Without a test
+    split it evaluates on these images too; then the temperature is the mean of
+    those of two halves, and the NLL with it is somewhat too good. A run of the
+    protocol `"paper"` has no validation images and gets no temperature. The
+    `calibrated_nll` of the report, the papers' NLL_c, needs none: it judges each
+    half of the images with the temperature of the other half.
 
     Args:
         run: Path of the folder of a run or of its `single` network, or of a
             `.keras` file.
         data: What `load` takes, or `None` for the set of the run. Defaults to
             `None`.
-        corrupted: Path of the folder of CIFAR-10-C or CIFAR-100-C, to judge
-            the model on them too, or `None`. Defaults to `None`.
+        corrupted: Path of the folder of CIFAR-10-C or CIFAR-100-C, to evaluate
+            the model on it too, or `None`. Defaults to `None`.
         output: Path of the file to write, or `None` for `evaluation.json`
             beside the model. Defaults to `None`.
-        calibrate: Boolean, whether to save the model anew with its
+        calibrate: Boolean, whether to save the model again, with its
             temperature, for `predict(x, calibrated=True)`. Defaults to
             `False`.
         calibrate_on: `"val"`, or `"test"` to fit the temperature on two halves
@@ -143,6 +143,7 @@ def evaluate_run(
         Networks, 2017.
     """
     require_choice("calibrate_on", calibrate_on, ("val", "test"))
+    require_path("run", run)
     file = Path(run)
     if file.is_dir():
         file = file / "model.keras"
@@ -221,7 +222,7 @@ def evaluate_run(
     )
     require(
         is_usable or not calibrate,
-        "`calibrate` must not be set where NLL has no minimum at a temperature: all "
+        "`calibrate` must not be set if no temperature minimises the NLL: all "
         "predictions are right, or none better than chance.",
         calibrate=calibrate,
         temperature=temperature,

@@ -1,6 +1,5 @@
-"""Which images judge the model of a run, and which fit its temperature."""
+"""Which images evaluate the model of a run, and which fit its temperature."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,15 +7,16 @@ from keras_mixvit._checks import require
 from keras_mixvit.data.image_set import ImageSet
 from keras_mixvit.recipes.protocol import cut_share, former_protocol
 from keras_mixvit.recipes.run_facts import fingerprint
+from keras_mixvit.recipes.run_files import read_json, require_entry
 
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """Which images judge a model, and which fit its temperature.
+    """Which images evaluate a model, and which fit its temperature.
 
     Args:
-        protocol: String, that of the run, or `None` for images that are none of
-            a run.
+        protocol: String, the protocol of the run, or `None` for other images
+            than those of a run.
         val_share: Float, the share of the training images that validated the
             run, or `None`.
         judged: `"test"`, `"val"` or `"train"`.
@@ -53,10 +53,10 @@ def evaluation_plan(
 
 
 def require_same_validation(file: Path, images: ImageSet) -> None:
-    """Requires validation images to be those that the run held out.
+    """Requires the validation images to be the ones that the run held out.
 
-    Otherwise the run may have trained on them, such as after files were added.
-    Runs that do not record them are not checked.
+    Otherwise the run may have trained on them, for example if you added files
+    since. It does not check runs that do not record them.
 
     Args:
         file: Path of the model of a run.
@@ -65,12 +65,14 @@ def require_same_validation(file: Path, images: ImageSet) -> None:
     for folder in (file.parent, file.parent.parent):
         path = folder / "run.json"
         if path.is_file():
-            facts = json.loads(path.read_text()).get("facts") or {}
-            known = facts.get("data", {}).get("validation")
+            found = read_json(path).get("facts") or {}
+            data = found.get("data", {}) if isinstance(found, dict) else None
+            require_entry(path, isinstance(data, dict), "`facts` with `data`", found)
+            known = data.get("validation")
             require(
                 known is None or known == fingerprint({"val": images}),
                 "`run` must be evaluated with the images with which it was trained; "
-                "its validation images are others now.",
+                "its validation images have changed.",
                 run=str(folder),
             )
             return

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from keras_mixvit._checks import require, require_choice
+from keras_mixvit._checks import require, require_choice, require_path
 from keras_mixvit._export_formats import EXPORT_FORMATS, FORMATS
 from keras_mixvit.models import load_model
 from keras_mixvit.models.export_checks import require_export
@@ -11,10 +11,11 @@ def export(run: str, format: str, output: str | None = None) -> Path:
 
     Args:
         run: Path of the folder of a run, or of a `.keras` file.
-        format: `"keras"` (a functional Keras model), or what `model.export`
-            takes: `"tf_saved_model"`, `"onnx"`, `"litert"` or `"torch"`.
+        format: `"keras"` (a functional Keras model), or a format of
+            `model.export`: `"tf_saved_model"`, `"onnx"`, `"litert"` or
+            `"torch"`.
         output: Path to write to, which must not exist, or `None` for `export`
-            beside the model. Defaults to `None`.
+            in the folder of the model. Defaults to `None`.
 
     Returns:
         The path of the file or folder written.
@@ -33,6 +34,7 @@ def export(run: str, format: str, output: str | None = None) -> Path:
     ```
     """
     require_choice("format", format, EXPORT_FORMATS)
+    require_path("run", run)
     file = Path(run)
     if file.is_dir():
         file = file / "model.keras"

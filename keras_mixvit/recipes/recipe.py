@@ -1,8 +1,9 @@
 import dataclasses
 import math
+import sys
 from dataclasses import dataclass
 
-from keras_mixvit._checks import require, require_known
+from keras_mixvit._checks import is_number, require, require_known
 from keras_mixvit.recipes.published import Published
 from keras_mixvit.recipes.recipe_checks import (
     OF_METHODS,
@@ -12,7 +13,7 @@ from keras_mixvit.recipes.recipe_checks import (
 )
 from keras_mixvit.recipes.settings import parsed_settings
 
-# What says nothing about how a network is trained, or only draws it anew.
+# Fields that do not describe the training, and the seed.
 NEUTRAL = {"name", "published", "note", "seed"}
 
 
@@ -20,21 +21,22 @@ NEUTRAL = {"name", "published", "note", "seed"}
 class Recipe:
     """A training: data, method, backbone, augmentation, optimizer, schedule.
 
-    Every field is a plain value. Defaults are a small ConViT that trains on
-    the embedded digits within minutes. An option that the method, the backbone
-    or the optimizer has no use for must be left alone.
+    Every field is a plain value. The defaults describe a small ConViT that
+    trains on the embedded digits within minutes. Set no option that the method,
+    the backbone or the optimizer does not use.
 
     Args:
-        name: String, what the recipe is called. Defaults to `"mine"`.
-        data: What `keras_mixvit.load` takes. Defaults to `"digits"`.
-        image_size: Integer, the side in pixels to which images are resized
-            when they are loaded, or `None` for their own. Defaults to `None`.
+        name: String, the name of the recipe. Defaults to `"mine"`.
+        data: String, the name or path that `keras_mixvit.load` takes. Defaults
+            to `"digits"`.
+        image_size: Integer, the side in pixels to which images are resized, or
+            `None` for their own size. Defaults to `None`.
         data_share: Float in (0, 1], the share of the training images of each
-            class that is used. Defaults to `1.0`.
+            class to train on. Defaults to `1.0`.
         protocol: `"validation"` to choose the best epoch and the temperature by
             validation images, or `"paper"` to train on all training images,
-            watch the test images and report the last epoch, without choosing
-            anything. Defaults to `"validation"`.
+            watch the test images and report the last epoch, without any choice.
+            Defaults to `"validation"`.
         val_share: Float in (0, 1), the share of the training images, the same
             of each class, that validates a set without a validation split, or
             `None` for 0.1. Defaults to `None`.
@@ -167,12 +169,12 @@ class Recipe:
         seed: Non-negative integer. Defaults to `0`.
         published: Tuple of `Published`, the rows of the papers that this is.
             Defaults to `()`.
-        note: String, what had to be chosen where a paper is silent or
-            contradicts itself. Defaults to `""`.
+        note: String, the choices where a paper is silent or contradicts itself.
+            Defaults to `""`.
 
     Raises:
-        ValueError: If an option is out of its range, of a wrong type, or of no
-            use.
+        ValueError: If an option is out of its range, of a wrong type, or
+            without effect.
 
     Example:
 
@@ -274,12 +276,12 @@ class Recipe:
 
     @property
     def is_scaled(self) -> bool:
-        """Whether epochs, width or data are those of a trial."""
+        """Whether epochs, width or data are scaled for a trial."""
         return (self.epoch_scale, self.width_scale, self.data_share) != (1, 1, 1)
 
     @property
     def total_epochs(self) -> int:
-        """Epochs that are really trained."""
+        """The number of epochs to train, `epoch_scale` included."""
         return max(1, round(self.epochs * self.epoch_scale))
 
     @property
@@ -317,7 +319,7 @@ class Recipe:
 
     @property
     def resolved_pixel_mixing(self) -> str:
-        """What mixes pixels: for the methods CutMix and MixUp, these."""
+        """The mixing of pixels: the method itself if it is CutMix or MixUp."""
         own = self.method in ("cutmix", "mixup")
         return self.method if own else self.pixel_mixing
 
@@ -337,8 +339,8 @@ class Recipe:
     def replace(self, **changes) -> "Recipe":
         """The same recipe with other values.
 
-        A change of how a network is trained drops the published figures, which
-        would not be its own.
+        If you change the training itself, the published figures no longer
+        belong to the recipe, and the result has none.
 
         Args:
             **changes: Values by the names of fields.
@@ -358,11 +360,12 @@ class Recipe:
         return changed
 
     def with_settings(self, settings: list[str]) -> "Recipe":
-        """The same recipe with values that are given as text.
+        """The same recipe with values from texts.
 
         Args:
-            settings: List of strings `"key=value"`; `none`, `true` and `false`
-                are what they say, numbers of a tuple are parted by commas.
+            settings: List of strings `"key=value"`. `none`, `true` and `false`
+                stand for `None`, `True` and `False`; commas separate the
+                numbers of a tuple.
 
         Returns:
             A `Recipe`.
@@ -376,10 +379,10 @@ class Recipe:
             factor: Positive float, by which epochs are multiplied.
 
         Returns:
-            A `Recipe` whose `epoch_scale` tells the factor.
+            A `Recipe` whose `epoch_scale` is multiplied by the factor.
         """
         require(
-            isinstance(factor, (int, float)) and 0 < factor < float("inf"),
+            is_number(factor) and 0 < factor <= sys.float_info.max,
             "`factor` must be a positive finite number.",
             factor=factor,
         )
@@ -388,8 +391,8 @@ class Recipe:
     def baseline(self) -> "Recipe":
         """The single network for comparison, on the same data and backbone.
 
-        It keeps pixel mixing and repetitions where the method is MixViT, whose
-        paper compares so; MixMo's compares with a network without either.
+        For MixViT it keeps pixel mixing and repetitions, as in the paper. The
+        paper of MixMo compares with a network without either.
 
         Returns:
             A `Recipe` of the method `"single"`.
@@ -435,15 +438,24 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: dict) -> "Recipe":
-        """The recipe that `to_dict` told of.
+        """The recipe that `to_dict` describes.
 
         Args:
-            values: Dict from names of fields to values; missing ones have
-                their defaults.
+            values: Dict from names of fields to values. Fields that are missing
+                have their defaults.
 
         Returns:
             A `Recipe`.
+
+        Raises:
+            ValueError: If `values` is not such a dict, or its values do not
+                make a recipe.
         """
+        require(
+            isinstance(values, dict),
+            "`values` must be a dict of the fields of a recipe.",
+            values=values,
+        )
         for name in values:
             require_known("setting", name, _names())
         values = {
@@ -451,6 +463,11 @@ class Recipe:
             for name, value in values.items()
         }
         rows = values.get("published", ())
+        require(
+            isinstance(rows, tuple),
+            "`published` must be a list of rows.",
+            published=rows,
+        )
         values["published"] = tuple(
             row if isinstance(row, Published) else Published.from_dict(row)
             for row in rows

@@ -14,7 +14,7 @@ from keras_mixvit.recipes.published import Published
 from keras_mixvit.recipes.quoted_rows import quoted_rows
 from keras_mixvit.recipes.recipe import Recipe
 
-# Short names of what is asked for most.
+# Short names of the most common recipes.
 ALIASES = {
     "digits": "digits-mixvit",
     "mixvit-convit": "cifar100-convit-mixvit-embedding",
@@ -73,7 +73,7 @@ def recipe(name: str) -> Recipe:
         A `Recipe`.
 
     Raises:
-        ValueError: If no recipe has that name; the nearest ones are told.
+        ValueError: If no recipe has that name; the error suggests the nearest.
 
     Example:
 
@@ -95,7 +95,7 @@ def recipes(filter: str | Callable[[Recipe], bool] | None = None) -> list[Recipe
 
     Args:
         filter: String, a part of the name or a pattern with `*` and `?`; a
-            function from a recipe to whether it is meant; or `None` for all.
+            function that returns whether to list a recipe; or `None` for all.
             Defaults to `None`.
 
     Returns:
@@ -115,11 +115,16 @@ def recipes(filter: str | Callable[[Recipe], bool] | None = None) -> list[Recipe
         return list(found)
     if isinstance(filter, str):
         return [made for made in found if _matches(made.name, filter)]
+    require(
+        callable(filter),
+        "`filter` must be a string, a function of a recipe, or None.",
+        filter=filter,
+    )
     return [made for made in found if filter(made)]
 
 
 def published_rows(filter: str | None = None) -> list[Published]:
-    """The rows of the papers' tables, those that are only quoted too.
+    """The rows of the papers' tables, quoted rows included.
 
     Args:
         filter: String, a part of `"PAPER PLACE: ROW"` or a pattern with `*`
@@ -127,7 +132,7 @@ def published_rows(filter: str | None = None) -> list[Published]:
             `None`.
 
     Returns:
-        List of `Published`; `recipe` is `None` where a row is only quoted.
+        List of `Published`; the `recipe` of a quoted row is `None`.
 
     Example:
 
@@ -142,6 +147,9 @@ def published_rows(filter: str | None = None) -> list[Published]:
     rows = _registry()[1]
     if filter is None:
         return list(rows)
+    require(
+        isinstance(filter, str), "`filter` must be a string or None.", filter=filter
+    )
     return [
         row for row in rows if _matches(f"{row.paper} {row.place}: {row.row}", filter)
     ]

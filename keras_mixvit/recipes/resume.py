@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import require, require_path
 from keras_mixvit.recipes.calls import require_steps
 from keras_mixvit.recipes.devices import devices_in_use
 from keras_mixvit.recipes.run_files import read_result, require_entry
@@ -19,29 +19,29 @@ def resume(
 ) -> tuple[Path, list]:
     """Goes on with a run that was ended, from its last whole checkpoint.
 
-    Trainings that are finished are not repeated. On the backend and the
-    versions of before, the rest goes as it would have gone, on any number of
-    devices: batches are the same, and only TensorFlow and PyTorch draw other
-    dropout on another number.
+    It does not repeat finished trainings. On the same backend and versions, the
+    rest of the run equals an uninterrupted one, on any number of devices: the
+    batches are the same, and only on TensorFlow and PyTorch does another number
+    of devices draw other dropout.
 
     Args:
         run: Path of the folder of the run.
         verbose: What `train` takes. Defaults to `"auto"`.
-        devices: What `train` takes, whatever the run began with. Defaults to
-            `None`.
+        devices: What `train` takes; it may differ from the first part of the
+            run. Defaults to `None`.
         timeout: What `train` takes. Defaults to `600.0`.
-        tell: Function that is given what there is to say, in sentences.
-            Defaults to `print`.
+        tell: Function that it calls with each sentence for the user. Defaults
+            to `print`.
         steps_per_execution: What `train` takes. Defaults to `None`.
 
     Returns:
         What `train` returns.
 
     Raises:
-        ValueError: If there is no such run, its images are others now, or
-            the devices do not divide its batches.
+        ValueError: If there is no such run, its images have changed, or the
+            devices do not divide its batches.
         OSError: If a file cannot be written, or another process does not
-            answer; what was saved before is kept.
+            answer. The files of earlier epochs remain.
 
     Example:
 
@@ -51,6 +51,7 @@ def resume(
     assert len(rows) == 4
     ```
     """
+    require_path("run", run)
     require_steps(steps_per_execution)
     folder = Path(run)
     settings = RunSettings.read(folder)
@@ -71,13 +72,13 @@ def _resume(folder, settings, verbose, tell, parallel, steps_per_execution):
     require(
         before["data"]["fingerprint"] == now["data"]["fingerprint"],
         "`run` must be resumed with the images with which it began; labels, shapes or "
-        "pixels are others now.",
+        "pixels have changed.",
         data=settings.recipe.data,
     )
     if before["backend"] != now["backend"]:
         tell(
-            f"The run began on {before['backend']} and goes on on {now['backend']}: "
-            "what it learns from now on is not exactly what it would have learned."
+            f"The run began on {before['backend']} and continues on {now['backend']}: "
+            "its results will differ slightly from those of an uninterrupted run."
         )
     changed = [
         f"{name} {version} is {now['versions'][name]} now"
@@ -85,12 +86,12 @@ def _resume(folder, settings, verbose, tell, parallel, steps_per_execution):
         if now["versions"].get(name, version) != version
     ]
     if changed:
-        tell(f"Versions differ from those of before: {', '.join(changed)}.")
-    # Runs of before this was written down were on one device.
+        tell(f"The run began with other versions: {', '.join(changed)}.")
+    # Older runs do not record the number; they used one device.
     replicas = before.get("replicas", 1)
     if replicas != parallel.num_replicas:
         tell(
-            f"The run began on {replicas} device(s) and goes on on "
+            f"The run began on {replicas} device(s) and continues on "
             f"{parallel.num_replicas}: its batches stay the same."
         )
     return finish(folder, settings, sets, verbose, tell, parallel, steps_per_execution)

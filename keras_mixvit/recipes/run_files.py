@@ -1,9 +1,11 @@
-"""The JSON files of a run, read without trust: somebody may have changed them."""
+"""The JSON files of a run, checked: somebody may have changed them."""
 
 import json
 from pathlib import Path
 
 from keras_mixvit._checks import is_integer, require
+
+ROWS = "`rows` of `model`, `parameters`, `accuracy`, `nll` and `seconds`"
 
 
 def read_json(path: Path) -> dict:
@@ -16,7 +18,7 @@ def read_json(path: Path) -> dict:
         A dict.
 
     Raises:
-        ValueError: If the file is missing or damaged, or holds anything else.
+        ValueError: If the file is missing or damaged, or holds no dict.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -30,7 +32,7 @@ def read_json(path: Path) -> dict:
 
 
 def read_result(path: Path) -> dict:
-    """What `result.json` says of a finished run.
+    """The content of `result.json`, which describes a finished run.
 
     Args:
         path: Path of the file.
@@ -40,28 +42,52 @@ def read_result(path: Path) -> dict:
         `model`, `parameters`, `accuracy`, `nll` and `seconds`.
 
     Raises:
-        ValueError: If the file is damaged or says anything else.
+        ValueError: If the file is damaged, or an entry is of another kind.
     """
     found = read_json(path)
     backend, rows = found.get("backend"), found.get("rows")
     require_entry(path, isinstance(backend, str), "a string `backend`", backend)
+    require_entry(path, _are_rows(rows), ROWS, rows)
+    return found
+
+
+def read_report(path: Path) -> dict:
+    """The content of `report.json`, which describes a finished training.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        A dict with `rows` as in `result.json`, the integer `seed`, the number
+        `seconds`, and `best`, a dict or `None`.
+
+    Raises:
+        ValueError: If the file is damaged, or an entry is of another kind.
+    """
+    found = read_json(path)
+    rows = found.get("rows")
+    require_entry(path, _are_rows(rows), ROWS, rows)
+    seconds, seed = found.get("seconds"), found.get("seed")
+    best = found.get("best")
     require_entry(
         path,
-        isinstance(rows, list) and all(map(_is_row, rows)),
-        "`rows` of `model`, `parameters`, `accuracy`, `nll` and `seconds`",
-        rows,
+        is_number(seconds)
+        and is_integer(seed)
+        and (best is None or isinstance(best, dict)),
+        "the number `seconds`, the integer `seed`, and the dict `best`, if any",
+        {"seconds": seconds, "seed": seed, "best": best},
     )
     return found
 
 
 def require_entry(path: Path, condition: bool, wanted: str, found) -> None:
-    """Requires what a file of a run holds to be what is written into it.
+    """Requires an entry of a file of a run to be of the right kind.
 
     Args:
         path: Path of the file.
         condition: Whether it is.
-        wanted: String, what it must be.
-        found: What it is.
+        wanted: String, a description of the right kind.
+        found: The entry.
     """
     require(
         condition,
@@ -74,6 +100,10 @@ def require_entry(path: Path, condition: bool, wanted: str, found) -> None:
 def is_number(value) -> bool:
     """Whether a value of a JSON file is a number that a float can be."""
     return isinstance(value, float) or (is_integer(value) and abs(value) < 2**63)
+
+
+def _are_rows(rows):
+    return isinstance(rows, list) and all(map(_is_row, rows))
 
 
 def _is_row(row):

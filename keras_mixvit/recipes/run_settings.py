@@ -1,4 +1,4 @@
-"""What a run was begun with, kept in its folder."""
+"""The settings with which a run began, in the folder of the run."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,13 +10,13 @@ from keras_mixvit.recipes.protocol import former_protocol
 from keras_mixvit.recipes.recipe import Recipe
 from keras_mixvit.recipes.run_files import read_json, require_entry
 
-# Beside the fields of the recipe; what loads images looks for it there.
+# Entries of recipe.json that are no fields of a recipe.
 FURTHER = ("data_dir", "scaled")
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run was begun with.
+    """The settings with which a run began.
 
     Args:
         recipe: `Recipe`.
@@ -36,7 +36,7 @@ class RunSettings:
     facts: dict | None = None
 
     def trainings(self) -> dict[str, Recipe]:
-        """The recipes of the networks to train, by the folders they get."""
+        """The recipes of the networks to train, by the names of their folders."""
         found = {}
         main = self.recipe
         if self.single and (main.method != "single" or main.num_members > 1):
@@ -86,7 +86,11 @@ class RunSettings:
         )
         fields = {key: recipe[key] for key in recipe if key not in FURTHER}
         if "protocol" not in fields:
-            fields["protocol"] = former_protocol(further["facts"]["data"]["shapes"])
+            shapes = (further.get("facts") or {"data": {}})["data"].get("shapes")
+            require_entry(
+                folder / "run.json", isinstance(shapes, dict), "`shapes`", shapes
+            )
+            fields["protocol"] = former_protocol(shapes)
         return cls(Recipe.from_dict(fields), data_dir, **further)
 
 
@@ -102,6 +106,6 @@ def are_facts(found) -> bool:
         and isinstance(versions, dict)
         and isinstance(data, dict)
         and isinstance(data.get("fingerprint"), str)
-        # Runs of before this was written down were on one device.
+        # Older runs do not record the number; they used one device.
         and is_integer(found.get("replicas", 1))
     )

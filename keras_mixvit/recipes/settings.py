@@ -1,4 +1,4 @@
-"""Values of fields, from text and in themselves."""
+"""Values of fields, their types, and how to read them from text."""
 
 import dataclasses
 import functools
@@ -7,7 +7,7 @@ from typing import get_args, get_origin
 
 from keras_mixvit._checks import is_integer, require, require_known
 
-# No array, file or float holds an integer beyond this one.
+# Larger integers fit into no array or file.
 LARGEST = 2**63 - 1
 TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -21,7 +21,7 @@ def kinds(declared) -> tuple:
 
 
 def told(found: tuple) -> str:
-    """Types in words."""
+    """The types in words."""
     words = {
         str: "a string",
         int: "an integer",
@@ -63,6 +63,12 @@ def parsed_settings(settings: list[str], kind: type) -> dict:
         for field in dataclasses.fields(kind)
         if field.name != "published"
     }
+    is_list = isinstance(settings, (list, tuple))
+    require(
+        is_list and all(isinstance(setting, str) for setting in settings),
+        "`settings` must be a list of strings, each of the form key=value.",
+        settings=settings,
+    )
     found = {}
     for setting in settings:
         key, sign, text = setting.partition("=")

@@ -1,17 +1,16 @@
-"""Which image files a run leaves out, kept in its folder."""
+"""The list of image files that a run leaves out, in the folder of the run."""
 
-import json
 from pathlib import Path
 
-from keras_mixvit._checks import require
 from keras_mixvit.data import ImageFolder, ImageSet
 from keras_mixvit.recipes.atomic_files import write_json
+from keras_mixvit.recipes.run_files import read_json, require_entry
 
 NAME = "skipped.json"
 
 
 def skipped_files(sets: dict[str, ImageSet]) -> dict[str, dict[str, str]]:
-    """What was skipped of each split, with the errors.
+    """The skipped files of each split, with their errors.
 
     Args:
         sets: Dict from splits to `ImageSet`.
@@ -24,7 +23,7 @@ def skipped_files(sets: dict[str, ImageSet]) -> dict[str, dict[str, str]]:
 
 
 def write_skipped(folder: Path, skipped: dict[str, dict[str, str]]) -> None:
-    """Writes what was skipped, if anything was.
+    """Writes the list of skipped files, if there are any.
 
     Args:
         folder: Path of the folder of a run.
@@ -47,13 +46,13 @@ def read_skipped(folder: Path) -> dict[str, list[str]]:
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         return {}
-    try:
-        found = json.loads(path.read_text())
-        return {split: list(names) for split, names in dict(found).items()}
-    except (OSError, ValueError, TypeError) as error:
-        require(
-            False,
-            f"`run` must have an intact {NAME}, which lists the files to leave out.",
-            run=str(folder),
-            error=str(error),
-        )
+    found = read_json(path)
+    require_entry(
+        path,
+        # Older runs hold lists of names, without the errors.
+        all(isinstance(names, (dict, list)) for names in found.values())
+        and all(isinstance(name, str) for names in found.values() for name in names),
+        "the files of each split to leave out",
+        found,
+    )
+    return {split: list(names) for split, names in found.items()}

@@ -1,12 +1,13 @@
 import dataclasses
-import json
 import os
 import warnings
 from pathlib import Path
 
 import keras
 
+from keras_mixvit._checks import require, require_choice, require_path
 from keras_mixvit.data import ImageSet, load
+from keras_mixvit.data.file_checks import ON_ERROR
 from keras_mixvit.data.load import is_data_path, splits
 from keras_mixvit.distribution import Parallel
 from keras_mixvit.evaluation import evaluate
@@ -27,11 +28,12 @@ from keras_mixvit.recipes.protocol import (
 from keras_mixvit.recipes.recipe import Recipe
 from keras_mixvit.recipes.run_facts import device, fingerprint, versions
 from keras_mixvit.recipes.run_figures import draw_figures
+from keras_mixvit.recipes.run_files import read_report
 from keras_mixvit.recipes.run_folder import new_run_folder
 from keras_mixvit.recipes.run_settings import RunSettings
 from keras_mixvit.recipes.skipped_files import skipped_files, write_skipped
 
-# Of one training that is finished: rows of the table, best epoch, seconds.
+# What a finished training leaves: rows of the table, best epoch, seconds.
 REPORT = "report.json"
 RESULT = "result.json"
 
@@ -49,16 +51,22 @@ def train(
     on_error: str = "when_read",
     steps_per_execution: int | None = None,
 ) -> tuple[Path, list]:
-    """Trains a method, and the single network for comparison, and reports.
+    """Trains a method and the single network for comparison, and reports both.
 
-    The folder of the run gets `model.keras`, the model after the last epoch,
-    `best.keras`, that of the highest validation accuracy (not with the protocol
-    `"paper"`), `history.csv`, `result.json` with the figures and what is needed
-    to repeat them, `recipe.json` and `run.json`, those of the single network
-    below `single`, and, with matplotlib, `curves.png` and, of methods with
-    several subnetworks, `mixed_samples.png`. Of an ensemble of networks, each is
-    trained in a folder `member-0` and so on. Everything is saved after every
-    epoch; `resume` goes on with a run that was ended.
+    It writes these files into the folder of the run:
+
+    | file | content |
+    |---|---|
+    | `model.keras` | the model after the last epoch |
+    | `best.keras` | the best by validation accuracy; protocol `"validation"` |
+    | `history.csv` | losses and metrics of every epoch |
+    | `result.json` | the figures, and all that you need to repeat them |
+    | `recipe.json`, `run.json` | the settings |
+    | `curves.png`, `mixed_samples.png` | figures, with matplotlib |
+
+    The files of the single network lie in the folder `single`, those of the
+    networks of an ensemble in `member-0` and so on. The run is saved after every
+    epoch, and `resume` continues a run that was interrupted.
 
     Args:
         recipe: `Recipe`.
@@ -74,31 +82,31 @@ def train(
         tensorboard: Boolean, whether to write logs for TensorBoard, where it
             is installed. Defaults to `False`.
         devices: Integer, how many devices share each batch, as
-            `data_parallel` takes it, or `None` for one, or for all of the
-            processes that were started together. Defaults to `None`.
+            `data_parallel` takes it, or `None` for one, or for the devices of
+            all processes that were started together. Defaults to `None`.
         timeout: Seconds to wait for another process. Defaults to `600.0`.
-        tell: Function that is given what there is to say, in sentences.
-            Defaults to `print`.
-        on_error: What becomes of damaged image files, as `load` takes it.
-            What is skipped is listed in `skipped.json` in the folder, and a
-            resumed run skips the same files. Defaults to `"when_read"`.
+        tell: Function that it calls with each sentence for the user. Defaults
+            to `print`.
+        on_error: What to do about damaged image files, as `load` takes it. The
+            file `skipped.json` lists the files that it skips, and a resumed run
+            skips the same ones. Defaults to `"when_read"`.
         steps_per_execution: Integer, how many training steps one call to the
             device runs, as `keras.Model.compile` takes it: on JAX and
-            TensorFlow the device then waits less for Python. What is learned is
-            the same. `None` is 1, or on JAX with an accelerator up to 100.
+            TensorFlow the device then waits less for Python. The steps are the
+            same. `None` is 1, or on JAX with an accelerator up to 100.
             Defaults to `None`.
 
     Returns:
         The folder, and a list of rows: dicts of `model`, `parameters`,
         `accuracy`, `nll` and `seconds`, which is `None` for a part of a model.
-        They are those of the model after the last epoch, on the test images, or
-        on the validation images where there is no test split.
+        They describe the model after the last epoch on the test images, or on
+        the validation images if there is no test split.
 
     Raises:
         ValueError: If recipe, data, models and devices do not fit together,
             or the folder cannot be written.
         OSError: If a file cannot be written, or another process does not
-            answer; what was saved before is kept.
+            answer. The files of earlier epochs remain.
 
     Example:
 
@@ -111,6 +119,11 @@ def train(
     References:
         MixViT, Section 4.
     """
+    require(isinstance(recipe, Recipe), "`recipe` must be a `Recipe`.", recipe=recipe)
+    for name, path in (("output", output), ("data_dir", data_dir)):
+        if path is not None:
+            require_path(name, path)
+    require_choice("on_error", on_error, ON_ERROR)
     if not is_data_path(recipe.data) and os.path.exists(recipe.data):
         tell(
             f"{recipe.data!r} is the set of that name; write './{recipe.data}' for "
@@ -158,11 +171,11 @@ def _train(settings, output, verbose, tell, parallel, on_error, steps_per_execut
 def load_sets(
     settings: RunSettings, on_error: str = "when_read", skipped: dict | None = None
 ) -> dict[str, ImageSet]:
-    """All splits of the images of a run, a validation split that is cut too.
+    """All splits of the images of a run, and the validation split that it cuts.
 
     Args:
         settings: `RunSettings`.
-        on_error: What becomes of damaged image files, as `load` takes it.
+        on_error: What to do about damaged image files, as `load` takes it.
             Defaults to `"when_read"`.
         skipped: Dict from splits to names of files to leave out, or `None`.
             Defaults to `None`.
@@ -171,16 +184,16 @@ def load_sets(
 
 
 def load_own(settings: RunSettings, on_error: str, skipped: dict) -> dict:
-    """The splits that the set of a run has of its own.
+    """The splits that the image set of a run comes with.
 
     Args:
         settings: `RunSettings`.
-        on_error: What becomes of damaged image files, as `load` takes it.
+        on_error: What to do about damaged image files, as `load` takes it.
         skipped: Dict from splits to names of files to leave out.
     """
     recipe, data_dir = settings.recipe, settings.data_dir
     with warnings.catch_warnings():
-        # The caller says what was skipped.
+        # The caller prints which files were skipped.
         warnings.filterwarnings("ignore", ".* are left out, the first one ")
         return _loaded(recipe, data_dir, on_error, skipped)
 
@@ -200,7 +213,7 @@ def _loaded(recipe, data_dir, on_error, skipped):
 
 
 def facts(sets: dict[str, ImageSet], parallel: Parallel) -> dict:
-    """Versions, backend, devices and data, which a resumed run looks at."""
+    """Versions, backend, devices and data, which a resumed run compares."""
     return {
         "versions": versions(),
         "backend": keras.config.backend(),
@@ -223,7 +236,7 @@ def finish(
     parallel: Parallel,
     steps_per_execution: int | None = None,
 ) -> list[dict]:
-    """Trains what is not trained yet, and reports.
+    """Trains the networks that are not trained yet, and reports all.
 
     Args:
         folder: Path of the folder of the run.
@@ -273,10 +286,13 @@ def finish(
             if parallel.is_main:
                 write_json(place / REPORT, content)
             del model
-        if parallel.is_main:
-            # A checkpoint is of no use any more.
+
+        def take(name=name, place=place):
+            reports[name] = read_report(place / REPORT)
+            # A training with an intact report needs no checkpoint.
             Checkpoints(place / CHECKPOINTS).remove()
-            reports[name] = json.loads((place / REPORT).read_text())
+
+        parallel.on_main(take)
 
     def end():
         with parallel.alone():
@@ -286,7 +302,7 @@ def finish(
 
 
 def _conclude(folder, settings, sets, test, reports, parallel):
-    """Writes what belongs to the whole run, and returns the rows."""
+    """Writes the files of the whole run, and returns the rows."""
     recipe, trainings = settings.recipe, settings.trainings()
     rows = [row for found in reports.values() for row in found["rows"]]
     if recipe.num_members > 1:
@@ -333,7 +349,7 @@ def report(model, images, seconds: float) -> list[dict]:
 
 
 def _with_whole_paths(recipe, data_dir):
-    """Paths that mean the same in another folder, for a resumed run."""
+    """Absolute paths, which a resumed run finds from any working directory."""
     if data_dir is not None:
         return recipe, os.path.abspath(data_dir)
     if is_data_path(recipe.data) and os.path.exists(recipe.data):

@@ -1,7 +1,7 @@
 import keras
 from keras import ops
 
-from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit._checks import is_number, require, require_positive_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
@@ -45,19 +45,24 @@ class WarmupStepDecay(keras.optimizers.schedules.LearningRateSchedule):
     ):
         super().__init__()
         require(
-            0 < learning_rate < float("inf"),
+            is_number(learning_rate) and 0 < learning_rate < float("inf"),
             "`learning_rate` must be a positive finite number.",
             learning_rate=learning_rate,
         )
         require_positive_integer("total_steps", total_steps)
-        require(0 <= warmup < 1, "`warmup` must be in [0, 1).", warmup=warmup)
         require(
-            all(0 < share <= 1 for share in decay_at),
+            is_number(warmup) and 0 <= warmup < 1,
+            "`warmup` must be in [0, 1).",
+            warmup=warmup,
+        )
+        require(
+            isinstance(decay_at, (tuple, list))
+            and all(is_number(share) and 0 < share <= 1 for share in decay_at),
             "`decay_at` must be shares in (0, 1].",
             decay_at=decay_at,
         )
         require(
-            0 < decay_rate < float("inf"),
+            is_number(decay_rate) and 0 < decay_rate < float("inf"),
             "`decay_rate` must be a positive finite number.",
             decay_rate=decay_rate,
         )

@@ -31,5 +31,5 @@ def test_curves_are_those_of_the_paper(tmp_path):
 def test_bad_exponents_are_refused():
     with pytest.raises(ValueError, match=r"`r` must be positive. Received: r=0"):
         weighting_curves([1, 0])
-    with pytest.raises(ValueError, match="`rs` must not be empty"):
+    with pytest.raises(ValueError, match="`rs` must be a sequence of at least"):
         weighting_curves([])

@@ -461,18 +461,17 @@ def test_another_image_size_resizes_the_positions(
     np.testing.assert_allclose(found, cubic_resized(table, grid), atol=1e-5)
 
 
+IMAGE_SIZE = "`image_size` must be a positive integer, two of them, or None."
+
+
 @pytest.mark.parametrize(
     ("image_size", "message"),
     [
-        (0, "`image_size` must be an integer of at least 1. Received: image_size=0"),
-        ("32", "`image_size` must be an integer of at least 1. Received: "),
-        ((32, 2.0), "`image_size` must be an integer of at least 1. Received: "),
-        (True, "`image_size` must be an integer of at least 1. Received: "),
-        (
-            (32, 32, 3),
-            "`image_size` must be an integer or (height, width). Received: "
-            "image_size=(32, 32, 3)",
-        ),
+        (0, f"{IMAGE_SIZE} Received: image_size=0"),
+        ("32", f"{IMAGE_SIZE} Received: image_size='32'"),
+        ((32, 2.0), f"{IMAGE_SIZE} Received: image_size=(32, 2.0)"),
+        (True, f"{IMAGE_SIZE} Received: image_size=True"),
+        ((32, 32, 3), f"{IMAGE_SIZE} Received: image_size=(32, 32, 3)"),
         (40, "`patch_size` must divide the image size."),
     ],
 )

@@ -623,6 +623,53 @@ def test_what_is_no_vision_transformer_is_refused(make, weights):
         timm_weights(model)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused(value, weights, patient):
+    model, before = patient
+    wrong = {name: array.copy() for name, array in weights.items()}
+    wrong["blocks.0.norm1.weight"][3:5] = value
+    wrong["head.bias"][0] = value
+    message = (
+        "`weights` must be finite. Weights with NaN or infinity come from a damaged "
+        "file or a training that diverged. Received: not_finite="
+        "{'blocks.0.norm1.weight': '2 of 16 values', 'head.bias': '1 of 5 values'}"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        load_timm_weights(model, wrong)
+    assert_values(model, before)
+
+
+def test_weights_beyond_float32_are_refused(weights, patient):
+    model, before = patient
+    wrong = {**weights, "norm.bias": np.full(16, 1e300)}
+    text = r"`weights` must be finite\. .* not_finite={'norm.bias': '16 of 16 values'}$"
+    with pytest.raises(ValueError, match=text):
+        load_timm_weights(model, wrong)
+    assert_values(model, before)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [("a", "<U1"), (None, "object"), (1j, "complex128"), (b"a", "|S1")],
+)
+@pytest.mark.parametrize("name", ["norm.bias", "pos_embed"])
+def test_weights_that_are_no_real_numbers_are_refused(name, value, dtype, weights):
+    model = SingleNetwork(KINDS["cait"](image_shape=(8, 8, 3)), 5)
+    wrong = {**weights, name: np.full(weights[name].shape, value)}
+    message = (
+        f"`weights` must hold real numbers. Received: dtypes={{{name!r}: {dtype!r}}}"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        load_timm_weights(model, wrong, source_grid=(2, 3))
+
+
+def test_a_resized_position_table_that_is_not_finite_is_refused(weights):
+    wrong = {**weights, "pos_embed": np.full((1, 6, 16), np.nan)}
+    model = SingleNetwork(KINDS["cait"](image_shape=(8, 8, 3)), 5)
+    with pytest.raises(ValueError, match=r"`weights` must be finite\. .*'pos_embed'"):
+        load_timm_weights(model, wrong, source_grid=(2, 3))
+
+
 # The report.
 
 

@@ -309,3 +309,19 @@ def test_other_models_are_refused(make, name):
 def test_what_is_no_model_is_refused():
     with pytest.raises(ValueError, match=f"^{re.escape(REFUSED_MODEL)}None$"):
         mixmo_weights(None)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(value):
+    model = network()
+    before = mixmo_weights(model)
+    wrong = redrawn(model)
+    wrong["bn1.running_var"][2] = value
+    message = (
+        "`weights` must be finite. Weights with NaN or infinity come from a damaged "
+        "file or a training that diverged. Received: not_finite="
+        "{'bn1.running_var': '1 of 64 values'}"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        load_mixmo_weights(model, wrong)
+    assert_same(mixmo_weights(model), before)

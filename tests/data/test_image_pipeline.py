@@ -224,7 +224,7 @@ def test_only_the_kinds_of_partners_that_there_are_are_taken():
         PixelMixing(partners="me")
     with pytest.raises(ValueError, match="`mixup_alpha` must be a positive finite"):
         PixelMixing(mixup_alpha=0)
-    with pytest.raises(ValueError, match="`mixup_alpha` must be left alone without"):
+    with pytest.raises(ValueError, match="`mixup_alpha` must not be set without"):
         PixelMixing("mixup", mixup_alpha=0.5)
 
 

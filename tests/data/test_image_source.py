@@ -92,7 +92,7 @@ def test_it_has_the_shape_and_dtype_of_an_array():
 
 
 def test_it_does_not_become_an_array_behind_the_back_of_the_user():
-    text = r"Stored holds 5 images that are read when asked for\. Index it"
+    text = r"Stored holds 5 images that it reads on demand\. Index it"
     with pytest.raises(TypeError, match=text):
         np.asarray(Stored())
 

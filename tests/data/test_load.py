@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import keras
@@ -388,3 +389,38 @@ def test_a_folder_named_without_a_separator_gets_a_hint(inside, tmp_path, monkey
 )
 def test_a_table_tells_a_named_set_from_a_folder_of_that_name(name, label):
     assert data_label(name) == label
+
+
+SIZE = "`image_size` must be a positive integer, two of them, or None."
+SHARE = "`resize_share` must be in (0, 1]."
+NAME = "`name` must be a string or an `os.PathLike`."
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        (None, {}, f"{NAME} Received: name=None"),
+        ([], {}, f"{NAME} Received: name=[]"),
+        (3, {}, f"{NAME} Received: name=3"),
+        ("digits", {"image_size": 1.5}, f"{SIZE} Received: image_size=1.5"),
+        ("digits", {"image_size": True}, f"{SIZE} Received: image_size=True"),
+        ("digits", {"image_size": "8"}, f"{SIZE} Received: image_size='8'"),
+        ("digits", {"image_size": (8, -8)}, f"{SIZE} Received: image_size=(8, -8)"),
+        ("digits", {"resize_share": "a"}, f"{SHARE} Received: resize_share='a'"),
+        # Without a resize too: the argument would have no effect.
+        ("digits", {"resize_share": 7}, f"{SHARE} Received: resize_share=7"),
+        (
+            "digits",
+            {"data_dir": 3},
+            "`data_dir` must be a string or an `os.PathLike`. Received: data_dir=3",
+        ),
+        (
+            "digits",
+            {"leave_out": "0.png"},
+            "`leave_out` must be a list of names of files. Received: leave_out='0.png'",
+        ),
+    ],
+)
+def test_arguments_of_a_wrong_type_are_refused(name, options, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        load(name, **options)

@@ -1,7 +1,12 @@
 """The launcher of several processes, and where they meet."""
 
+import errno
+import importlib
 import json
+import os
 import re
+import signal
+import subprocess
 import sys
 import threading
 
@@ -50,6 +55,76 @@ def test_one_that_fails_stops_the_others_and_is_told(end, status, ending):
         f"Process 1 of 2 {ending}; the others were stopped. What was saved is kept: a "
         "run goes on with `keras-mixvit resume RUN`.",
     ]
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Logs that `launch` opens and processes that it starts, as lists."""
+    # The function hides its module, whose name is the same.
+    module = importlib.import_module("keras_mixvit.distribution.launch")
+    start, logs, processes = subprocess.Popen, [], []
+
+    def opened(*arguments):
+        logs.append(open(*arguments))  # noqa: SIM115
+        return logs[-1]
+
+    def popen(*arguments, **options):
+        processes.append(start(*arguments, **options))
+        return processes[-1]
+
+    monkeypatch.setattr(module, "open", opened, raising=False)
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    yield logs, processes
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def assert_nothing_is_left(started, count):
+    logs, processes = started
+    assert len(logs) == 2
+    assert all(log.closed for log in logs)
+    assert not any(os.path.exists(os.path.dirname(log.name)) for log in logs)
+    assert len(processes) == count
+    assert all(process.returncode is not None for process in processes)
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_logs_are_closed_whatever_the_status(status, started):
+    command = [sys.executable, "-c", f"import sys; sys.exit({status})"]
+    assert launch(command, 3, grace=5.0, tell=lambda text: None) == status
+    assert_nothing_is_left(started, 3)
+
+
+WAIT = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+def test_a_process_that_cannot_be_started_stops_the_first(started, monkeypatch):
+    _, processes = started
+    start = subprocess.Popen
+
+    def popen(*arguments, **options):
+        if processes:
+            raise OSError(errno.EAGAIN, "no more processes")
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    with pytest.raises(OSError, match="no more processes"):
+        launch(WAIT, 3)
+    assert_nothing_is_left(started, 1)
+    assert processes[0].returncode == -signal.SIGTERM
+
+
+def test_an_interrupt_stops_all_processes(started, monkeypatch):
+    module = importlib.import_module("keras_mixvit.distribution.launch")
+
+    def interrupted(processes, grace):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_watch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        launch(WAIT, 3)
+    assert_nothing_is_left(started, 3)
 
 
 def test_no_processes_are_refused():

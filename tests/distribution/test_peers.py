@@ -117,7 +117,7 @@ def test_a_run_goes_on_with_another_number_of_devices(tmp_path):
     told = []
     resume(str(begun), verbose=0, tell=told.append)
     assert (
-        "The run began on 2 device(s) and goes on on 1: its batches stay the same."
+        "The run began on 2 device(s) and continues on 1: its batches stay the same."
         in told
     )
     np.testing.assert_allclose(history(begun), history(whole), rtol=2e-4)

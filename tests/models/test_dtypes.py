@@ -1,4 +1,4 @@
-"""What every model announces is what it returns, in every precision."""
+"""Every model returns the shapes and dtypes that it announces, in every precision."""
 
 import keras
 import numpy as np
@@ -44,12 +44,24 @@ MODELS = {
 }
 
 
+# Both half precisions take the same way; few models tell them apart.
+SLOW = [name for name in MODELS if name not in ("embedding", "mixmo", "ensemble")]
+CASES = [
+    pytest.param(
+        name,
+        policy,
+        marks=[pytest.mark.slow] if policy == "mixed_bfloat16" and name in SLOW else [],
+    )
+    for name in MODELS
+    for policy in ("float32", "mixed_bfloat16", "mixed_float16")
+]
+
+
 def form(output):
     return tuple(output.shape)[1:], keras.backend.standardize_dtype(output.dtype)
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("name", "policy"), CASES)
 def test_what_is_announced_is_returned(name, policy, tmp_path):
     if not half_supported(policy.removeprefix("mixed_")):
         pytest.skip("this machine has no such products")
@@ -64,7 +76,9 @@ def test_what_is_announced_is_returned(name, policy, tmp_path):
             x = np.zeros((2, 4, 4, 1), dtype)
             symbol = keras.Input((4, 4, 1), dtype=dtype)
             assert form(each(symbol)) == form(graph(symbol)) == wanted
-            assert form(each.predict(x, verbose=0)) == wanted
+            # Every dtype is one more compilation.
+            if each is model or dtype == "float32":
+                assert form(each.predict(x, verbose=0)) == wanted
             if keras.config.backend() != "jax":  # It compiles every operation.
                 assert form(each(x)) == form(graph(x)) == wanted
     outer = keras.Input((4, 4, 1))

@@ -1,5 +1,7 @@
 """Quantized models and those with LoRA keep their predictions in files."""
 
+import gc
+
 import keras
 import numpy as np
 import pytest
@@ -17,6 +19,13 @@ MAKE = {
     ),
 }
 pytestmark = pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize`")
+
+
+@pytest.fixture(autouse=True)
+def _frozen():
+    """Spares what earlier tests left from the many collections of `quantize`."""
+    gc.collect()
+    gc.freeze()
 
 
 def made(name, seed=0):

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import io
 import json
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from keras_mixvit.recipes import Recipe, compare, evaluate_run, resume
 from keras_mixvit.recipes.checkpoint import Checkpoint, Checkpoints
+from keras_mixvit.recipes.run_files import read_report
 from keras_mixvit.recipes.run_settings import RunSettings
 from tests.convert.files import RunsCode
 from tests.damage import contents, damages, untouched
@@ -65,6 +67,20 @@ def check_readers(folder):
             if refusal is not None:
                 assert " must " in refusal
                 assert "Received: " in refusal
+
+
+def test_a_former_run_without_facts_is_refused(tmp_path):
+    """A run without a protocol takes that of the splits that it had."""
+    content = dict(files())
+    recipe, run = json.loads(content["recipe.json"]), json.loads(content["run.json"])
+    del recipe["protocol"]
+    for facts in (None, {**run["facts"], "data": {"fingerprint": "0"}}):
+        further = {**run, "facts": facts}
+        content["recipe.json"] = json.dumps(recipe).encode()
+        content["run.json"] = json.dumps(further).encode()
+        write(tmp_path, content)
+        with pytest.raises(ValueError, match=r"`run` must .* run\.json holds `shapes`"):
+            RunSettings.read(tmp_path)
 
 
 NAMES = ("recipe.json", "run.json", "result.json")
@@ -145,6 +161,58 @@ def test_files_that_are_none_are_refused(name, kind, tmp_path):
     elif kind != "missing":
         (tmp_path / name).write_bytes(b"" if kind == "empty" else b"\xff\xfe\x00")
     check_readers(tmp_path)
+
+
+REPORT = {
+    "rows": ROWS,
+    "best": {"epoch": 0, "val_accuracy": 0.5, "selected_on": "val"},
+    "seconds": 3.5,
+    "seed": 0,
+}
+
+
+def read_or_refused(content):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report.json"
+        path.write_bytes(content)
+        with untouched(folder):
+            found, refusal = outcome(read_report, path)
+    if refusal is None:
+        assert set(REPORT) - {"best"} <= set(found)
+        assert 0 <= len(found["rows"]) < 99
+    else:
+        assert "`run` must be the folder of a run, " in refusal
+        assert "report.json" in refusal
+        assert "Received: " in refusal
+
+
+@holds(few=60, many=4000, damage=damages())
+def test_a_damaged_report_is_read_or_refused(damage):
+    read_or_refused(damage(json.dumps(REPORT).encode()))
+
+
+@holds(few=60, many=4000, name=st.sampled_from(sorted(REPORT)), value=JSON)
+def test_any_value_of_a_report_is_read_or_refused(name, value):
+    read_or_refused(json.dumps({**REPORT, name: value}).encode())
+
+
+def test_a_report_is_read_as_it_was_written(tmp_path):
+    (tmp_path / "report.json").write_text(json.dumps(REPORT))
+    assert read_report(tmp_path / "report.json") == REPORT
+
+
+def test_a_run_with_a_damaged_report_keeps_its_checkpoints(command_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(command_run.folder, run)
+    (run / "result.json").unlink()
+    checkpoint = run / "checkpoints" / "epoch-00001.npz"
+    checkpoint.parent.mkdir(exist_ok=True)
+    checkpoint.write_bytes(b"of use where the report is lost")
+    (run / "report.json").write_text("[]")
+    message = "`run` must be the folder of a run, whose report.json holds a dict."
+    with pytest.raises(ValueError, match=f"^{re.escape(message)} Received: "):
+        resume(str(run), verbose=0, tell=lambda text: None)
+    assert checkpoint.exists()
 
 
 def saved(folder, count=2):

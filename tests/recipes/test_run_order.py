@@ -126,7 +126,7 @@ def test_other_images_are_refused(name, runs):
     arrays[name] = arrays[name][::-1]
     np.savez(runs.data, **arrays)
     text = r"`run` must be resumed with the images with which it began; labels, shapes "
-    with pytest.raises(ValueError, match=text + r"or pixels are others now\. Rec"):
+    with pytest.raises(ValueError, match=text + r"or pixels have changed\. Rec"):
         runs.resume()
 
 
@@ -143,9 +143,9 @@ def test_another_backend_and_other_versions_are_told(runs, monkeypatch):
     before = RunSettings.read(RESUME.Path(runs.folder)).facts
     runs.resume()
     assert runs.told[-3:-1] == [
-        f"The run began on {before['backend']} and goes on on other: what it learns "
-        "from now on is not exactly what it would have learned.",
-        "Versions differ from those of before: keras "
+        f"The run began on {before['backend']} and continues on other: its "
+        "results will differ slightly from those of an uninterrupted run.",
+        "The run began with other versions: keras "
         f"{before['versions']['keras']} is 99.0 now.",
     ]
 

@@ -61,5 +61,14 @@ def test_a_run_skips_the_same_files_when_it_goes_on(
     resume(str(tmp_path / "run"), verbose=0)
     (tmp_path / "run" / "result.json").unlink()
     (tmp_path / "run" / "skipped.json").write_text("[")
-    with pytest.raises(ValueError, match=r"`run` must have an intact skipped\.json"):
+    with pytest.raises(ValueError, match=r"`run` must be .* an intact skipped\.json"):
         resume(str(tmp_path / "run"), verbose=0)
+
+
+@pytest.mark.parametrize(
+    "content", [[], 3, {"train": "bee/1.png"}, {"train": None}, {"train": [3]}]
+)
+def test_a_list_of_skipped_files_that_is_none_is_refused(content, tmp_path):
+    (tmp_path / "skipped.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"`run` must be .* skipped\.json holds "):
+        read_skipped(tmp_path)
