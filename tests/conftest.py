@@ -26,6 +26,8 @@ if keras.config.backend() == "jax":
     jax.config.update("jax_disable_most_optimizations", True)
     # For the processes that tests start.
     os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+    # On a GPU, JAX may compute products of float32 with fewer bits.
+    jax.config.update("jax_default_matmul_precision", "float32")
 
 if keras.config.backend() == "torch":
     import torch
