@@ -445,6 +445,7 @@ ARGUMENTS = {
         "pixel_mixing": data.PixelMixing(),
         "manifold_mixing": data.ManifoldMixing(),
         "apply_on": "device",
+        "keep_on_device": False,
         "sample_weight": np.arange(5, dtype="float32"),
         "workers": 2,
     },
@@ -705,7 +706,7 @@ def shorten(monkeypatch):
             found, images=found.images[:64], labels=found.labels[:64]
         )
 
-    def fit_nothing(recipe, images, validation, folder, *args):
+    def fit_nothing(recipe, images, validation, folder, *args, **options):
         model = recipes.model_for(recipe, images)
         model.save(folder / "model.keras")
         return model, SimpleNamespace(best=None, seconds=0.0)

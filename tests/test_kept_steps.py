@@ -19,6 +19,14 @@ BACKEND = keras.config.backend()
 LAST = 3
 
 
+@pytest.fixture(autouse=True)
+def _hears_ctrl_c():
+    # A process that a shell starts in the background ignores it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Batches(keras.utils.PyDataset):
     """Four batches of four images, one of which raises an error.
 

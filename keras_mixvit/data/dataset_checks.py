@@ -58,6 +58,7 @@ def require_fitting(
     pixel_mixing,
     manifold_mixing,
     apply_on,
+    keeps_on_device,
 ) -> None:
     """Requires images, labels, masks and what is done to images to fit."""
     require(
@@ -106,9 +107,9 @@ def require_fitting(
     require_choice("apply_on", apply_on, ("pipeline", "device"))
     if apply_on == "device":
         require(
-            augment is not None or pixel_mixing is not None,
+            augment is not None or pixel_mixing is not None or keeps_on_device,
             "`apply_on` must be 'pipeline' where images are neither augmented nor "
-            "mixed in pixels.",
+            "mixed in pixels, and do not stay on the device either.",
             apply_on=apply_on,
         )
         require(

@@ -208,6 +208,7 @@ class MixedPairDataset(BatchReader):
             member_order=member_order,
         )
         self.y = require_labels("y", y, num_classes)
+        self.keeps_on_device = keeps_on_device(self.x, apply_on, keep_on_device)
         require_fitting(
             self.x,
             self.y,
@@ -220,6 +221,7 @@ class MixedPairDataset(BatchReader):
             pixel_mixing=pixel_mixing,
             manifold_mixing=manifold_mixing,
             apply_on=apply_on,
+            keeps_on_device=self.keeps_on_device,
         )
         self.masks = masks
         self.epochs = epochs
@@ -236,7 +238,6 @@ class MixedPairDataset(BatchReader):
         self.manifold_mixing = manifold_mixing
         self.apply_on = apply_on
         self.keep_on_device = keep_on_device
-        self.keeps_on_device = keeps_on_device(self.x, apply_on, keep_on_device)
         if num_classes is not None and self.y.ndim == 1:
             self.y = np.eye(num_classes, dtype="float32")[self.y]
         self.sample_weight = sample_weight

@@ -201,7 +201,7 @@ def test_a_folder_of_files_is_trained_from_as_it_is(tmp_path):
     [
         ({"apply_on": "gpu"}, "`apply_on` must be one of 'pipeline', 'device'."),
         (
-            {"augment": None, "apply_on": "device"},
+            {"augment": None, "apply_on": "device", "keep_on_device": False},
             "`apply_on` must be 'pipeline' where images are neither augmented nor",
         ),
         (

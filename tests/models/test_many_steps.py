@@ -1,5 +1,7 @@
 """One dispatch may run many steps, on images that stay on the device."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -11,8 +13,10 @@ from keras_mixvit.augmentation import (
     PadCrop,
     RandomErasing,
 )
-from keras_mixvit.data import PixelMixing
-from tests.helpers import set_weights, tiny_convit
+from keras_mixvit.data import PixelMixing, device_images
+from keras_mixvit.distribution import data_parallel
+from keras_mixvit.masks import PatchCutMix
+from tests.helpers import LOSS, set_weights, tiny_convit
 
 BACKEND = keras.config.backend()
 CLASSES = 5
@@ -112,3 +116,90 @@ def test_many_steps_are_the_same_steps(drop_remainder):
             atol=1e-4,
             err_msg=left.path,
         )
+
+
+@pytest.mark.parametrize(
+    ("x", "options", "message"),
+    [
+        (
+            pixels(),
+            {"apply_on": "pipeline", "keep_on_device": True},
+            '`keep_on_device` must be False or None with `apply_on="pipeline"`.',
+        ),
+        (
+            pixels().astype("uint16"),
+            {"apply_on": "device", "keep_on_device": True},
+            "`keep_on_device` must be False or None unless `x` is an array of uint8 or "
+            "floats. Received: x='ndarray of uint16'",
+        ),
+        (
+            pixels(),
+            {"apply_on": "device", "keep_on_device": 1.5},
+            "`keep_on_device` must be True, False or None. Received: ",
+        ),
+    ],
+)
+def test_images_that_cannot_stay_are_refused(x, options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        mixed_pair_dataset(x, np.arange(26), PatchCutMix(4), epochs=1, **options)
+
+
+def test_large_arrays_stay_only_if_asked_to(monkeypatch):
+    def keeps(**options):
+        x, masks = pixels(), PatchCutMix(4)
+        options = {"epochs": 1, "batch_size": 4, **options}
+        return mixed_pair_dataset(x, np.arange(26), masks, **options).keeps_on_device
+
+    assert keeps(apply_on="device")
+    assert not keeps(apply_on="pipeline")
+    monkeypatch.setattr(device_images, "SIZE_LIMIT", pixels().nbytes - 1)
+    flips = {"apply_on": "device", "augment": Augment([HorizontalFlip()])}
+    assert not keeps(**flips)
+    assert keeps(apply_on="device", keep_on_device=True)
+
+
+def test_images_without_augmentation_stay_too():
+    losses = []
+    for keep_on_device in (False, True):
+        keras.utils.set_random_seed(0)
+        model = MixViT(tiny_convit(num_blocks=1, num_class_blocks=1), CLASSES)
+        set_weights(model)
+        model.compile(keras.optimizers.SGD(0.1), LOSS)
+        pairs = mixed_pair_dataset(
+            pixels() / np.float64(255),
+            np.arange(26) % CLASSES,
+            model.mask_sampler(),
+            epochs=1,
+            batch_size=8,
+            apply_on="device" if keep_on_device else "pipeline",
+            keep_on_device=keep_on_device,
+        )
+        losses += model.fit(pairs, verbose=0).history["loss"]
+        assert "images" in pairs[0][0]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-6)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="one device of JAX is enough")
+def test_several_devices_are_sent_their_images():
+    with data_parallel(1):
+        model = MixViT(tiny_convit(), CLASSES)
+        model.compile("sgd", SOFT)
+        message = "`keep_on_device` must be False or None on several devices."
+        with pytest.raises(ValueError, match=re.escape(message)):
+            model.fit(pairs_of(model, keep_on_device=True), verbose=0)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="is about the scan of JAX")
+def test_a_scan_traces_its_step_once_whatever_its_length(monkeypatch):
+    traced, train_step = [], MixViT.train_step
+
+    def counted(self, *args):
+        traced.append(self.steps_per_execution)
+        return train_step(self, *args)
+
+    monkeypatch.setattr(MixViT, "train_step", counted)
+    for steps in (3, 6):  # Both divide the six steps of an epoch.
+        model = MixViT(tiny_convit(num_blocks=1, num_class_blocks=1), CLASSES)
+        model.compile("sgd", SOFT, steps_per_execution=steps)
+        model.fit(pairs_of(model, keep_on_device=False), verbose=0)
+    assert traced.count(3) == traced.count(6) > 0
