@@ -1,0 +1,125 @@
+"""The paper's MixViT in plain PyTorch: what a step costs without this library."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+HEADS, TOKENS, BLOCKS, CLASS_BLOCKS, CLASSES = 12, 64, 5, 2, 100
+
+
+class Gpsa(nn.Module):
+    """Gated positional self-attention."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.query_key = nn.Linear(width, 2 * width, bias=False)
+        self.value = nn.Linear(width, width, bias=False)
+        self.out = nn.Linear(width, width)
+        self.position = nn.Parameter(torch.randn(HEADS, TOKENS, TOKENS))
+        self.gate = nn.Parameter(torch.ones(HEADS, 1, 1))
+
+    def forward(self, x):
+        batch, tokens, width = x.shape
+        pair = self.query_key(x).reshape(batch, tokens, 2, HEADS, -1)
+        query, key = pair.permute(2, 0, 3, 1, 4)
+        gate = torch.sigmoid(self.gate)
+        content = (query @ key.transpose(-1, -2)) * query.shape[-1] ** -0.5
+        attention = (1 - gate) * content.softmax(-1) + gate * self.position.softmax(-1)
+        value = self.value(x).reshape(batch, tokens, HEADS, -1).transpose(1, 2)
+        mixed = (attention.to(value.dtype) @ value).transpose(1, 2)
+        return self.out(mixed.reshape(batch, tokens, width))
+
+
+class ClassAttention(nn.Module):
+    """Attention of one class token to all tokens."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.query, self.key, self.value, self.out = (
+            nn.Linear(width, width) for _ in range(4)
+        )
+
+    def forward(self, x):
+        query, key, value = (
+            layer(part).unflatten(-1, (HEADS, -1)).transpose(1, 2)
+            for layer, part in (
+                (self.query, x[:, :1]),
+                (self.key, x),
+                (self.value, x),
+            )
+        )
+        found = functional.scaled_dot_product_attention(query, key, value)
+        return self.out(found.transpose(1, 2).flatten(2))
+
+
+class MixViT(nn.Module):
+    """Two subnetworks with source embeddings, on mixed pairs of 32 x 32 images."""
+
+    def __init__(self, width):
+        super().__init__()
+
+        def mlp():
+            return nn.Sequential(
+                nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+            )
+
+        def norms(count):
+            return nn.ModuleList(nn.LayerNorm(width) for _ in range(count))
+
+        self.patches = nn.Conv2d(3, width, 4, 4)
+        self.position = nn.Parameter(torch.zeros(1, TOKENS, width))
+        self.attentions = nn.ModuleList(Gpsa(width) for _ in range(BLOCKS))
+        self.mlps = nn.ModuleList(mlp() for _ in range(BLOCKS))
+        self.norms = norms(2 * BLOCKS)
+        self.sources = nn.Parameter(torch.randn(2, width) * 0.02)
+        self.token = nn.Parameter(torch.zeros(1, 1, width))
+        self.class_attentions = nn.ModuleList(
+            ClassAttention(width) for _ in range(CLASS_BLOCKS)
+        )
+        self.class_mlps = nn.ModuleList(mlp() for _ in range(CLASS_BLOCKS))
+        self.class_norms = norms(2 * CLASS_BLOCKS + 1)
+        self.heads = nn.ModuleList(nn.Linear(width, CLASSES) for _ in range(2))
+
+    def forward(self, images, mask):
+        masks = mask, 1 - mask
+        grids = (self.patches(image).flatten(2).transpose(1, 2) for image in images)
+        x = sum(m[..., None] * g for m, g in zip(masks, grids, strict=True))
+        x = x + self.position
+        for i in range(BLOCKS):
+            x = x + self.attentions[i](self.norms[2 * i](x))
+            x = x + self.mlps[i](self.norms[2 * i + 1](x))
+        x = x + sum(
+            m[..., None] * source for m, source in zip(masks, self.sources, strict=True)
+        )
+        token = self.token.expand(len(x), -1, -1)
+        for i in range(CLASS_BLOCKS):
+            joined = torch.cat((token, x), 1)
+            token = token + self.class_attentions[i](self.class_norms[2 * i](joined))
+            token = token + self.class_mlps[i](self.class_norms[2 * i + 1](token))
+        feature = self.class_norms[-1](token)[:, 0]
+        return [head(feature) for head in self.heads]
+
+
+def training_step(width: int, batch: int, device: str, compiles: bool):
+    """A function that trains on one batch, in bfloat16 with AdamW."""
+    network = MixViT(width).to(device)
+    called = torch.compile(network) if compiles else network
+    optimizer = torch.optim.AdamW(
+        network.parameters(), 1e-3, weight_decay=0.05, fused=device == "cuda"
+    )
+    images = [torch.randn(batch, 3, 32, 32, device=device) for _ in range(2)]
+    labels = [torch.randint(CLASSES, (batch,), device=device) for _ in range(2)]
+    mask = (torch.rand(batch, TOKENS, device=device) < 0.5).float()
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(device, torch.bfloat16):
+            logits = called(images, mask)
+            loss = sum(
+                0.5 * functional.cross_entropy(found.float(), label)
+                for found, label in zip(logits, labels, strict=True)
+            )
+        loss.backward()
+        optimizer.step()
+
+    return step
