@@ -57,6 +57,10 @@ class ImagePipeline:
             self._on_device = other
         return self._on_device
 
+    def __getstate__(self):
+        # A copy puts images on its device when it needs them.
+        return {**vars(self), "_on_device": None}
+
     def look_up(self, indices):
         """Images on the device, of their indices.
 

@@ -1,9 +1,11 @@
 import csv
+import math
 import time
 from pathlib import Path
 
 import keras
 
+from keras_mixvit._checks import require
 from keras_mixvit.distribution import Parallel
 from keras_mixvit.recipes.atomic_files import replacing, save_model
 from keras_mixvit.recipes.checkpoint import Checkpoint, Checkpoints, arrays_of
@@ -27,6 +29,10 @@ class Recorder(keras.callbacks.Callback):
             count, or `None` for one process. Defaults to `None`.
         chooses: Boolean, whether the images that are watched may choose
             `best.keras`. Defaults to `True`.
+
+    Raises:
+        ValueError: At the end of an epoch whose loss is not finite; nothing is
+            overwritten.
     """
 
     def __init__(
@@ -61,6 +67,13 @@ class Recorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         figures = {name: float(value) for name, value in logs.items()}
+        require(
+            math.isfinite(figures["loss"]),
+            f"`loss` must stay finite: the training diverged in epoch {epoch + 1}. Use "
+            "a smaller learning rate, a longer warm-up or the precision float32. The "
+            "folder keeps what was saved before.",
+            loss=figures["loss"],
+        )
         self.history.append({"epoch": epoch, **figures})
         accuracy = figures["val_accuracy"]
         is_best = self.chooses and (

@@ -64,10 +64,28 @@ def test_slow_saving_is_done_rarely_and_at_the_end(tmp_path, monkeypatch):
     recorder.begin(None)
     for epoch in range(20):
         clock.now += 10
-        recorder.on_epoch_end(epoch, {"val_accuracy": 0.5})
+        recorder.on_epoch_end(epoch, {"loss": 1.0, "val_accuracy": 0.5})
     recorder.on_train_end()
     # Nine times the three seconds lie between two of them.
     assert saved == [1, 4, 7, 10, 13, 16, 19, 20]
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 21
     recorder.on_train_end()
     assert saved[-2:] == [19, 20]
+
+
+def test_a_training_that_diverges_ends_and_overwrites_nothing(tmp_path, monkeypatch):
+    from keras_mixvit.recipes import recorder as module
+
+    saved = []
+    monkeypatch.setattr(module, "save_model", lambda model, path: saved.append(path))
+    monkeypatch.setattr(module, "arrays_of", lambda model: {})
+    checkpoints = SimpleNamespace(save=lambda checkpoint: saved.append(checkpoint))
+    recorder = Recorder(tmp_path, checkpoints)
+    recorder.begin(None)
+    recorder.on_epoch_end(0, {"loss": 1.0, "val_accuracy": 0.5})
+    before = len(saved)
+    message = "`loss` must stay finite: the training diverged in epoch 2. Use a smaller"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        recorder.on_epoch_end(1, {"loss": float("nan"), "val_accuracy": 0.9})
+    assert len(saved) == before
+    assert len((tmp_path / "history.csv").read_text().splitlines()) == 2
