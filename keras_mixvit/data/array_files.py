@@ -90,6 +90,12 @@ def is_array_folder(path) -> bool:
 def sized(images, image_size, resize_share):
     """Images of an array, resized when they are read, if they need to be."""
     if image_size is None or tuple(image_size) == images.shape[1:3]:
+        require(
+            resize_share is None,
+            "`resize_share` must be None where images keep their size.",
+            resize_share=resize_share,
+            image_size=image_size,
+        )
         return images
     if isinstance(images, ImageArray):
         images = images.images

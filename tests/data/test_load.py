@@ -408,6 +408,12 @@ NAME = "`name` must be a string or an `os.PathLike`."
         ("digits", {"image_size": (8, -8)}, f"{SIZE} Received: image_size=(8, -8)"),
         ("digits", {"resize_share": "a"}, f"{SHARE} Received: resize_share='a'"),
         # Without a resize too: the argument would have no effect.
+        (
+            "digits",
+            {"resize_share": 0.5},
+            "`resize_share` must be None where images keep their size. Received: "
+            "resize_share=0.5, image_size=None",
+        ),
         ("digits", {"resize_share": 7}, f"{SHARE} Received: resize_share=7"),
         (
             "digits",
