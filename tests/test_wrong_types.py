@@ -121,6 +121,7 @@ CASES = {
         [
             *("masks", "epochs", "batch_size", "seed", "repetitions", "workers"),
             *("input_repetition", "member_order", "num_classes", "apply_on"),
+            "keep_on_device",
         ],
     ),
     "load_timm_weights": (loaded, {"weights": {}}, ["weights"]),

@@ -104,7 +104,6 @@ def require_fitting(
         "`manifold_mixing` must be None with several inputs in a sample.",
         num_subnetworks=masks.num_subnetworks,
     )
-    require_choice("apply_on", apply_on, ("pipeline", "device"))
     if apply_on == "device":
         require(
             augment is not None or pixel_mixing is not None or keeps_on_device,

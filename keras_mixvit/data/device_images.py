@@ -3,7 +3,7 @@ import contextlib
 import keras
 import numpy as np
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import require, require_choice
 
 # Larger arrays are sent to the device batch by batch, unless you ask otherwise.
 SIZE_LIMIT = 2 * 1024**3
@@ -46,8 +46,9 @@ def keeps_on_device(x, apply_on: str, keep_on_device: bool | None) -> bool:
     Raises:
         ValueError: If the images cannot stay there, and were asked to.
     """
+    require_choice("apply_on", apply_on, ("pipeline", "device"))
     require(
-        keep_on_device in (None, True, False),
+        keep_on_device is None or isinstance(keep_on_device, bool),
         "`keep_on_device` must be True, False or None.",
         keep_on_device=keep_on_device,
     )
