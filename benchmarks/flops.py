@@ -2,7 +2,7 @@
 
     KERAS_BACKEND=jax python benchmarks/flops.py
 
-Beside `keras_mixvit.analysis.flops` stands what XLA counts in the compiled
+Beside `keras_mixvit.costs.flops` stands what XLA counts in the compiled
 forward pass, batch 8, for the residual networks 2, per image. XLA counts the
 operations of its optimised graph: it leaves out positions of a kernel in the
 padding, fuses or expands elementwise work its own way, and lists exponentials
@@ -19,7 +19,7 @@ import numpy as np
 from keras import ops
 
 import keras_mixvit as kv
-from keras_mixvit.analysis import flops
+from keras_mixvit.costs import flops
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.plain_class_attention import PlainClassAttention

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 
 from keras_mixvit import MixViT, make_backbone, mixed_pair_dataset
-from keras_mixvit.analysis import flops
+from keras_mixvit.costs import flops
 from keras_mixvit.distribution import data_parallel
 
 # Data sheets: dense bfloat16 operations a second, bytes a second that a device

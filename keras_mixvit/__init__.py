@@ -1,5 +1,7 @@
 """Multi-input multi-output training of image classifiers in Keras 3."""
 
+import importlib
+
 from keras_mixvit._start import installed_backends, is_command
 
 __version__ = "0.1.0"
@@ -86,3 +88,16 @@ __all__ = [
     "models",
     "schedules",
 ]
+
+# They are large, and few programs use them.
+ON_FIRST_USE = ("analysis", "costs", "recipes")
+
+
+def __getattr__(name: str):
+    if name in ON_FIRST_USE:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *ON_FIRST_USE})

@@ -25,6 +25,7 @@ from keras_mixvit import (
     backbones,
     cli,
     convert,
+    costs,
     data,
     distribution,
     evaluation,
@@ -54,7 +55,7 @@ PACKAGES = (
 )
 PUBLIC = {
     name: getattr(package, name)
-    for package in (*PACKAGES, analysis)
+    for package in (*PACKAGES, analysis, costs)
     for name in package.__all__
 }
 CLASSES = {name: item for name, item in PUBLIC.items() if inspect.isclass(item)}
@@ -139,7 +140,7 @@ RESIDUAL = {
 BINARY = {"patch_size": 2, "num_subnetworks": 3, "alpha": 0.5, "mixing": "two"}
 
 
-COST = analysis.cost.Cost(multiply_adds=3)
+COST = costs.cost.Cost(multiply_adds=3)
 
 
 def backbone():
@@ -378,11 +379,11 @@ ARGUMENTS = {
     },
     "FlopReport": lambda: {
         "name": "given",
-        "rows": (analysis.flop_report.FlopRow("a", "stem", "Dense", 1, COST),),
+        "rows": (costs.flop_report.FlopRow("a", "stem", "Dense", 1, COST),),
         "training": True,
         "skipped": ("b (Mine)",),
-        "per_subnetwork": analysis.flop_report.PerSubnetwork(COST, COST),
-        "paper": analysis.appendix_a.AppendixA(5, 2, 64, 384, 2),
+        "per_subnetwork": costs.flop_report.PerSubnetwork(COST, COST),
+        "paper": costs.appendix_a.AppendixA(5, 2, 64, 384, 2),
     },
     "CorruptionReport": lambda: {
         "model": "mine",
@@ -793,7 +794,7 @@ def test_source_uses_public_keras_only_without_lambda_layers_and_asserts(source)
 
 
 def test_public_names_of_the_package_exist_and_are_sorted():
-    for package in (keras_mixvit, *PACKAGES, analysis):
+    for package in (keras_mixvit, *PACKAGES, analysis, costs):
         assert all(hasattr(package, name) for name in package.__all__)
         assert len(set(package.__all__)) == len(package.__all__)
 

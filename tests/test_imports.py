@@ -75,6 +75,7 @@ ALLOWED = {
     "augmentation": {"augmentation"},
     "data": {"data", "augmentation", "masks"},
     "metrics": {"metrics"},
+    "costs": {"costs", "layers"},
     "analysis": {"analysis", "layers", "masks", "metrics"},
     "distribution": {"distribution", "data"},
     "evaluation": {"evaluation", "data", "distribution", "metrics", "models"},
@@ -183,4 +184,22 @@ def test_shared_checks_import_no_part():
 
 def test_the_package_itself_imports_neither_recipes_nor_analysis_nor_command():
     parts = set(imported_parts(PACKAGE / "__init__.py"))
-    assert not parts & {"recipes", "analysis", "cli"}
+    assert not parts & {"recipes", "analysis", "costs", "cli"}
+
+
+def test_large_parts_are_loaded_on_first_use():
+    code = """
+import sys
+import keras_mixvit
+parts = ("analysis", "costs", "recipes")
+assert not any(f"keras_mixvit.{part}" in sys.modules for part in parts)
+assert set(parts) <= set(dir(keras_mixvit))
+print(keras_mixvit.costs.flops.__name__, keras_mixvit.recipes.Recipe().method)
+try:
+    keras_mixvit.cost
+except AttributeError as error:
+    print(error)
+"""
+    found = run(code).stdout.splitlines()
+    assert found[-2] == "flops mixvit"
+    assert found[-1] == "module 'keras_mixvit' has no attribute 'cost'"

@@ -30,7 +30,8 @@ from keras_mixvit import (
     load_model,
     mixed_pair_dataset,
 )
-from keras_mixvit.analysis import flops, mixed_samples
+from keras_mixvit.analysis import mixed_samples
+from keras_mixvit.costs import flops
 from keras_mixvit.metrics import (
     accuracy,
     calibrated_nll,

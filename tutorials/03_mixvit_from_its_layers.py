@@ -20,7 +20,7 @@ import numpy as np
 from keras import ops
 
 from keras_mixvit import ConViT, MixViT, SingleNetwork, layers, load, mixed_pair_dataset
-from keras_mixvit.analysis import flops
+from keras_mixvit.costs import flops
 
 keras.utils.set_random_seed(0)
 to_numpy = ops.convert_to_numpy

@@ -34,8 +34,9 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from keras_mixvit import MixViT, SingleNetwork, load, make_backbone, mixed_pair_dataset
-from keras_mixvit.analysis import flops, training_curves
+from keras_mixvit.analysis import training_curves
 from keras_mixvit.convert import timm_weights
+from keras_mixvit.costs import flops
 from keras_mixvit.recipes import adapt, chosen_recipe, model_for, recipe, resume, train
 
 work = Path(tempfile.mkdtemp())

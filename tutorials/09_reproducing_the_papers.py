@@ -31,7 +31,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from keras_mixvit import load
-from keras_mixvit.analysis import flops
+from keras_mixvit.costs import flops
 from keras_mixvit.data import ImageSet
 from keras_mixvit.recipes import (
     adapt,

@@ -1,4 +1,4 @@
-"""Costs of networks; figures of trainings, each with the numbers behind it."""
+"""Figures of trainings and networks, each with the numbers behind it."""
 
 from keras_mixvit.analysis.active_filters import active_filters
 from keras_mixvit.analysis.diversity_accuracy import diversity_accuracy
@@ -6,8 +6,6 @@ from keras_mixvit.analysis.ensemble_effectiveness import ensemble_effectiveness
 from keras_mixvit.analysis.ensemble_scores import ensemble_scores
 from keras_mixvit.analysis.feature_influence import feature_influence
 from keras_mixvit.analysis.filter_influence import filter_influence
-from keras_mixvit.analysis.flop_report import FlopReport
-from keras_mixvit.analysis.flops import flops
 from keras_mixvit.analysis.mask_families import mask_families
 from keras_mixvit.analysis.mask_gallery import mask_gallery
 from keras_mixvit.analysis.mixed_samples import mixed_samples
@@ -18,14 +16,12 @@ from keras_mixvit.analysis.training_curves import training_curves
 from keras_mixvit.analysis.weighting_curves import weighting_curves
 
 __all__ = [
-    "FlopReport",
     "active_filters",
     "diversity_accuracy",
     "ensemble_effectiveness",
     "ensemble_scores",
     "feature_influence",
     "filter_influence",
-    "flops",
     "mask_families",
     "mask_gallery",
     "mixed_samples",

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from keras_mixvit import MixMo, MixViT, SingleNetwork, load_model
-from keras_mixvit.analysis import flops
 from keras_mixvit.backbones import PreActResNet, ResNet, WideResNet, make_backbone
+from keras_mixvit.costs import flops
 from keras_mixvit.data import load
 from keras_mixvit.layers import BasicBlock
 from keras_mixvit.recipes import Recipe, model_for

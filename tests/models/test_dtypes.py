@@ -12,8 +12,8 @@ from keras_mixvit import (
     SingleNetwork,
     load_model,
 )
-from keras_mixvit.analysis import flops
 from keras_mixvit.backbones import CaiT, ConViT, WideResNet
+from keras_mixvit.costs import flops
 from tests.models.test_precision import half_supported
 
 

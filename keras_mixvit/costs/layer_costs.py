@@ -9,8 +9,8 @@ import math
 import keras
 
 from keras_mixvit import layers
-from keras_mixvit.analysis.cost import Cost
-from keras_mixvit.analysis.keras_costs import (
+from keras_mixvit.costs.cost import Cost
+from keras_mixvit.costs.keras_costs import (
     KERAS_COSTS,
     OPERATION_COSTS,
     LayerCall,

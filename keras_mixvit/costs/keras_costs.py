@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import keras
 
-from keras_mixvit.analysis.cost import Cost
+from keras_mixvit.costs.cost import Cost
 
 layers = keras.layers
 

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
-from keras_mixvit.analysis.appendix_a import AppendixA
-from keras_mixvit.analysis.cost import Cost
+from keras_mixvit.costs.appendix_a import AppendixA
+from keras_mixvit.costs.cost import Cost
 
 COLUMNS = ("multiply_adds", "flops")
 OTHERS = ("biases", "norms", "activations", "softmax", "elementwise", "per_call")

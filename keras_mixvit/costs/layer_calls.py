@@ -5,7 +5,7 @@ import re
 import keras
 
 from keras_mixvit._checks import require
-from keras_mixvit.analysis.keras_costs import LayerCall
+from keras_mixvit.costs.keras_costs import LayerCall
 from keras_mixvit.layers import BinarizedPatchCutMix, SubnetworkHeads
 from keras_mixvit.layers.source_attribution import SourceAttribution
 

@@ -3,11 +3,11 @@ from dataclasses import replace
 import keras
 
 from keras_mixvit._checks import require, require_choice
-from keras_mixvit.analysis.appendix_a import appendix_a
-from keras_mixvit.analysis.cost import Cost
-from keras_mixvit.analysis.flop_report import FlopReport, FlopRow, PerSubnetwork
-from keras_mixvit.analysis.layer_calls import LayerCalls, is_backbone, is_functional
-from keras_mixvit.analysis.layer_costs import rule_of
+from keras_mixvit.costs.appendix_a import appendix_a
+from keras_mixvit.costs.cost import Cost
+from keras_mixvit.costs.flop_report import FlopReport, FlopRow, PerSubnetwork
+from keras_mixvit.costs.layer_calls import LayerCalls, is_backbone, is_functional
+from keras_mixvit.costs.layer_costs import rule_of
 from keras_mixvit.layers import SubnetworkHeads
 from keras_mixvit.layers.source_attribution import SourceAttribution
 

@@ -4,9 +4,9 @@ import keras
 import pytest
 
 from keras_mixvit import layers
-from keras_mixvit.analysis import flops
-from keras_mixvit.analysis.cost import Cost
-from keras_mixvit.analysis.layer_costs import COSTS
+from keras_mixvit.costs import flops
+from keras_mixvit.costs.cost import Cost
+from keras_mixvit.costs.layer_costs import COSTS
 
 pytestmark = pytest.mark.usefixtures("_zero_weights")
 

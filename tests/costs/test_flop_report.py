@@ -1,4 +1,4 @@
-from keras_mixvit.analysis import flops
+from keras_mixvit.costs import flops
 from keras_mixvit.models import MixViT
 from tests.helpers import tiny_convit
 

@@ -2,9 +2,9 @@ import keras
 import pytest
 from keras import ops
 
-from keras_mixvit.analysis import flops
-from keras_mixvit.analysis.cost import Cost
 from keras_mixvit.backbones import PreActResNet, ResNet
+from keras_mixvit.costs import flops
+from keras_mixvit.costs.cost import Cost
 from keras_mixvit.models import ManifoldMixUp, MixViT, SingleNetwork
 from tests.helpers import tiny_convit
 from tests.plain_class_attention import PlainClassAttention
