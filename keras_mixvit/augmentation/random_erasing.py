@@ -82,7 +82,7 @@ class RandomErasing(Augmentation):
         top = np.floor(rng.random(count) * (height - box_height + 1))
         left = np.floor(rng.random(count) * (width - box_width + 1))
         is_erased = (rng.random(count) < self.probability) & fits.any(axis=1)
-        noise = rng.integers(256, size=(count, height, width, channels), dtype="uint8")
+        noise = random_bytes(rng, (count, height, width, channels))
         boxes = np.stack([top, left, top + box_height, left + box_width], axis=1)
         return {
             "box": np.where(is_erased[:, None], boxes, 0).astype("float32"),
@@ -119,3 +119,19 @@ def _quantiles():
 
 
 QUANTILES = _quantiles()
+
+
+def random_bytes(rng, shape) -> np.ndarray:
+    """Uniform bytes, eight of each draw, in a third of the time of single ones.
+
+    Args:
+        rng: The only source of chance.
+        shape: Tuple of integers.
+
+    Returns:
+        uint8 array of that shape.
+    """
+    size = int(np.prod(shape))
+    # Full range, little end first: the same bytes on every machine.
+    drawn = rng.integers(2**64 - 1, size=-(-size // 8), dtype="uint64", endpoint=True)
+    return drawn.astype("<u8", copy=False).view("uint8")[:size].reshape(shape)

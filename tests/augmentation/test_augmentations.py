@@ -17,6 +17,7 @@ from keras_mixvit.augmentation import (
 )
 from keras_mixvit.augmentation.auto_augment import POLICIES, TABLES
 from keras_mixvit.augmentation.operations import NAMES
+from keras_mixvit.augmentation.random_erasing import random_bytes
 from tests.helpers import numpy
 
 SHAPE = (32, 32, 3)
@@ -215,3 +216,19 @@ def test_noise_makes_floats_of_bytes():
 def test_arguments_out_of_range_are_refused(make, message):
     with pytest.raises(ValueError, match=re.escape(f"{message} Received: ")):
         make()
+
+
+def test_random_bytes_are_uniform_and_independent_of_their_place():
+    # Nothing is a multiple of eight here.
+    found = random_bytes(rng(), (301, 7, 5, 3))
+    assert found.dtype == "uint8"
+    assert found.shape == (301, 7, 5, 3)
+    counts = np.bincount(found.ravel(), minlength=256)
+    expected = found.size / 256
+    chi_square = ((counts - expected) ** 2 / expected).sum()
+    # Mean 255 and variance 510: within five standard deviations.
+    assert abs(chi_square - 255) < 5 * np.sqrt(510)
+    flat = found.ravel().astype("float64")
+    for lag in (1, 7, 8, 9):
+        correlation = np.corrcoef(flat[:-lag], flat[lag:])[0, 1]
+        assert abs(correlation) < 5 / np.sqrt(flat.size)
