@@ -237,7 +237,7 @@ def train(options):
     if options.data_dir is None:
         say(skipped="no --data-dir")
         return
-    runs = Path(options.runs)
+    runs = Path(options.runs).resolve()
     runs.mkdir(exist_ok=True, parents=True)
     started = []
     for recipe in options.recipes:
@@ -246,7 +246,12 @@ def train(options):
         if (folder / "run.json").exists():
             command += ["resume", str(folder)]
         else:
-            command += ["train", recipe, "--data-dir", options.data_dir]
+            command += [
+                "train",
+                recipe,
+                "--data-dir",
+                str(Path(options.data_dir).resolve()),
+            ]
             command += ["--epochs", str(options.epochs), "--precision", "bfloat16"]
             command += ["--apply-on", "device", "--no-single", "--output", str(folder)]
             if options.small:
@@ -277,7 +282,7 @@ def train(options):
         process.send_signal(signal.SIGINT)
     for folder, process in started:
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=max(1, end + 20 - time.time()))
         except subprocess.TimeoutExpired:
             process.kill()
         result = folder / "result.json"
