@@ -158,6 +158,18 @@ def _run_of(model) -> Run | None:
     return runs.open[-1] if runs is not None and runs.open else None
 
 
+def remember(model, state) -> None:
+    """Tells the run that is open that a step has left this state, on JAX.
+
+    Args:
+        model: Model with the mixin.
+        state: What the next step takes.
+    """
+    run = _run_of(model)
+    if run is not None:
+        run.state, run.is_finished = state, True
+
+
 def has_value(variable) -> bool:
     """Whether a variable has a value that can be read, on JAX."""
     try:

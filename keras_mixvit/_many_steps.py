@@ -10,6 +10,8 @@ import contextlib
 import keras
 import numpy as np
 
+from keras_mixvit._kept_steps import remember
+
 ON_JAX = keras.config.backend() == "jax"
 
 
@@ -75,6 +77,7 @@ def scanned_steps(model):
             logs, state = compiled["steps"](
                 state, held and held.value, batches, is_stacked
             )
+            remember(model, state)
         if logs is None:
             raise StopIteration
         return logs, state
@@ -95,7 +98,8 @@ def _groups(iterator):
     """Runs of batches of equal shapes; the last batch of an epoch may differ."""
     group, before = [], None
     for batch in iterator:
-        shapes = keras.tree.map_structure(lambda a: (a.shape, str(a.dtype)), batch)
+        leaves = keras.tree.flatten(batch)
+        shapes = [(a.shape, str(a.dtype)) for a in leaves if a is not None]
         if group and shapes != before:
             yield group
             group = []

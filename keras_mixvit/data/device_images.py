@@ -16,14 +16,30 @@ class DeviceImages:
         images: Array `(n, H, W, C)`.
 
     Attributes:
-        value: Tensor `(n, H, W, C)`; in a compiled step on JAX, its tracer.
+        value: Tensor `(n, H, W, C)`, in a compiled step on JAX its tracer, or
+            `None` while they are not on the device.
     """
 
     def __init__(self, images: np.ndarray):
+        self.images, self.value = images, None
+        self.send()
+
+    def send(self) -> None:
+        """Puts the images on the device, if they are not there.
+
+        A compiled step must not do so: what it makes does not outlive it.
+        """
+        if self.value is not None:
+            return
+        images = self.images
         # Keras's default, as for images that are read batch by batch.
         if images.dtype.kind == "f":
             images = images.astype("float32", copy=False)
         self.value = keras.ops.convert_to_tensor(images)
+
+    def release(self) -> None:
+        """Gives the memory of the device back."""
+        self.value = None
 
     @contextlib.contextmanager
     def traced(self, value):

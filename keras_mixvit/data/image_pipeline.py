@@ -50,11 +50,14 @@ class ImagePipeline:
 
         Its batches hold the indices of images, which a step looks up.
         """
+        if self.device_images is not None:
+            return self
         if self._on_device is None:
             other = copy.copy(self)
             other.types = None
             other.device_images = DeviceImages(self.x)
             self._on_device = other
+        self._on_device.device_images.send()
         return self._on_device
 
     def __getstate__(self):

@@ -1,3 +1,4 @@
+import contextlib
 from types import SimpleNamespace
 
 import keras
@@ -231,7 +232,14 @@ class CheckedModel(OnBatch, DistributedModel):
             shuffle = not led
         self._weigh_classes(class_weights(class_weight, x, y, self.num_classes))
         callbacks = with_callback(callbacks, *([EpochSetter(*led)] if led else []))
-        with passing_over(x, validation_data):
+        require(
+            not steps_per_epoch or steps_per_epoch % self.steps_per_execution == 0,
+            "`steps_per_epoch` must be a multiple of `steps_per_execution`: Keras "
+            "would run further steps.",
+            steps_per_epoch=steps_per_epoch,
+            steps_per_execution=self.steps_per_execution,
+        )
+        with passing_over(x, validation_data), self._releasing(pairs):
             return super().fit(
                 x,
                 y,
@@ -321,6 +329,21 @@ class CheckedModel(OnBatch, DistributedModel):
             # A compiled step holds what was done before.
             setattr(self, function, None)
             self._held.compiled_for[function] = pipeline
+
+    @contextlib.contextmanager
+    def _releasing(self, pairs):
+        """Gives the memory of images on the device back at the end."""
+        try:
+            yield
+        finally:
+            images = self._device_images
+            if images is not None:
+                images.release()
+                is_drawn = pairs is not None and pairs.augments_on_device
+                self._held.pipeline = pairs.pipeline if is_drawn else None
+                if keras.config.backend() == "tensorflow":
+                    # A graph holds the tensor that it was traced with.
+                    self.train_function = None
 
     @property
     def _device_images(self):

@@ -1,5 +1,6 @@
 """What a step makes of labels and sample weights."""
 
+import keras
 from keras import ops
 
 from keras_mixvit._checks import require
@@ -33,7 +34,9 @@ def augmented(inputs, pipeline):
         images = pipeline.look_up(images)
     if draws:
         images = pipeline.apply(images, draws, ops)
-    return {**rest, "images": images}
+    # Without compilation on JAX, Keras gives arrays of NumPy, which a graph does
+    # not take beside tensors.
+    return keras.tree.map_structure(ops.convert_to_tensor, {**rest, "images": images})
 
 
 def labels_for(form: str, of_pairs: bool, y, num_classes: int):

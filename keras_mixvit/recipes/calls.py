@@ -1,21 +1,27 @@
 """How work is cut into calls to the device."""
 
+import math
+
 import keras
 
 from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit.data.mixed_pair_dataset import MixedPairDataset
 
 # Few enough for a progress bar to move and for Ctrl-C to be heard.
 MOST_STEPS = 100
+# What the batches of a call may take in the memory of the device.
+MOST_BYTES = 256 * 1024**2
 
 
-def steps_of_a_call(steps: int) -> int:
+def steps_of_a_call(pairs: MixedPairDataset) -> int:
     """How many training steps one call runs, if you do not say.
 
     On JAX, a call with an accelerator costs about as much as a step. There, a
-    call runs as many steps as divide an epoch into equal parts, at most 100.
+    call runs as many steps as divide an epoch into equal parts, at most 100 and
+    at most as many as fit into 256 MiB.
 
     Args:
-        steps: Integer, the steps of an epoch.
+        pairs: `MixedPairDataset`.
     """
     if keras.config.backend() != "jax":
         return 1
@@ -23,7 +29,12 @@ def steps_of_a_call(steps: int) -> int:
 
     if jax.default_backend() == "cpu":
         return 1
-    return max(n for n in range(1, MOST_STEPS + 1) if steps % n == 0)
+    # Floats of all images; of images that stay on the device, bytes of noise.
+    size = 1 if pairs.keeps_on_device else 4
+    members = pairs.masks_shape[0]
+    batch = size * pairs.batch_size * members * math.prod(pairs.image_shape)
+    most = max(1, min(MOST_STEPS, MOST_BYTES // batch))
+    return max(n for n in range(1, most + 1) if len(pairs) % n == 0)
 
 
 def even_batch_size(images: int, batch_size: int) -> int:

@@ -73,7 +73,7 @@ def fit(
         optimizer_for(recipe, model, len(dataset)),
         loss_for(recipe),
         weighted_metrics=["accuracy", NLL()],
-        steps_per_execution=steps_per_execution or steps_of_a_call(len(dataset)),
+        steps_per_execution=steps_per_execution or steps_of_a_call(dataset),
     )
     # A checkpoint has values for its variables, and a file keeps them.
     model.optimizer.build(model.trainable_variables)

@@ -67,13 +67,15 @@ class Recorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         figures = {name: float(value) for name, value in logs.items()}
-        require(
-            math.isfinite(figures["loss"]),
-            f"`loss` must stay finite: the training diverged in epoch {epoch + 1}. Use "
-            "a smaller learning rate, a longer warm-up or the precision float32. The "
-            "folder keeps what was saved before.",
-            loss=figures["loss"],
-        )
+        for name in ("loss", "val_loss"):
+            # The last step of an epoch shows only in the images that are watched.
+            require(
+                math.isfinite(figures.get(name, 0.0)),
+                f"`{name}` must stay finite: the training diverged in epoch "
+                f"{epoch + 1}. Use a smaller learning rate, a longer warm-up or the "
+                "precision float32. The folder keeps what was saved before.",
+                **{name: figures.get(name)},
+            )
         self.history.append({"epoch": epoch, **figures})
         accuracy = figures["val_accuracy"]
         is_best = self.chooses and (

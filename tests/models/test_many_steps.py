@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mixvit import MixViT, mixed_pair_dataset
+from keras_mixvit import MixViT, SingleNetwork, mixed_pair_dataset
 from keras_mixvit.augmentation import (
     Augment,
     HorizontalFlip,
@@ -203,3 +203,82 @@ def test_a_scan_traces_its_step_once_whatever_its_length(monkeypatch):
         model.compile("sgd", SOFT, steps_per_execution=steps)
         model.fit(pairs_of(model, keep_on_device=False), verbose=0)
     assert traced.count(3) == traced.count(6) > 0
+
+
+class WithNone(keras.utils.PyDataset):
+    """Batches of three, the last of which is `None`; one may be damaged."""
+
+    def __init__(self, damaged=None):
+        super().__init__()
+        self.damaged = damaged
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        classes = CLASSES + (index == self.damaged)
+        labels = np.eye(classes, dtype="float32")[np.arange(4) % classes]
+        return pixels(4, seed=index), labels, None
+
+
+def single(steps_per_execution):
+    keras.utils.set_random_seed(0)
+    model = SingleNetwork(tiny_convit(num_blocks=1, num_class_blocks=1), CLASSES)
+    set_weights(model)
+    model.compile("sgd", SOFT, steps_per_execution=steps_per_execution)
+    return model
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras runs one step on PyTorch")
+def test_batches_may_end_in_none():
+    losses = [
+        single(k).fit(WithNone(), shuffle=False, verbose=0).history["loss"]
+        for k in (1, 4)
+    ]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="is about the state of JAX")
+def test_an_error_in_a_later_group_loses_no_step():
+    model, alone = single(4), single(1)
+    with pytest.raises(ValueError, match="must have the same shape") as error:
+        model.fit(WithNone(damaged=2), shuffle=False, verbose=0)
+    notes = getattr(error.value, "__notes__", [])
+    assert not any("consumed the weights" in note for note in notes)
+    for index in range(2):
+        alone.train_on_batch(*WithNone()[index][:2])
+    for found, expected in zip(model.weights, alone.weights, strict=True):
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(found),
+            keras.ops.convert_to_numpy(expected),
+            atol=1e-6,
+        )
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras runs one step on PyTorch")
+def test_an_epoch_must_be_whole_calls():
+    message = "`steps_per_epoch` must be a multiple of `steps_per_execution`: Keras"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        single(4).fit(WithNone(), steps_per_epoch=3, verbose=0)
+
+
+@pytest.mark.parametrize("keep_on_device", [False, True])
+def test_steps_that_are_not_compiled(keep_on_device):
+    model = MixViT(tiny_convit(num_blocks=1, num_class_blocks=1), CLASSES)
+    model.compile("sgd", SOFT, run_eagerly=True)
+    pairs = pairs_of(model, keep_on_device=keep_on_device).first_batches(1)
+    history = model.fit(pairs, verbose=0).history
+    assert np.all(np.isfinite(history["loss"]))
+
+
+def test_memory_is_given_back_and_changed_images_are_seen():
+    model = MixViT(tiny_convit(num_blocks=1, num_class_blocks=1), CLASSES)
+    set_weights(model)
+    model.compile(keras.optimizers.SGD(0.0), SOFT)
+    pairs = pairs_of(model).first_batches(2)
+    first = model.fit(pairs, verbose=0).history["loss"]
+    assert pairs.pipeline._on_device.device_images.value is None
+    assert pairs.on_device().on_device().pipeline is pairs.pipeline.on_device()
+    assert model.fit(pairs, verbose=0).history["loss"] == pytest.approx(first)
+    pairs.x[:] = 255 - pairs.x
+    assert model.fit(pairs, verbose=0).history["loss"] != pytest.approx(first)

@@ -21,8 +21,23 @@ def test_validation_has_equal_batches_where_it_can(images, size, expected):
     assert even_batch_size(images, size) == expected
 
 
+def pairs_of(steps, batch_size=129, side=32, keeps_on_device=True):
+    """What a number of steps depends on."""
+
+    class Pairs(SimpleNamespace):
+        def __len__(self):
+            return steps
+
+    return Pairs(
+        batch_size=batch_size,
+        masks_shape=(2, 8, 8),
+        image_shape=(side, side, 3),
+        keeps_on_device=keeps_on_device,
+    )
+
+
 def test_calls_are_of_one_step_on_a_processor():
-    assert steps_of_a_call(1162) == 1
+    assert steps_of_a_call(pairs_of(1162)) == 1
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="is about JAX")
@@ -31,7 +46,9 @@ def test_calls_to_an_accelerator_divide_an_epoch(steps, expected, monkeypatch):
     import jax
 
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert steps_of_a_call(steps) == expected
+    assert steps_of_a_call(pairs_of(steps)) == expected
+    # 1.2 GB of floats in one batch.
+    assert steps_of_a_call(pairs_of(steps, 1050, 224, keeps_on_device=False)) == 1
 
 
 @pytest.mark.parametrize("steps", [0, 2.5, True])
@@ -87,5 +104,8 @@ def test_a_training_that_diverges_ends_and_overwrites_nothing(tmp_path, monkeypa
     message = "`loss` must stay finite: the training diverged in epoch 2. Use a smaller"
     with pytest.raises(ValueError, match=re.escape(message)):
         recorder.on_epoch_end(1, {"loss": float("nan"), "val_accuracy": 0.9})
+    ruined = {"loss": 1.0, "val_loss": float("inf"), "val_accuracy": 0.9}
+    with pytest.raises(ValueError, match="`val_loss` must stay finite: the training"):
+        recorder.on_epoch_end(1, ruined)
     assert len(saved) == before
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 2
