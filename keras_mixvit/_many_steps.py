@@ -99,7 +99,7 @@ def _groups(iterator):
     group, before = [], None
     for batch in iterator:
         leaves = keras.tree.flatten(batch)
-        shapes = [(a.shape, str(a.dtype)) for a in leaves if a is not None]
+        shapes = [(a.shape, a.dtype) for a in leaves if a is not None]
         if group and shapes != before:
             yield group
             group = []

@@ -52,3 +52,13 @@ def contents(folder) -> dict[str, str]:
         else "folder"
         for path in sorted(Path(folder).rglob("*"))
     }
+
+
+def places(tree, place=()):
+    """Paths of all values of nested dicts and lists."""
+    yield place
+    items = ()
+    if isinstance(tree, (dict, list)):
+        items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    for key, value in items:
+        yield from places(value, (*place, key))

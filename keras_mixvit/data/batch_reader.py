@@ -15,9 +15,8 @@ NOT_KERAS = (
 class BatchReader(keras.utils.PyDataset, abc.ABC):
     """A `PyDataset` that prepares its next batches in threads of its own.
 
-    Keras 3.15 looks at the first batches before it trains or evaluates. With
-    more than one of its own workers it then goes on with threads that have
-    already given some batches away, so the first pass sees wrong data. Here,
+    Keras 3.15 looks at the first batches before it trains or evaluates. If you
+    give it several workers, the first pass then loses and repeats batches. Here,
     Keras sees one worker, and the threads stand behind `__getitem__`.
 
     A subclass gives `__len__`, `_read(*key)` and, unless the key of a batch is

@@ -443,7 +443,16 @@ class MixedPairDataset(BatchReader):
 
         Returns:
             A `tf.data.Dataset` of one epoch per iteration.
+
+        Raises:
+            ValueError: If images were asked to stay on the device.
         """
+        require(
+            not self.keep_on_device,
+            "`keep_on_device` must be False or None with `as_tf_dataset()`, which "
+            "sends images with their batches.",
+            keep_on_device=self.keep_on_device,
+        )
         return tf_batches(self)
 
     def _epoch_order(self, epoch):

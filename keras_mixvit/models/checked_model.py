@@ -239,7 +239,7 @@ class CheckedModel(OnBatch, DistributedModel):
             steps_per_epoch=steps_per_epoch,
             steps_per_execution=self.steps_per_execution,
         )
-        with passing_over(x, validation_data), self._releasing(pairs):
+        with passing_over(x, validation_data), self._releasing(x, pairs):
             return super().fit(
                 x,
                 y,
@@ -331,16 +331,21 @@ class CheckedModel(OnBatch, DistributedModel):
             self._held.compiled_for[function] = pipeline
 
     @contextlib.contextmanager
-    def _releasing(self, pairs):
-        """Gives the memory of images on the device back at the end."""
+    def _releasing(self, x, pairs):
+        """Gives the memory of images that `fit` put on the device back.
+
+        Args:
+            x: What Keras trains on.
+            pairs: The data set that it was made of.
+        """
         try:
             yield
         finally:
-            images = self._device_images
-            if images is not None:
-                images.release()
-                is_drawn = pairs is not None and pairs.augments_on_device
-                self._held.pipeline = pairs.pipeline if is_drawn else None
+            if isinstance(x, MixedPairDataset) and x.pipeline.device_images is not None:
+                x.pipeline.device_images.release()
+                self._held.pipeline = (
+                    pairs.pipeline if pairs.augments_on_device else None
+                )
                 if keras.config.backend() == "tensorflow":
                     # A graph holds the tensor that it was traced with.
                     self.train_function = None

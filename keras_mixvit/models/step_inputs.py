@@ -1,6 +1,5 @@
 """What a step makes of labels and sample weights."""
 
-import keras
 from keras import ops
 
 from keras_mixvit._checks import require
@@ -19,16 +18,24 @@ def augmented(inputs, pipeline):
         The dict with `images`, without `indices` and `draws`.
 
     Raises:
-        ValueError: If `augment_as` was not called.
+        ValueError: If `augment_as` was not called, or the images of the indices
+            are not on the device.
     """
     require(
-        pipeline is not None,
+        pipeline is not None or "indices" in inputs,
         "`x` must come without `draws`, or `model.augment_as(dataset)` be called "
         "before.",
         keys=sorted(inputs),
     )
     rest = dict(inputs)
     key = "indices" if "indices" in rest else "images"
+    held = getattr(pipeline, "device_images", None)
+    require(
+        key == "images" or (held is not None and held.value is not None),
+        "`x` must have `images`, or `model.augment_as(dataset.on_device())` be called "
+        "before: the images of these `indices` are not on the device.",
+        keys=sorted(inputs),
+    )
     images, draws = pipeline.as_drawn(rest.pop(key), rest.pop("draws", {}))
     if key == "indices":
         images = pipeline.look_up(images)
@@ -36,7 +43,10 @@ def augmented(inputs, pipeline):
         images = pipeline.apply(images, draws, ops)
     # Without compilation on JAX, Keras gives arrays of NumPy, which a graph does
     # not take beside tensors.
-    return keras.tree.map_structure(ops.convert_to_tensor, {**rest, "images": images})
+    return {
+        name: value if ops.is_tensor(value) else ops.convert_to_tensor(value)
+        for name, value in (rest | {"images": images}).items()
+    }
 
 
 def labels_for(form: str, of_pairs: bool, y, num_classes: int):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from keras_mixvit.backbones import ConViT
 from keras_mixvit.models import MIMOModel, SingleNetwork, load_model
-from tests.damage import damages, untouched
+from tests.damage import damages, places, untouched
 from tests.helpers import LOSS
 from tests.properties import holds, outcome
 
@@ -79,16 +79,6 @@ def test_a_damaged_member_is_read_or_refused(name, damage):
     content[name] = damage(content[name])
     with tempfile.TemporaryDirectory() as folder:
         checked(zipped(content), folder)
-
-
-def places(tree, place=()):
-    """Paths of all values of nested dicts and lists."""
-    yield place
-    items = ()
-    if isinstance(tree, (dict, list)):
-        items = tree.items() if isinstance(tree, dict) else enumerate(tree)
-    for key, value in items:
-        yield from places(value, (*place, key))
 
 
 VALUES = [None, True, -1, 0, 2.5, float("nan"), 1e308, "", "none", [], {}, [1], 10**30]

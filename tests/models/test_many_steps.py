@@ -282,3 +282,29 @@ def test_memory_is_given_back_and_changed_images_are_seen():
     assert model.fit(pairs, verbose=0).history["loss"] == pytest.approx(first)
     pairs.x[:] = 255 - pairs.x
     assert model.fit(pairs, verbose=0).history["loss"] != pytest.approx(first)
+
+
+def test_indices_without_their_images_are_refused():
+    model = MixViT(tiny_convit(num_blocks=1, num_class_blocks=1), CLASSES)
+    model.compile("sgd", SOFT)
+    pairs = pairs_of(model).first_batches(1)
+    inputs, labels = pairs.on_device()[0]
+    message = "`x` must have `images`, or `model.augment_as(dataset.on_device())` be"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        model(inputs)
+    model.augment_as(pairs.on_device())
+    expected = np.asarray(keras.ops.convert_to_numpy(model(inputs)))
+    model.fit(pairs, verbose=0)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        model(inputs)
+    assert expected.shape == (4, 2, CLASSES)
+    # Batches with images are augmented as before.
+    inputs = pairs[0][0]
+    assert np.isfinite(model.test_on_batch(inputs, labels))
+
+
+def test_a_tf_dataset_keeps_no_images_on_the_device():
+    pairs = pairs_of(MixViT(tiny_convit(), CLASSES), keep_on_device=True)
+    message = "`keep_on_device` must be False or None with `as_tf_dataset()`"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        pairs.as_tf_dataset()

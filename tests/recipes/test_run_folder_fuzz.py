@@ -18,7 +18,7 @@ from keras_mixvit.recipes.checkpoint import Checkpoint, Checkpoints
 from keras_mixvit.recipes.run_files import read_report
 from keras_mixvit.recipes.run_settings import RunSettings
 from tests.convert.files import RunsCode
-from tests.damage import contents, damages, untouched
+from tests.damage import contents, damages, places, untouched
 from tests.properties import holds, outcome
 
 ROWS = [
@@ -139,16 +139,6 @@ def test_any_value_in_any_place_is_read_or_refused(name, share, value):
     with tempfile.TemporaryDirectory() as folder:
         write(folder, content)
         check_readers(folder)
-
-
-def places(tree, place=()):
-    """Paths of all values of nested dicts and lists."""
-    yield place
-    items = ()
-    if isinstance(tree, (dict, list)):
-        items = tree.items() if isinstance(tree, dict) else enumerate(tree)
-    for key, value in items:
-        yield from places(value, (*place, key))
 
 
 @pytest.mark.parametrize("name", NAMES)

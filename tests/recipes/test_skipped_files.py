@@ -55,7 +55,7 @@ def test_a_run_skips_the_same_files_when_it_goes_on(
     assert read_skipped(tmp_path / "run" / "single") == names
     found = evaluate_run(str(tmp_path / "run"), verbose=0)
     assert found.report.samples == 7
-    # A run that was interrupted goes on without them, and without a look.
+    # A resumed run skips the same files and does not check them again.
     (tmp_path / "run" / "result.json").unlink()
     (tmp_path / "run" / "report.json").unlink()
     resume(str(tmp_path / "run"), verbose=0)
