@@ -18,9 +18,9 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import numpy as np
 
-from keras_mixvit.evaluation.evaluate import scores_of
+from keras_mixvit.evaluation._evaluate import scores_of
 from keras_mixvit.metrics import disagreement, pairwise_kl, ratio_error
-from keras_mixvit.metrics.predictions import averaged
+from keras_mixvit.metrics._predictions import averaged
 
 SECONDS = 20
 GIGABYTES = 2.0

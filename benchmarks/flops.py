@@ -24,7 +24,7 @@ from keras_mixvit.costs import flops
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.plain_class_attention import PlainClassAttention
 
-PLACE = "keras_mixvit.backbones.vision_transformer.ClassAttention"
+PLACE = "keras_mixvit.backbones._vision_transformer.ClassAttention"
 
 
 def operations(network, batch_size: int = 8) -> float:

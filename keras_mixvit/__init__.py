@@ -90,7 +90,7 @@ __all__ = [
 ]
 
 # They are large, and few programs use them.
-ON_FIRST_USE = ("analysis", "costs", "recipes")
+ON_FIRST_USE = ("analysis", "costs", "recipes", "training")
 
 
 def __getattr__(name: str):

@@ -1,6 +1,10 @@
+import contextlib
 import gc
+import io
+import json
 import os
 from importlib import metadata
+from types import SimpleNamespace
 
 from packaging.version import Version
 
@@ -62,3 +66,26 @@ def optimised():
 def _float32():
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def command_run(tmp_path_factory):
+    """A finished run of the command; tests leave it as it is."""
+    from keras_mixvit.cli import main
+    from tests.tiny_run import make_eager, train_words, write_images
+
+    base = tmp_path_factory.mktemp("run")
+    data = write_images(base / "three.npz")
+    text = io.StringIO()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        make_eager(monkeypatch)
+        monkeypatch.setenv("COLUMNS", "120")
+        with contextlib.redirect_stdout(text):
+            status = main(train_words(data, base / "out", "--set=seed=3", "--single"))
+    return SimpleNamespace(
+        status=status,
+        folder=base / "out",
+        data=data,
+        text=text.getvalue(),
+        result=json.loads((base / "out" / "result.json").read_text()),
+    )

@@ -23,7 +23,6 @@ from keras_mixvit import (
     analysis,
     augmentation,
     backbones,
-    cli,
     convert,
     costs,
     data,
@@ -35,7 +34,12 @@ from keras_mixvit import (
     models,
     recipes,
     schedules,
+    training,
 )
+from keras_mixvit.cli import _main as cli
+from keras_mixvit.costs._appendix_a import AppendixA
+from keras_mixvit.costs._cost import Cost
+from keras_mixvit.costs._flop_report import FlopRow, PerSubnetwork
 from tests.helpers import unallocated
 
 BACKEND = keras.config.backend()
@@ -52,6 +56,7 @@ PACKAGES = (
     evaluation,
     schedules,
     recipes,
+    training,
 )
 PUBLIC = {
     name: getattr(package, name)
@@ -78,11 +83,11 @@ SERIALISABLE = sorted(
 )
 # Modules that import a backend, which need not be installed.
 OF_BACKENDS = {
-    "jax_parallel": "jax",
-    "tensorflow_parallel": "tensorflow",
-    "gradient_buckets": "torch",
-    "torch_peers": "torch",
-    "torch_parallel": "torch",
+    "_jax_parallel": "jax",
+    "_tensorflow_parallel": "tensorflow",
+    "_gradient_buckets": "torch",
+    "_torch_peers": "torch",
+    "_torch_parallel": "torch",
 }
 SOURCES = sorted(Path(keras_mixvit.__file__).parent.rglob("*.py"))
 MODULES = [
@@ -140,7 +145,7 @@ RESIDUAL = {
 BINARY = {"patch_size": 2, "num_subnetworks": 3, "alpha": 0.5, "mixing": "two"}
 
 
-COST = costs.cost.Cost(multiply_adds=3)
+COST = Cost(multiply_adds=3)
 
 
 def backbone():
@@ -379,11 +384,11 @@ ARGUMENTS = {
     },
     "FlopReport": lambda: {
         "name": "given",
-        "rows": (costs.flop_report.FlopRow("a", "stem", "Dense", 1, COST),),
+        "rows": (FlopRow("a", "stem", "Dense", 1, COST),),
         "training": True,
         "skipped": ("b (Mine)",),
-        "per_subnetwork": costs.flop_report.PerSubnetwork(COST, COST),
-        "paper": costs.appendix_a.AppendixA(5, 2, 64, 384, 2),
+        "per_subnetwork": PerSubnetwork(COST, COST),
+        "paper": AppendixA(5, 2, 64, 384, 2),
     },
     "CorruptionReport": lambda: {
         "model": "mine",
@@ -699,7 +704,7 @@ def examples():
 
 def shorten(monkeypatch):
     """Leaves `train` its folder, models and report, on few images."""
-    module = importlib.import_module("keras_mixvit.recipes.train")
+    module = importlib.import_module("keras_mixvit.training._train")
 
     def few(name, split, **options):
         found = data.load(name, split, **options)
@@ -750,7 +755,7 @@ def save_tiny_cait(folder):
 @pytest.mark.parametrize(("name", "code"), list(examples()))
 def test_example_runs(name, code, tmp_path, monkeypatch):
     if name in ("pretrained_backbone", "from_timm"):
-        options = backbones.named.NAMED["cait_xxs24"][1]
+        options = backbones._named.NAMED["cait_xxs24"][1]
         monkeypatch.setitem(options, "num_blocks", 1)
     # Trainings are run by the tests of the recipes; here they take too long.
     if name in ("train", "resume", "compare"):

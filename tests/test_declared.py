@@ -70,9 +70,9 @@ def test_every_package_that_is_imported_is_declared(folder):
 
 def test_what_is_imported_at_once_is_no_extra():
     """Each engine of several devices is imported on its own backend alone."""
-    engines = {"jax_parallel": "jax", "tensorflow_parallel": "tensorflow"}
+    engines = {"_jax_parallel": "jax", "_tensorflow_parallel": "tensorflow"}
     engines |= dict.fromkeys(
-        ("torch_parallel", "torch_peers", "gradient_buckets"), "torch"
+        ("_torch_parallel", "_torch_peers", "_gradient_buckets"), "torch"
     )
     for path in sorted((ROOT / "keras_mixvit").rglob("*.py")):
         allowed = {*declared(), engines.get(path.stem, "keras")}

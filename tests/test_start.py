@@ -10,8 +10,8 @@ import pytest
 
 from keras_mixvit import __version__, _start
 from keras_mixvit._quiet_tensorflow import MESSAGE, quiet_stderr
-from tests.recipes.tiny_run import train_words, write_images
 from tests.test_imports import PACKAGE, hiding
+from tests.tiny_run import train_words, write_images
 
 # What the script `keras-mixvit` does.
 SCRIPT = """
@@ -185,7 +185,13 @@ def test_this_process_is_not_the_command():
 
 def test_the_command_imports_every_part_that_a_model_may_hold():
     folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    assert set(_start.PARTS) == folders - {"analysis", "costs", "recipes"}
+    assert set(_start.PARTS) == folders - {
+        "analysis",
+        "cli",
+        "costs",
+        "recipes",
+        "training",
+    }
 
 
 @pytest.mark.parametrize(

@@ -34,16 +34,12 @@ from keras_mixvit.recipes import (
     Published,
     Recipe,
     chosen_recipe,
-    compare,
-    evaluate_run,
-    export,
     published_rows,
     recipe,
     recipes,
-    resume,
-    train,
 )
 from keras_mixvit.schedules import WarmupStepDecay
+from keras_mixvit.training import compare, evaluate_run, export, resume, train
 from tests.helpers import tiny_cait
 from tests.properties import outcome
 

@@ -37,7 +37,8 @@ from keras_mixvit import MixViT, SingleNetwork, load, make_backbone, mixed_pair_
 from keras_mixvit.analysis import training_curves
 from keras_mixvit.convert import timm_weights
 from keras_mixvit.costs import flops
-from keras_mixvit.recipes import adapt, chosen_recipe, model_for, recipe, resume, train
+from keras_mixvit.recipes import adapt, chosen_recipe, model_for, recipe
+from keras_mixvit.training import resume, train
 
 work = Path(tempfile.mkdtemp())
 

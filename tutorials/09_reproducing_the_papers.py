@@ -36,14 +36,13 @@ from keras_mixvit.data import ImageSet
 from keras_mixvit.recipes import (
     adapt,
     chosen_recipe,
-    compare,
     dataset_for,
     model_for,
     published_rows,
     recipe,
     recipes,
-    train,
 )
+from keras_mixvit.training import compare, train
 
 # %% [markdown]
 # ## What was published

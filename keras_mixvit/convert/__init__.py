@@ -1,11 +1,11 @@
 """Weights of timm's CaiT and ConViT and of the published MixMo, in and out."""
 
-from keras_mixvit.convert.conversion import Conversion
-from keras_mixvit.convert.hub import fetch
-from keras_mixvit.convert.mixmo import load_mixmo_weights, mixmo_weights
-from keras_mixvit.convert.pretrained import Pretrained, pretrained_backbone
-from keras_mixvit.convert.read_weights import read_weights
-from keras_mixvit.convert.timm import load_timm_weights, timm_weights
+from keras_mixvit.convert._conversion import Conversion
+from keras_mixvit.convert._hub import fetch
+from keras_mixvit.convert._mixmo import load_mixmo_weights, mixmo_weights
+from keras_mixvit.convert._pretrained import Pretrained, pretrained_backbone
+from keras_mixvit.convert._read_weights import read_weights
+from keras_mixvit.convert._timm import load_timm_weights, timm_weights
 
 __all__ = [
     "Conversion",

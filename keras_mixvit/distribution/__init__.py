@@ -1,11 +1,11 @@
 """One model on many devices, on each backend by the engine that it has."""
 
-from keras_mixvit.distribution.data_parallel import data_parallel
-from keras_mixvit.distribution.launch import launch
-from keras_mixvit.distribution.layouts import transformer_layouts
-from keras_mixvit.distribution.model_parallel import model_parallel
-from keras_mixvit.distribution.parallel import Parallel
-from keras_mixvit.distribution.parallel_of import parallel_of
+from keras_mixvit.distribution._data_parallel import data_parallel
+from keras_mixvit.distribution._launch import launch
+from keras_mixvit.distribution._layouts import transformer_layouts
+from keras_mixvit.distribution._model_parallel import model_parallel
+from keras_mixvit.distribution._parallel import Parallel
+from keras_mixvit.distribution._parallel_of import parallel_of
 
 __all__ = [
     "Parallel",

@@ -1,9 +1,9 @@
 """Evaluation: one report of all that a model predicts."""
 
-from keras_mixvit.evaluation.corruption_report import CorruptionReport
-from keras_mixvit.evaluation.evaluate import evaluate
-from keras_mixvit.evaluation.evaluate_corrupted import evaluate_corrupted
-from keras_mixvit.evaluation.evaluation_report import EvaluationReport
+from keras_mixvit.evaluation._corruption_report import CorruptionReport
+from keras_mixvit.evaluation._evaluate import evaluate
+from keras_mixvit.evaluation._evaluate_corrupted import evaluate_corrupted
+from keras_mixvit.evaluation._evaluation_report import EvaluationReport
 
 __all__ = [
     "CorruptionReport",

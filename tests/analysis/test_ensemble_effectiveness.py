@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_mixvit.analysis import ensemble_effectiveness, ensemble_scores
-from keras_mixvit.analysis.ensemble_effectiveness import power_law
+from keras_mixvit.analysis._ensemble_effectiveness import power_law
 from keras_mixvit.metrics import calibrated_nll
 from tests.analysis.figures import assert_saves, labels_of
 

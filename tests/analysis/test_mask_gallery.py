@@ -5,7 +5,7 @@ import pytest
 
 from keras_mixvit import masks
 from keras_mixvit.analysis import mask_families, mask_gallery
-from keras_mixvit.analysis.style import mask_colours, member_colour
+from keras_mixvit.analysis._style import mask_colours, member_colour
 from tests.analysis.figures import assert_saves
 
 pytest.importorskip("matplotlib")

@@ -1,7 +1,7 @@
 import pytest
 
 from keras_mixvit.analysis import weighting_curves
-from keras_mixvit.analysis.style import COLOURS, style
+from keras_mixvit.analysis._style import COLOURS, style
 
 matplotlib = pytest.importorskip("matplotlib")
 

@@ -8,8 +8,8 @@ import pytest
 from keras import ops
 
 from keras_mixvit.augmentation import Augment, AugMix
-from keras_mixvit.augmentation.aug_mix import OPERATIONS
-from keras_mixvit.augmentation.operations import NAMES, apply_operations
+from keras_mixvit.augmentation._aug_mix import OPERATIONS
+from keras_mixvit.augmentation._operations import NAMES, apply_operations
 from tests.augmentation.pictures import pictures
 from tests.helpers import numpy
 

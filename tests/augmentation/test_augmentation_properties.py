@@ -16,7 +16,7 @@ from keras_mixvit.augmentation import (
     RandomErasing,
     RandomResizedCrop,
 )
-from keras_mixvit.augmentation.operations import NAMES, OPERATIONS
+from keras_mixvit.augmentation._operations import NAMES, OPERATIONS
 from tests.helpers import numpy
 from tests.properties import holds
 

@@ -15,9 +15,9 @@ from keras_mixvit.augmentation import (
     RandAugment,
     RandomErasing,
 )
-from keras_mixvit.augmentation.auto_augment import POLICIES, TABLES
-from keras_mixvit.augmentation.operations import NAMES
-from keras_mixvit.augmentation.random_erasing import random_bytes
+from keras_mixvit.augmentation._auto_augment import POLICIES, TABLES
+from keras_mixvit.augmentation._operations import NAMES
+from keras_mixvit.augmentation._random_erasing import random_bytes
 from tests.helpers import numpy
 
 SHAPE = (32, 32, 3)

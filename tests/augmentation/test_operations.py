@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_mixvit.augmentation.operations import NAMES, OPERATIONS, apply_operations
+from keras_mixvit.augmentation._operations import NAMES, OPERATIONS, apply_operations
 from tests.augmentation.pictures import pictures
 from tests.helpers import numpy
 

@@ -18,7 +18,7 @@ import pytest
 
 from keras_mixvit import MixMo, MixViT, SingleNetwork
 from keras_mixvit.backbones import ConViT, PreActResNet, ResNet, WideResNet
-from keras_mixvit.convert.mixmo import load_mixmo_weights, mixmo_weights
+from keras_mixvit.convert._mixmo import load_mixmo_weights, mixmo_weights
 from tests.backbones.residual_cases import (
     BATCH,
     CASES,

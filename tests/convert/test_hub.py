@@ -11,9 +11,9 @@ from huggingface_hub import constants, errors
 
 from keras_mixvit import MixViT, SingleNetwork
 from keras_mixvit.backbones import make_backbone
-from keras_mixvit.backbones.named import NAMED
+from keras_mixvit.backbones._named import NAMED
 from keras_mixvit.convert import fetch, pretrained_backbone, timm_weights
-from keras_mixvit.convert.hub import PRETRAINED
+from keras_mixvit.convert._hub import PRETRAINED
 from tests.convert.files import (
     COMMIT,
     CONFIG,
@@ -276,7 +276,7 @@ def test_every_pretrained_model_is_a_named_backbone(name, tmp_path, monkeypatch)
     def make(*arguments, **options):
         made.append(arguments)
 
-    monkeypatch.setattr("keras_mixvit.convert.pretrained.make_backbone", make)
+    monkeypatch.setattr("keras_mixvit.convert._pretrained.make_backbone", make)
     pretrained_backbone(name, cache_dir=str(tmp_path / "cache"))
     known = re.sub(r"_(224|384|448)$", "", architecture)
     assert known in NAMED

@@ -10,7 +10,7 @@ from keras import ops
 from keras_mixvit import MixViT, SingleNetwork
 from keras_mixvit.backbones import make_backbone
 from keras_mixvit.convert import Conversion, load_timm_weights, timm_weights
-from keras_mixvit.convert.timm_layout import backbone_entries
+from keras_mixvit.convert._timm_layout import backbone_entries
 from keras_mixvit.layers import SubnetworkHeads
 from tests.convert.files import cubic_resized
 from tests.helpers import images, numpy, set_weights, tiny_cait, tiny_convit

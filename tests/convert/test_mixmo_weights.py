@@ -7,7 +7,7 @@ import pytest
 
 from keras_mixvit import MixMo, MixViT, SingleNetwork
 from keras_mixvit.backbones import PreActResNet, WideResNet
-from keras_mixvit.convert.mixmo import load_mixmo_weights, mixmo_weights
+from keras_mixvit.convert._mixmo import load_mixmo_weights, mixmo_weights
 from tests.backbones.residual_cases import CASES, drawn_weights
 from tests.backbones.test_residual_networks import loaded_network, stored, weights
 from tests.helpers import numpy, tiny_convit

@@ -15,7 +15,7 @@ from keras import ops
 
 from keras_mixvit import CaiT, ConViT, SingleNetwork
 from keras_mixvit.convert import load_timm_weights, timm_weights
-from keras_mixvit.convert.timm_layout import (
+from keras_mixvit.convert._timm_layout import (
     backbone_entries,
     head_entries,
     timm_arrays,

@@ -1,6 +1,6 @@
 from keras_mixvit.backbones import WideResNet
 from keras_mixvit.costs import flops
-from keras_mixvit.costs.appendix_a import AppendixA
+from keras_mixvit.costs._appendix_a import AppendixA
 from keras_mixvit.models import MixViT, SingleNetwork
 from tests.helpers import tiny_cait, tiny_convit
 

@@ -1,4 +1,4 @@
-from keras_mixvit.costs.cost import Cost
+from keras_mixvit.costs._cost import Cost
 
 
 def test_flops_are_two_per_multiply_add_and_one_per_other_operation():

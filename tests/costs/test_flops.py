@@ -6,8 +6,8 @@ from keras import ops
 
 from keras_mixvit.backbones import ConViT, PreActResNet, ResNet, WideResNet
 from keras_mixvit.costs import flops
-from keras_mixvit.costs.appendix_a import AppendixA
-from keras_mixvit.costs.cost import Cost
+from keras_mixvit.costs._appendix_a import AppendixA
+from keras_mixvit.costs._cost import Cost
 from keras_mixvit.models import Ensemble, MixMo, MixViT, SingleNetwork
 from tests.helpers import tiny_cait, tiny_convit
 

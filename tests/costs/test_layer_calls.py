@@ -4,7 +4,7 @@ from keras import ops
 
 from keras_mixvit.backbones import PreActResNet, ResNet
 from keras_mixvit.costs import flops
-from keras_mixvit.costs.cost import Cost
+from keras_mixvit.costs._cost import Cost
 from keras_mixvit.models import ManifoldMixUp, MixViT, SingleNetwork
 from tests.helpers import tiny_convit
 from tests.plain_class_attention import PlainClassAttention
@@ -76,7 +76,7 @@ def test_unknown_layers_are_refused_by_name_or_skipped():
 
 
 def test_a_class_derived_from_a_known_one_is_not_taken_for_it(monkeypatch):
-    place = "keras_mixvit.backbones.vision_transformer.ClassAttention"
+    place = "keras_mixvit.backbones._vision_transformer.ClassAttention"
     monkeypatch.setattr(place, PlainClassAttention)
     model = SingleNetwork(tiny_convit(), 5)
     name = "trunk/class_block_0/attention' is a PlainClassAttention"

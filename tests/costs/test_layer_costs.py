@@ -5,8 +5,8 @@ import pytest
 
 from keras_mixvit import layers
 from keras_mixvit.costs import flops
-from keras_mixvit.costs.cost import Cost
-from keras_mixvit.costs.layer_costs import COSTS
+from keras_mixvit.costs._cost import Cost
+from keras_mixvit.costs._layer_costs import COSTS
 
 pytestmark = pytest.mark.usefixtures("_zero_weights")
 

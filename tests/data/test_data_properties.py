@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from keras_mixvit.augmentation import Augment, HorizontalFlip, PadCrop, RandomErasing
 from keras_mixvit.data import ManifoldMixing, PixelMixing, mixed_pair_dataset
-from keras_mixvit.data.pairing import ordered, paired
+from keras_mixvit.data._pairing import ordered, paired
 from keras_mixvit.masks import ConstantMasks, CutMixMasks, LinearMasks, PatchCutMix
 from tests.properties import holds
 

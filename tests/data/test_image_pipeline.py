@@ -16,8 +16,8 @@ from keras_mixvit.augmentation import (
     RandomResizedCrop,
 )
 from keras_mixvit.data import ImageFolder, PixelMixing, mixed_pair_dataset
-from keras_mixvit.data.image_pipeline import ImagePipeline
-from keras_mixvit.data.pixel_mixing import pixel_shares
+from keras_mixvit.data._image_pipeline import ImagePipeline
+from keras_mixvit.data._pixel_mixing import pixel_shares
 from keras_mixvit.masks import ConstantMasks, CutMixMasks, PatchCutMix
 from tests.augmentation.pictures import pictures
 from tests.helpers import numpy

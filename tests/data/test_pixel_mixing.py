@@ -11,7 +11,7 @@ from keras_mixvit.augmentation import (
     RandomErasing,
 )
 from keras_mixvit.data import ManifoldMixing, PixelMixing, mixed_pair_dataset
-from keras_mixvit.data.pixel_mixing import pixel_shares
+from keras_mixvit.data._pixel_mixing import pixel_shares
 from keras_mixvit.masks import ConstantMasks, CutMixMasks, LinearMasks
 from tests.data.test_mixed_pair_dataset import Wrong, indices, numbered, pairs, same
 

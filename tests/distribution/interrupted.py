@@ -5,8 +5,8 @@ python -m tests.distribution.interrupted train ...
 
 import sys
 
-from keras_mixvit import cli
-from keras_mixvit.recipes.recorder import Recorder
+from keras_mixvit.cli import _main as cli
+from keras_mixvit.training._recorder import Recorder
 
 EPOCHS = 3
 
@@ -19,5 +19,5 @@ class Interrupted(Recorder):
 
 
 if __name__ == "__main__":
-    sys.modules["keras_mixvit.recipes.fit"].Recorder = Interrupted
+    sys.modules["keras_mixvit.training._fit"].Recorder = Interrupted
     sys.exit(cli.main(sys.argv[1:]))

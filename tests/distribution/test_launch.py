@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from keras_mixvit.distribution import launch
-from keras_mixvit.distribution.rendezvous import meet
+from keras_mixvit.distribution._rendezvous import meet
 from tests.distribution.processes import free_port
 
 SHOW = """
@@ -61,7 +61,7 @@ def test_one_that_fails_stops_the_others_and_is_told(end, status, ending):
 def started(monkeypatch):
     """Logs that `launch` opens and processes that it starts, as lists."""
     # The function hides its module, whose name is the same.
-    module = importlib.import_module("keras_mixvit.distribution.launch")
+    module = importlib.import_module("keras_mixvit.distribution._launch")
     start, logs, processes = subprocess.Popen, [], []
 
     def opened(*arguments):
@@ -116,7 +116,7 @@ def test_a_process_that_cannot_be_started_stops_the_first(started, monkeypatch):
 
 
 def test_an_interrupt_stops_all_processes(started, monkeypatch):
-    module = importlib.import_module("keras_mixvit.distribution.launch")
+    module = importlib.import_module("keras_mixvit.distribution._launch")
 
     def interrupted(processes, grace):
         raise KeyboardInterrupt

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from keras_mixvit import MixViT, make_backbone
-from keras_mixvit.distribution.layouts import NARROWING, WIDENING
+from keras_mixvit.distribution._layouts import NARROWING, WIDENING
 from tests.helpers import unallocated
 
 PATTERNS = WIDENING | NARROWING

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mixvit.recipes import resume
+from keras_mixvit.training import resume
 from tests.distribution.processes import ended, start
 
 BACKEND = keras.config.backend()

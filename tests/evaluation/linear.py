@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_mixvit.models.mimo_model import MIMOModel
+from keras_mixvit.models._mimo_model import MIMOModel
 from tests.helpers import set_weights
 
 

@@ -10,8 +10,8 @@ from keras_mixvit import metrics
 from keras_mixvit.backbones import ConViT
 from keras_mixvit.data import ImageSet
 from keras_mixvit.evaluation import EvaluationReport, evaluate
-from keras_mixvit.evaluation.predicted import graph_of
-from keras_mixvit.metrics.calibrated_nll import calibrated
+from keras_mixvit.evaluation._predicted import graph_of
+from keras_mixvit.metrics._calibrated_nll import calibrated
 from keras_mixvit.models import Ensemble, MixMo, MixViT, SingleNetwork
 from tests.evaluation.linear import Linear
 from tests.helpers import images, numpy, set_weights

@@ -8,7 +8,7 @@ import pytest
 
 from keras_mixvit.data import CORRUPTIONS
 from keras_mixvit.evaluation import CorruptionReport, evaluate, evaluate_corrupted
-from keras_mixvit.evaluation.predicted import Group
+from keras_mixvit.evaluation._predicted import Group
 from tests.evaluation.linear import Linear
 from tests.helpers import images
 
@@ -46,7 +46,7 @@ def test_every_corruption_and_severity_is_judged(model, tmp_path):
 
 def test_all_of_the_benchmark_is_judged_by_default(model, monkeypatch):
     asked = []
-    module = sys.modules["keras_mixvit.evaluation.evaluate_corrupted"]
+    module = sys.modules["keras_mixvit.evaluation._evaluate_corrupted"]
     few = (np.zeros((2, 32, 32, 3), "uint8"), np.array([0, 1]))
     monkeypatch.setattr(
         module, "load_corrupted", lambda *where: asked.append(where) or few

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_mixvit.layers import SynchronizedBatchNormalization
-from keras_mixvit.layers import batch_normalization as module
+from keras_mixvit.layers import _batch_normalization as module
 from tests.helpers import numpy
 
 INPUTS = np.random.default_rng(0).normal(2, 3, (6, 4, 5, 3)).astype("float32")

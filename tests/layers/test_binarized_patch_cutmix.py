@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_mixvit.layers import BinarizedPatchCutMix
-from keras_mixvit.layers.binarized_patch_cutmix import beta_quantile
+from keras_mixvit.layers._binarized_patch_cutmix import beta_quantile
 from keras_mixvit.masks import PatchCutMix
 from tests.helpers import images, numpy, one_hot_masks
 

@@ -141,7 +141,7 @@ def test_probability_must_be_a_probability(probability):
         (
             (CutMixMasks,),
             "`binary` must be a `MaskSampler`. "
-            "Received: binary=<class 'keras_mixvit.masks.cutmix.CutMixMasks'>",
+            "Received: binary=<class 'keras_mixvit.masks._cutmix.CutMixMasks'>",
         ),
         (
             (CutMixMasks(), 0.5),

@@ -18,7 +18,7 @@ from keras_mixvit.masks import (
     loss_weighting,
     patch_majority,
 )
-from keras_mixvit.masks.mask_sampler import require_masks
+from keras_mixvit.masks._mask_sampler import require_masks
 from tests.properties import holds
 
 ALPHAS = st.floats(0.05, 50)

@@ -10,8 +10,8 @@ from keras_mixvit.masks import (
     box_coverage,
     patch_majority,
 )
-from keras_mixvit.masks.box import require_ratios
-from keras_mixvit.masks.mask_sampler import require_masks
+from keras_mixvit.masks._box import require_ratios
+from keras_mixvit.masks._mask_sampler import require_masks
 from tests.helpers import numpy
 
 # With this parameter ratios are close to half: no box is empty or everything.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import strategies as st
 
 from keras_mixvit import metrics
-from keras_mixvit.metrics.calibrated_nll import calibrated
+from keras_mixvit.metrics._calibrated_nll import calibrated
 from tests.metrics import plain
 from tests.properties import examples, holds, run
 

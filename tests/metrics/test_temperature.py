@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from keras_mixvit.metrics import calibrated_nll, fit_temperature, nll, temperature
-from keras_mixvit.metrics.calibrated_nll import calibrated
+from keras_mixvit.metrics import _temperature as temperature
+from keras_mixvit.metrics import calibrated_nll, fit_temperature, nll
+from keras_mixvit.metrics._calibrated_nll import calibrated
 from tests.metrics import plain
 
 INFINITE = float("inf")

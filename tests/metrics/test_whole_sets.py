@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from keras_mixvit.metrics import _predictions as predictions
 from keras_mixvit.metrics import (
     accuracy,
     auroc,
@@ -11,7 +12,6 @@ from keras_mixvit.metrics import (
     disagreement,
     nll,
     pairwise_kl,
-    predictions,
     ratio_error,
 )
 from tests.metrics import plain

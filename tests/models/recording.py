@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_mixvit.models.mimo_model import MIMOModel
+from keras_mixvit.models._mimo_model import MIMOModel
 from tests.helpers import LOSS
 
 BACKEND = keras.config.backend()

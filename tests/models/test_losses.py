@@ -8,7 +8,7 @@ import pytest
 from keras import losses, ops
 
 from keras_mixvit import SingleNetwork
-from keras_mixvit.models.loss_checks import require_loss
+from keras_mixvit.models._loss_checks import require_loss
 from tests.helpers import numpy
 from tests.models.recording import RecordingModel
 

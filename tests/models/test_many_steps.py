@@ -13,7 +13,8 @@ from keras_mixvit.augmentation import (
     PadCrop,
     RandomErasing,
 )
-from keras_mixvit.data import PixelMixing, device_images
+from keras_mixvit.data import PixelMixing
+from keras_mixvit.data import _device_images as device_images
 from keras_mixvit.distribution import data_parallel
 from keras_mixvit.masks import PatchCutMix
 from tests.helpers import LOSS, set_weights, tiny_convit

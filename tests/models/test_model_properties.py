@@ -16,7 +16,7 @@ from keras_mixvit.models import (
     SingleNetwork,
     load_model,
 )
-from keras_mixvit.models.ensembling import ensemble_logits
+from keras_mixvit.models._ensembling import ensemble_logits
 from tests.helpers import images, numpy, set_weights
 from tests.properties import holds
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from keras_mixvit import CaiT, ConViT, Ensemble, MixViT, SingleNetwork, load_model
-from keras_mixvit.models import quantized_layers
-from keras_mixvit.models.frozen_layers import layers_of
+from keras_mixvit.models import _quantized_layers as quantized_layers
+from keras_mixvit.models._frozen_layers import layers_of
 from tests.helpers import images, set_weights
 
 X = images(4, (8, 8, 1))

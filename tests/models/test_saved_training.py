@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from keras_mixvit import MixViT, SingleNetwork, load_model
-from keras_mixvit.models.frozen_layers import frozen_paths
-from keras_mixvit.models.saved_training import not_decayed
+from keras_mixvit.models._frozen_layers import frozen_paths
+from keras_mixvit.models._saved_training import not_decayed
 from keras_mixvit.recipes import Recipe
-from keras_mixvit.recipes.optimization import not_decayed as not_decayed_in_recipes
-from keras_mixvit.recipes.optimization import optimizer_for
+from keras_mixvit.recipes._optimization import not_decayed as not_decayed_in_recipes
+from keras_mixvit.recipes._optimization import optimizer_for
 from tests.helpers import EAGERLY, LOSS, images, tiny_convit
 
 OPTIMIZERS = keras.optimizers

@@ -7,7 +7,7 @@ import pytest
 from keras_mixvit import mixed_pair_dataset
 from keras_mixvit.data import ManifoldMixing, PixelMixing
 from keras_mixvit.masks import ConstantMasks, CutMixMasks
-from keras_mixvit.models.class_weights import balanced
+from keras_mixvit.models._class_weights import balanced
 from tests.helpers import LOSS, numpy
 from tests.models.recording import RecordingModel
 

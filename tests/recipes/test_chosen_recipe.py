@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from keras_mixvit.recipes import chosen_recipe, recipe
-from keras_mixvit.recipes.published_text import published_of, scale_of, telling
-from tests.recipes.tiny_run import write_images
+from keras_mixvit.recipes._published_text import published_of, scale_of, telling
+from tests.tiny_run import write_images
 
 
 def test_without_a_name_it_is_the_small_one():

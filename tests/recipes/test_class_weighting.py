@@ -4,11 +4,11 @@ import json
 import numpy as np
 import pytest
 
-from keras_mixvit.cli import main
+from keras_mixvit.cli._main import main
 from keras_mixvit.models import MIMOModel
 from keras_mixvit.recipes import Recipe
-from keras_mixvit.recipes.class_weighting import class_weight_for
-from tests.recipes.tiny_run import make_eager, train_words, write_images
+from keras_mixvit.recipes._class_weighting import class_weight_for
+from tests.tiny_run import make_eager, train_words, write_images
 
 
 @pytest.mark.parametrize(

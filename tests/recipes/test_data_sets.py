@@ -6,7 +6,7 @@ import pytest
 from keras_mixvit import augmentation
 from keras_mixvit.backbones import ConViT, WideResNet
 from keras_mixvit.data import ImageSet, PixelMixing
-from keras_mixvit.data.image_array import ImageArray
+from keras_mixvit.data.sources._image_array import ImageArray
 from keras_mixvit.masks import (
     BinaryOrLinear,
     ConcatenationMasks,
@@ -26,8 +26,8 @@ from keras_mixvit.recipes import (
     recipes,
 )
 from keras_mixvit.recipes import recipe as recipe_by_name
-from keras_mixvit.recipes.data_sets import masks_for, pixel_mixing_for
-from keras_mixvit.recipes.data_share import share_of
+from keras_mixvit.recipes._data_share import share_of
+from keras_mixvit.recipes._dataset import masks_for, pixel_mixing_for
 from tests.helpers import unallocated
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from keras_mixvit.recipes import Recipe, train
+from keras_mixvit.recipes import Recipe
+from keras_mixvit.training import train
 
 
 @pytest.mark.slow

@@ -16,19 +16,14 @@ from keras_mixvit.masks import (
     PatchCutMix,
 )
 from keras_mixvit.models import ManifoldMixUp, MixMo, MixViT, SingleNetwork
-from keras_mixvit.models.mimo_model import MIMOModel
-from keras_mixvit.recipes import (
-    Recipe,
-    backbone_for,
-    dataset_for,
-    model_for,
-    train,
-)
-from keras_mixvit.recipes.methods import transformer_size
+from keras_mixvit.models._mimo_model import MIMOModel
+from keras_mixvit.recipes import Recipe, backbone_for, dataset_for, model_for
+from keras_mixvit.recipes._model import transformer_size
+from keras_mixvit.training import train
 from tests.helpers import numpy, unallocated
-from tests.recipes.tiny_run import write_images
+from tests.tiny_run import write_images
 
-TRAIN = sys.modules["keras_mixvit.recipes.train"]
+TRAIN = sys.modules["keras_mixvit.training._train"]
 SMALL = {
     "patch_size": 4,
     "width": 8,

@@ -7,7 +7,7 @@ import pytest
 
 from keras_mixvit.data import ImageSet
 from keras_mixvit.recipes import model_for, published_rows, recipe
-from keras_mixvit.recipes.data_facts import FACTS
+from keras_mixvit.recipes._data_facts import FACTS
 from tests.helpers import unallocated
 
 # What one network of a recipe is made of.

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from keras_mixvit.backbones.named import NAMED
+from keras_mixvit.backbones._named import NAMED
 from keras_mixvit.recipes import (
     Recipe,
     published_rows,
@@ -15,7 +15,7 @@ from keras_mixvit.recipes import (
     recipe_aliases,
     recipes,
 )
-from keras_mixvit.recipes.optimization import schedule_for
+from keras_mixvit.recipes._optimization import schedule_for
 from keras_mixvit.schedules import WarmupStepDecay
 
 # Rows by paper and place, and how many of them are only quoted.

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import strategies as st
 
 from keras_mixvit.recipes import Published, Recipe, recipes
-from keras_mixvit.recipes.recipe_checks import CHOICES, KNOWN
-from keras_mixvit.recipes.settings import is_of, kinds, parsed_settings
+from keras_mixvit.recipes._recipe_checks import CHOICES, KNOWN
+from keras_mixvit.recipes._settings import is_of, kinds, parsed_settings
 from tests.properties import holds, outcome
 
 FIELDS = {

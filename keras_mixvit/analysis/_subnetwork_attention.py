@@ -1,0 +1,124 @@
+import numpy as np
+
+from keras_mixvit._checks import require
+from keras_mixvit.analysis._style import (
+    MAP,
+    WIDTH,
+    name_row,
+    new_figure,
+    show_image,
+    style,
+)
+
+
+@style()
+def subnetwork_attention(
+    images, attention, grid_shape: tuple[int, int], titles=None, count: int = 6
+):
+    """Where each subnetwork looks: attention of a block over the images.
+
+    The mean over the heads of the attention of the class token, or, in blocks
+    without one, the mean over all queries. Weights are given times the number
+    of tokens: 1 is the share of a token under uniform attention. One scale
+    serves all subnetworks of an image. Needs matplotlib.
+
+    Args:
+        images: Array `(n, H, W, C)`.
+        attention: Array of one block from `model.attention_maps(images)`:
+            `(n, S, num_heads, 1 + T)`, `(n, S, num_heads, T, T)` or `(n, S,
+            num_heads, 1 + T, 1 + T)`, with T = h w.
+        grid_shape: Tuple of integers (h, w), `model.backbone.grid_shape`.
+        titles: Sequence of n strings above the images, or `None` for none.
+            Defaults to `None`.
+        count: Integer, the number of images. Defaults to `6`.
+
+    Returns:
+        A matplotlib figure, and a dict of the arrays behind it: `weights`
+        `(count, S, h, w)`, which with a class token leave out what it gives to
+        itself.
+
+    Raises:
+        ValueError: If attention does not fit images or grid.
+
+    Example:
+
+    ```python
+    model = MixViT(ConViT((8, 8, 1), 2, 16, 4, 1, 1), num_classes=10)
+    images = np.random.default_rng(0).random((3, 8, 8, 1))
+    maps = model.attention_maps(images)["class_block_0"]
+    figure, arrays = subnetwork_attention(images, maps, model.backbone.grid_shape)
+    assert arrays["weights"].shape == (3, 2, 4, 4)
+    ```
+
+    References:
+        MixViT, Section 2.4.
+    """
+    images, attention = np.asarray(images), np.asarray(attention)
+    weights = _of_one_query(attention, len(images), grid_shape)
+    tokens = grid_shape[0] * grid_shape[1]
+    weights = tokens * weights.mean(axis=2)[:count]
+    weights = weights.reshape(*weights.shape[:2], *grid_shape)
+    count, runs = weights.shape[:2]
+    top = float(images.max()) or 1.0
+    height, width = images.shape[1:3]
+    side = (WIDTH - 0.4) / max(count, 4)
+    figure = new_figure(
+        (1 + runs) * (side * height / width + 0.05) + 0.75, side * count + 0.4
+    )
+    grid = figure.subplots(1 + runs, count, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    names = [f"subnetwork {s}" for s in range(runs)] if runs > 1 else ["attention"]
+    for row, name in zip(grid, ["image", *names], strict=True):
+        name_row(row[0], name)
+    for i in range(count):
+        show_image(grid[0, i], images[i], top)
+        if titles is not None:
+            grid[0, i].set_title(titles[i], fontsize=8)
+        grey = images[i].mean(axis=-1, keepdims=True)
+        for s in range(runs):
+            show_image(grid[1 + s, i], grey, top)
+            shown = grid[1 + s, i].imshow(
+                weights[i, s],
+                cmap=MAP,
+                vmin=0,
+                vmax=max(float(weights[i].max()), 1e-12),
+                alpha=0.6,
+                extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+            )
+        bar = figure.colorbar(
+            shown, ax=grid[:, i], orientation="horizontal", pad=0.02, aspect=12
+        )
+        bar.ax.tick_params(labelsize=7)
+        bar.locator = _few_ticks()
+        bar.update_ticks()
+    figure.supxlabel("attention / uniform attention", fontsize=8)
+    return figure, {"weights": weights}
+
+
+def _few_ticks():
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(2, steps=[1, 2, 5, 10])
+
+
+def _of_one_query(attention, count, grid_shape):
+    """Weights `(n, S, heads, h w)` of the class token or of the mean query."""
+    tokens = grid_shape[0] * grid_shape[1]
+    shape = attention.shape
+    known = {4: [(1 + tokens,)], 5: [(tokens, tokens), (1 + tokens, 1 + tokens)]}
+    fits = shape[:1] == (count,) and shape[3:] in known.get(attention.ndim, [])
+    require(
+        fits,
+        "`attention` must have shape (n, S, num_heads, 1 + T), (n, S, num_heads, T, "
+        "T) or (n, S, num_heads, 1 + T, 1 + T) with the n of `images` and T = h w of "
+        "`grid_shape`.",
+        attention=shape,
+        images=count,
+        grid_shape=tuple(grid_shape),
+    )
+    if attention.ndim == 4:
+        return attention[..., 1:]
+    if shape[-1] == tokens:
+        return attention.mean(axis=-2)
+    return attention[..., 0, 1:]

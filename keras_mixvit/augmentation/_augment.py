@@ -1,0 +1,131 @@
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_mixvit._checks import require
+from keras_mixvit.augmentation._arrays import floats
+from keras_mixvit.augmentation._augmentation import Augmentation
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Augmentations, one after the other, for images of 0 to 255.
+
+    Args:
+        augmentations: List of augmentations, in the order in which they act.
+
+    Raises:
+        ValueError: If something in the list is no augmentation, or stands
+            after one that leaves whole numbers while it needs them.
+
+    Example:
+
+    ```python
+    augment = Augment([PadCrop(4), HorizontalFlip(), AutoAugment("cifar10")])
+    images = np.zeros((8, 32, 32, 3), "uint8")
+    assert augment(np.random.default_rng(0), images).dtype == "uint8"
+    ```
+
+    References:
+        MixViT, Section 4; MixMo, Section 6.4.
+    """
+
+    augmentations: list[Augmentation]
+
+    def __post_init__(self):
+        object.__setattr__(self, "augmentations", tuple(self.augmentations))
+        require(
+            all(isinstance(item, Augmentation) for item in self.augmentations),
+            "`augmentations` must be a list of augmentations.",
+            augmentations=self.augmentations,
+        )
+        are_bytes = True
+        for item in self.augmentations:
+            require(
+                are_bytes or not item.needs_bytes,
+                f"`augmentations` must have {type(item).__name__}, which needs whole "
+                "numbers, before one that leaves them.",
+                augmentations=[type(item).__name__ for item in self.augmentations],
+            )
+            are_bytes = are_bytes and item.keeps_bytes
+
+    @property
+    def keeps_bytes(self) -> bool:
+        """Whether bytes remain bytes."""
+        return all(item.keeps_bytes for item in self.augmentations)
+
+    @property
+    def runs_on_device(self) -> bool:
+        """Whether all augmentations can be part of a compiled step."""
+        return all(item.runs_on_device for item in self.augmentations)
+
+    @property
+    def runs_in_threads(self) -> bool:
+        """Whether all augmentations can run beside the training."""
+        return all(item.runs_in_threads for item in self.augmentations)
+
+    def output_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Shape (H, W, C) of what images of a shape become."""
+        for item in self.augmentations:
+            image_shape = item.output_shape(image_shape)
+        return tuple(image_shape)
+
+    def draw(self, rng, count, image_shape) -> dict[str, dict[str, np.ndarray]]:
+        """Draws what is done to each of some images.
+
+        Args:
+            rng: The only source of chance.
+            count: Integer B, the number of images.
+            image_shape: Tuple of integers (H, W, C).
+
+        Returns:
+            Dict of what each augmentation drew, arrays `(B, ...)`, by its
+            place in the list as text.
+        """
+        draws = {}
+        for place, item in enumerate(self.augmentations):
+            draws[str(place)] = item.draw(rng, count, image_shape)
+            image_shape = item.output_shape(image_shape)
+        return draws
+
+    def apply(self, images, draws, xp=np):
+        """Changes images as was drawn.
+
+        Args:
+            images: Array `(B, H, W, C)` in 0 to 255, uint8 or float32.
+            draws: What `draw` gave.
+            xp: Array namespace. Defaults to `numpy`.
+
+        Returns:
+            Array `(B, H, W, C)`, float32 if it is not of NumPy.
+        """
+        if xp is not np:
+            images = floats(images, xp)
+        for place, item in enumerate(self.augmentations):
+            changed = item.apply(images, draws[str(place)], xp)
+            if xp is np:
+                stays = images.dtype == np.uint8 and item.keeps_bytes
+                changed = changed.astype("uint8" if stays else "float32", copy=False)
+            images = changed
+        return images
+
+    def __call__(self, rng: np.random.Generator, images: np.ndarray) -> np.ndarray:
+        """Draws and applies, in NumPy.
+
+        Args:
+            rng: The only source of chance.
+            images: uint8 array `(B, H, W, C)`.
+
+        Returns:
+            uint8 array `(B, H, W, C)`, float32 if an augmentation leaves whole
+            numbers.
+        """
+        images = np.asarray(images)
+        require(
+            images.dtype == np.uint8 and images.ndim == 4,
+            "`images` must be uint8 of shape (B, H, W, C).",
+            dtype=str(images.dtype),
+            shape=images.shape,
+        )
+        draws = self.draw(rng, len(images), images.shape[1:])
+        return self.apply(images, draws)

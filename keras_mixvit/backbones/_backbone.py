@@ -1,0 +1,134 @@
+import abc
+from types import SimpleNamespace
+
+import keras
+
+from keras_mixvit._checks import is_number, require, require_positive_integer
+from keras_mixvit._kept_steps import KeepsSteps
+from keras_mixvit.layers._patch_embedding import require_divides
+
+
+class Backbone(KeepsSteps, keras.Model, abc.ABC):
+    """A network of three stages with a grid of features between them.
+
+        images (B, H, W, C) --stem--> grid --body--> grid --trunk--> (B, f)
+
+    A grid has shape (B, h, w, d). `stem`, `body` and `trunk` are functional
+    models; position opens the body. A subclass makes its layers, gives
+    `make_stem` and the three `apply` methods, which also run the same layers
+    on grids of another shape, and calls `_connect` at the end of its
+    constructor.
+
+    Args:
+        image_shape: Tuple of integers (H, W, C).
+        patch_size: Integer, the side in pixels of one place of the grid.
+        l2: Non-negative float, the weight of the sum of squares of all
+            parameters in the loss. Defaults to `0.0`.
+        name: String, the name of the model, or `None`. Defaults to `None`.
+        dtype: Dtype or dtype policy, or `None` for the global policy.
+            Defaults to `None`.
+
+    Raises:
+        ValueError: If `image_shape` is no triple of positive integers or
+            `patch_size` does not divide the image size.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        patch_size: int,
+        l2: float = 0.0,
+        name: str | None = None,
+        dtype=None,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        require(
+            isinstance(image_shape, (tuple, list)) and len(image_shape) == 3,
+            "`image_shape` must be (height, width, channels).",
+            image_shape=image_shape,
+        )
+        for side in image_shape:
+            require_positive_integer("image_shape", side)
+        require_positive_integer("patch_size", patch_size)
+        require(
+            is_number(l2) and 0 <= l2 < float("inf"),
+            "`l2` must not be negative.",
+            l2=l2,
+        )
+        self.l2 = l2
+        self.image_shape = tuple(image_shape)
+        self.patch_size = patch_size
+        require_divides(patch_size, self.image_shape[:2])
+        # Layers belong to the stages; held plainly here, none is listed twice.
+        self._parts = SimpleNamespace()
+
+    @property
+    def grid_shape(self) -> tuple[int, int]:
+        """Shape (h, w) of the grid between the stages."""
+        height, width, _ = self.image_shape
+        return height // self.patch_size, width // self.patch_size
+
+    @abc.abstractmethod
+    def make_stem(self, name: str = "stem") -> keras.Model:
+        """A stem of new layers, from images to a grid, before position."""
+
+    @abc.abstractmethod
+    def head_initializer(self) -> keras.initializers.Initializer | None:
+        """What `SubnetworkHeads` takes for a head on the features."""
+
+    def apply_position(self, grid):
+        """Grid with what tells its places apart; here as it is."""
+        return grid
+
+    @abc.abstractmethod
+    def apply_blocks(self, grid, maps: dict | None = None, between=None):
+        """Grid after the blocks of the body.
+
+        Args:
+            grid: Tensor `(B, h, w, d)`.
+            maps: Dict that is given the attention weights of each block, by
+                the name of the block, or `None`. Defaults to `None`.
+            between: Function from the index of a group of blocks and its
+                output to what the next one reads, or `None`. Defaults to
+                `None`.
+        """
+
+    @abc.abstractmethod
+    def apply_trunk(self, grid, maps: dict | None = None):
+        """Features `(B, f)` of a grid.
+
+        Args:
+            grid: Tensor `(B, h, w, d)`.
+            maps: As in `apply_blocks`. Defaults to `None`.
+        """
+
+    def _connect(self):
+        self.stem = self.make_stem()
+        # Stages pass the compute dtype on: no cast at their borders.
+        grid_shape, dtype = self.stem.output.shape[1:], self.compute_dtype
+        grid = keras.Input(grid_shape, name="grid", dtype=dtype)
+        body = self.apply_blocks(self.apply_position(grid))
+        self.body = keras.Model(grid, body, name="body")
+        grid = keras.Input(self.body.output.shape[1:], name="grid", dtype=dtype)
+        self.trunk = keras.Model(grid, self.apply_trunk(grid), name="trunk")
+        self.built = True
+
+    def call(self, images, training=None):
+        grid = self.stem(images, training=training)
+        grid = self.body(grid, training=training)
+        return self.trunk(grid, training=training)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], *self.trunk.output.shape[1:])
+
+    def get_config(self):
+        return {
+            "image_shape": self.image_shape,
+            "patch_size": self.patch_size,
+            "name": self.name,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

@@ -1,0 +1,134 @@
+import keras
+
+from keras_mixvit._checks import require_rate
+from keras_mixvit.backbones._vision_transformer import VisionTransformer
+from keras_mixvit.layers import TalkingHeadsAttention
+
+
+@keras.saving.register_keras_serializable(package="keras_mixvit")
+class CaiT(VisionTransformer):
+    """CaiT: talking-heads self-attention blocks, class attention, layer scale.
+
+    Defaults are those of CaiT-XXS-24. As published, stochastic depth has the
+    same rate in all self-attention blocks, and the class-attention blocks
+    have neither stochastic depth nor dropout.
+
+    Args:
+        image_shape: Tuple of integers (H, W, C). Defaults to `(32, 32, 3)`.
+        patch_size: Integer, the side of a patch in pixels. Defaults to `4`.
+        width: Integer, the number d of features of a token. Defaults to
+            `192`.
+        num_heads: Integer that divides `width`. Defaults to `4`.
+        num_blocks: Integer, the number of talking-heads blocks. Defaults to
+            `24`.
+        num_class_blocks: Integer, the number of class-attention blocks.
+            Defaults to `2`.
+        mlp_ratio: Positive float, hidden features of an MLP per feature of a
+            token. Defaults to `4.0`.
+        qkv_bias: Boolean, whether query, key and value have biases. Defaults
+            to `True`.
+        layer_scale: Positive float, the initial gain of every branch, or
+            `None` for no gain. Defaults to `1e-05`.
+        epsilon: Positive float, the epsilon of the normalisations. Defaults
+            to `1e-06`.
+        dropout_rate: Float in [0, 1), dropout after position and in
+            attention outputs and MLPs. Defaults to `0.0`.
+        attention_dropout_rate: Float in [0, 1), dropout of attention weights.
+            Defaults to `0.0`.
+        stochastic_depth_rate: Float in [0, 1), stochastic depth of the
+            self-attention blocks. Defaults to `0.0`.
+        mean: Float or sequence of C floats, subtracted from the images, or
+            `None`. Defaults to `None`.
+        std: Positive float or sequence of C floats, by which images are then
+            divided, or `None`. Defaults to `None`.
+        seed: Integer seed of dropout and stochastic depth, or `None`.
+            Defaults to `None`.
+        recompute: Boolean, whether to compute each block a second time in the
+            backward pass, which needs less memory and more time. Defaults to
+            `False`.
+        name: String, the name of the model. Defaults to `"cait"`.
+        dtype: Dtype or dtype policy, or `None` for the global policy.
+            Defaults to `None`.
+
+    Input shape:
+        `(B, H, W, C)`.
+
+    Output shape:
+        `(B, width)`.
+
+    Raises:
+        ValueError: If `patch_size` does not divide the image size,
+            `num_heads` not the width, or an argument is out of its range.
+
+    Example:
+
+    ```python
+    backbone = CaiT((16, 16, 1), width=24, num_heads=4, num_blocks=2)
+    assert backbone(np.zeros((2, 16, 16, 1))).shape == (2, 24)
+    ```
+
+    References:
+        CaiT (Touvron et al., 2021); MixViT, Section 4 and Appendix H.
+    """
+
+    _class_blocks_drop = False
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int] = (32, 32, 3),
+        patch_size: int = 4,
+        width: int = 192,
+        num_heads: int = 4,
+        num_blocks: int = 24,
+        num_class_blocks: int = 2,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        layer_scale: float | None = 1e-5,
+        epsilon: float = 1e-6,
+        dropout_rate: float = 0.0,
+        attention_dropout_rate: float = 0.0,
+        stochastic_depth_rate: float = 0.0,
+        mean=None,
+        std=None,
+        seed: int | None = None,
+        recompute: bool = False,
+        name: str = "cait",
+        dtype=None,
+    ):
+        super().__init__(
+            image_shape=image_shape,
+            patch_size=patch_size,
+            width=width,
+            num_heads=num_heads,
+            num_blocks=num_blocks,
+            num_class_blocks=num_class_blocks,
+            mlp_ratio=mlp_ratio,
+            qkv_bias=qkv_bias,
+            layer_scale=layer_scale,
+            epsilon=epsilon,
+            dropout_rate=dropout_rate,
+            attention_dropout_rate=attention_dropout_rate,
+            stochastic_depth_rate=stochastic_depth_rate,
+            mean=mean,
+            std=std,
+            seed=seed,
+            recompute=recompute,
+            name=name,
+            dtype=dtype,
+        )
+
+    def _attention(self, seed):
+        return TalkingHeadsAttention(
+            self.num_heads,
+            self.qkv_bias,
+            self.dropout_rate,
+            self.attention_dropout_rate,
+            seed,
+            name="attention",
+            dtype=self.dtype_policy,
+        )
+
+    def _stochastic_depth_rates(self):
+        require_rate("stochastic_depth_rate", self.stochastic_depth_rate)
+        rates = [self.stochastic_depth_rate] * self.num_blocks
+        return rates + [0.0] * self.num_class_blocks

@@ -1,0 +1,103 @@
+import keras
+from keras import ops
+
+from keras_mixvit._checks import require_positive_integer
+from keras_mixvit.backbones._convolutional import ConvolutionalBackbone
+from keras_mixvit.layers import PreActivationBlock
+from keras_mixvit.layers._convolution import convolution
+
+
+@keras.saving.register_keras_serializable(package="keras_mixvit")
+class PreActResNet(ConvolutionalBackbone):
+    """PreActResNet-18 for images of 64 x 64 pixels, as MixMo takes it.
+
+    Stem: a 3 x 3 convolution with a stride of 2 to 64 channels, whatever the
+    widening. Body: four groups of two blocks with 64, 128, 256 and 512 times
+    `widening` channels, all but the first with a stride of 2. Trunk: average
+    pooling of the last sum; as published, no batch norm and no ReLU before it.
+
+    Args:
+        image_shape: Tuple of integers (H, W, C). Defaults to `(64, 64, 3)`.
+        widening: Integer, the factor w of the channels. Defaults to `1`.
+        l2: Non-negative float, the weight of the sum of squares of all
+            parameters in the loss. Defaults to `0.0`.
+        mean: Float or sequence of C floats, subtracted from the images, or
+            `None`. Defaults to `None`.
+        std: Positive float or sequence of C floats, by which images are then
+            divided, or `None`. Defaults to `None`.
+        recompute: Boolean, whether to compute each block a second time in the
+            backward pass, which needs less memory and more time. Defaults to
+            `False`.
+        name: String, the name of the model. Defaults to `"preact_resnet"`.
+        dtype: Dtype or dtype policy, or `None` for the global policy.
+            Defaults to `None`.
+
+    Input shape:
+        `(B, H, W, C)`, H and W even.
+
+    Output shape:
+        `(B, 512 · widening)`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+
+    ```python
+    backbone = PreActResNet((16, 16, 1))
+    assert backbone.trunk.output.shape == (None, 512)
+    ```
+
+    References:
+        MixMo, Section 4.3; He et al., Identity Mappings in Deep Residual
+        Networks, 2016.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int] = (64, 64, 3),
+        widening: int = 1,
+        l2: float = 0.0,
+        mean=None,
+        std=None,
+        recompute: bool = False,
+        name: str = "preact_resnet",
+        dtype=None,
+    ):
+        require_positive_integer("widening", widening)
+        super().__init__(
+            image_shape,
+            patch_size=2,
+            l2=l2,
+            name=name,
+            dtype=dtype,
+            widening=widening,
+            mean=mean,
+            std=std,
+            recompute=recompute,
+        )
+
+    def _stem_convolution(self, images, name):
+        conv = convolution(
+            64, stride=2, padding="valid", name=name, **self._layer_options
+        )
+        return conv(ops.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0))))
+
+    def _make_parts(self):
+        self._parts.groups = [
+            [
+                PreActivationBlock(
+                    64 * 2**group * self.widening,
+                    2 if group and not block else 1,
+                    "preact",
+                    name=f"group_{group}_block_{block}",
+                    **self._block_options,
+                )
+                for block in range(2)
+            ]
+            for group in range(4)
+        ]
+
+    def head_initializer(self):
+        # Unlike in WideResNet, the published heads start from 0.01.
+        return keras.initializers.RandomNormal(stddev=0.01)

@@ -1,0 +1,5 @@
+"""The command `keras-mixvit`."""
+
+from keras_mixvit.cli._main import main
+
+__all__ = ["main"]

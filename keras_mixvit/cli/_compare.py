@@ -1,0 +1,72 @@
+"""The command `keras-mixvit compare`."""
+
+from pathlib import Path
+
+from keras_mixvit._checks import require
+
+
+def add_compare(commands) -> None:
+    """Adds the command to the parser's subcommands."""
+    command = commands.add_parser(
+        "compare",
+        help="compare finished runs: a table, and their curves",
+        description="Prints the networks of finished runs in one table, with the "
+        "papers' figures, and draws their curves into one figure.",
+    )
+    command.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run")
+    command.add_argument(
+        "--output", metavar="FILE.png", help="figure of the curves to draw"
+    )
+
+
+def run_compare(runs, output) -> int:
+    """Compares and prints the table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from keras_mixvit.training._compare import compare
+    from keras_mixvit.training._run_figures import has_matplotlib
+
+    require(
+        output is None or has_matplotlib(),
+        "`output` must not be set without matplotlib (pip install "
+        "'keras_mixvit[figures]').",
+        output=output,
+    )
+    rows = compare(runs, output)
+    console = Console(highlight=False)
+    table = Table()
+    for column in ("run", "model", "data", "epochs, seed"):
+        table.add_column(column, overflow="fold")
+    for column in ("parameters", "accuracy", "NLL", "seconds"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            row["run"],
+            row["model"],
+            row["data"],
+            f"{row['epochs']}, {row['seed']}",
+            f"{row['parameters']:,}",
+            f"{100 * row['accuracy']:.2f} %",
+            f"{row['nll']:.4f}",
+            f"{row['seconds']:.1f}",
+        )
+    # A row that is broken over lines cannot be read.
+    console.width = max(console.width, 120)
+    console.print(table)
+    lines = []
+    protocols = {row["protocol"] for row in rows}
+    for row in {row["run"]: row for row in rows}.values():
+        if row["published"]:
+            lines.append(f"{row['run']}: published {row['published']}")
+        if row["differs"]:
+            lines.append(f"{row['run']}: another training, {row['differs']}")
+        elif row["scaled"]:
+            lines.append(f"{row['run']}: {row['scaled']}")
+        if len(protocols) > 1:
+            lines.append(f"{row['run']}: protocol {row['protocol']!r}")
+    if output is not None:
+        lines.append(f"Curves: {Path(output)}")
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False)
+    return 0

@@ -1,0 +1,82 @@
+"""The command `keras-mixvit evaluate`."""
+
+from pathlib import Path
+
+
+def add_evaluate(commands) -> None:
+    """Adds the command to the parser's subcommands."""
+    command = commands.add_parser(
+        "evaluate",
+        help="judge the model of a run: accuracy, calibration, diversity",
+        description="Judges the ensemble of a run's model and each of its "
+        "subnetworks, in every inference scheme, on the test images, fits its "
+        "temperature on the validation images, and writes evaluation.json.",
+    )
+    command.add_argument("run", help="folder of the run, or a .keras file")
+    command.add_argument("--data", help="images (default: those of the run)")
+    command.add_argument(
+        "--corrupted",
+        metavar="DIR",
+        help="folder of CIFAR-10-C or CIFAR-100-C, to be judged too",
+    )
+    command.add_argument(
+        "--output", help="file to write (default: evaluation.json, beside the model)"
+    )
+    command.add_argument(
+        "--batch-size", type=int, default=128, help="images per step (default: 128)"
+    )
+    command.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="save the model anew with the temperature, for predict(calibrated=True)",
+    )
+    command.add_argument(
+        "--calibrate-on",
+        choices=("val", "test"),
+        default="val",
+        help="images that fit the temperature: the validation images (default), or "
+        "the images that are judged, for which it is then too good",
+    )
+
+
+def run_evaluate(**options) -> int:
+    """Evaluates a run and prints the tables."""
+    from rich.console import Console
+
+    from keras_mixvit.recipes._protocol import BEST
+    from keras_mixvit.training._evaluate_run import evaluate_run
+
+    console = Console(highlight=False)
+    # A row that is broken over lines cannot be read.
+    console.width = max(console.width, 150)
+    found = evaluate_run(**options, verbose="auto" if console.is_terminal else 0)
+    console.print(found.report.table())
+    if found.corrupted is not None:
+        console.print(found.corrupted.table())
+    lines = [_about_temperature(found)]
+    if Path(options["run"]).name == BEST and found.split == "val":
+        lines.append(f"The validation images chose {BEST}: its figures are too good.")
+    for line in (
+        *lines,
+        f"Evaluation on the {found.split} split of {found.data}: {found.path}",
+    ):
+        console.print(line, soft_wrap=True, markup=False)
+    return 0
+
+
+def _about_temperature(found) -> str:
+    if found.fitted_on is None:
+        return (
+            "No temperature: the run has no validation images to fit it. NLL_c takes "
+            "each half of the images with the temperature of the other."
+        )
+    if found.temperature is None:
+        return "No temperature: NLL has no minimum at one."
+    before = found.report.rows[0]["nll"]
+    note = ""
+    if found.fitted_on != "val":
+        note = " (the images that are judged, for which it is too good)"
+    return (
+        f"Temperature {found.temperature:.4f}, fitted on {found.fitted_on}{note}: NLL "
+        f"{before:.4f} becomes {found.calibrated_nll:.4f}."
+    )

@@ -1,0 +1,32 @@
+"""The command `keras-mixvit export`."""
+
+from keras_mixvit._export_formats import EXPORT_FORMATS
+
+
+def add_export(commands) -> None:
+    """Adds the command to the parser's subcommands."""
+    command = commands.add_parser(
+        "export",
+        help="write the ensemble of a run for another runtime",
+        description="Writes the ensemble of a run as one classifier of images.",
+    )
+    command.add_argument("run", help="folder of the run, or a .keras file")
+    command.add_argument(
+        "--format",
+        required=True,
+        choices=EXPORT_FORMATS,
+        help="keras (any backend); tf_saved_model (TensorFlow, JAX); onnx, litert "
+        "(TensorFlow); torch, a .pt2 file (PyTorch)",
+    )
+    command.add_argument(
+        "--output", help="new file or folder (default: export, beside the model)"
+    )
+
+
+def run_export(run: str, format: str, output: str | None) -> int:
+    """Exports and says where."""
+    from keras_mixvit.training._export import export
+
+    path = export(run, format, output)
+    print(f"Ensemble of {run}, images to logits: {path}")
+    return 0

@@ -1,0 +1,244 @@
+"""The commands `keras-mixvit train` and `keras-mixvit resume`."""
+
+import argparse
+from pathlib import Path
+
+
+def add_train(commands) -> None:
+    """Adds the command to the parser's subcommands."""
+    command = commands.add_parser(
+        "train",
+        help="train a recipe, and the single network to compare it with",
+        description="Trains a recipe and prints the accuracy and NLL of the ensemble "
+        "and of each subnetwork, on the test images, after the last epoch. Without a "
+        "name: a single network and MixViT on small digits, in a few minutes.",
+    )
+    command.add_argument("name", nargs="?", help="recipe, as `recipes` lists them")
+    command.add_argument(
+        "--data",
+        metavar="NAME_OR_PATH",
+        help="other images: a set by name, a .npz file, a folder; the recipe is "
+        "adapted to them",
+    )
+    command.add_argument("--data-dir", metavar="DIR", help="folder with the images")
+    command.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a field of the recipe, such as width=96; may be repeated",
+    )
+    length = command.add_mutually_exclusive_group()
+    length.add_argument(
+        "--epochs", type=int, help="epochs, the whole schedule scaled with them"
+    )
+    length.add_argument(
+        "--scale", type=float, help="factor of epochs and schedule, such as 0.1"
+    )
+    for name, about in (
+        ("--width-scale", "factor of the width of the network"),
+        ("--data-share", "share of the training images of each class"),
+    ):
+        command.add_argument(name, type=float, metavar="X", help=about)
+    command.add_argument(
+        "--protocol",
+        choices=("validation", "paper"),
+        help="which images choose: validation images, or none (train on all training "
+        "images, watch the test images, report the last epoch)",
+    )
+    command.add_argument(
+        "--val-share",
+        type=float,
+        metavar="X",
+        help="share of the training images to validate on, where the set has no "
+        "validation split (default: 0.1)",
+    )
+    command.add_argument("--seed", type=int, help="of all chance (default: 0)")
+    command.add_argument("--precision", choices=("float32", "bfloat16"))
+    command.add_argument(
+        "--apply-on",
+        choices=("pipeline", "device"),
+        help="where images are augmented and mixed in pixels",
+    )
+    command.add_argument(
+        "--on-error",
+        choices=("when-read", "refuse", "skip"),
+        default="when-read",
+        help="damaged image files: end when one is read, or read all files first and "
+        "end with a list of them, or leave them out and list them in skipped.json "
+        "(default: when-read)",
+    )
+    command.add_argument(
+        "--output",
+        help="new folder of the run (default: runs/DATA-METHOD-BACKBONE-seedN)",
+    )
+    command.add_argument(
+        "--single",
+        action=argparse.BooleanOptionalAction,
+        help="train the single network too (default: where no name is given)",
+    )
+    command.add_argument(
+        "--tensorboard", action="store_true", help="write logs for TensorBoard"
+    )
+    _add_devices(command)
+
+
+def add_resume(commands) -> None:
+    """Adds the command to the parser's subcommands."""
+    command = commands.add_parser(
+        "resume",
+        help="go on with a run that was ended",
+        description="Goes on with a run from its last checkpoint. Trainings that are "
+        "finished are not repeated.",
+    )
+    command.add_argument("run", help="folder of the run")
+    _add_devices(command)
+
+
+def _add_devices(command):
+    command.add_argument(
+        "--steps-per-execution",
+        type=int,
+        metavar="K",
+        help="training steps that one call to the device runs, on JAX and TensorFlow "
+        "(default: 1, or up to 100 on JAX with an accelerator)",
+    )
+    command.add_argument(
+        "--devices",
+        type=int,
+        metavar="N",
+        help="devices that share each batch; on PyTorch as many processes are started, "
+        "unless torchrun did so (default: one, or all that were started together)",
+    )
+    command.add_argument(
+        "--timeout",
+        type=float,
+        default=600.0,
+        metavar="SECONDS",
+        help="how long to wait for another process (default: 600)",
+    )
+
+
+def processes_to_start(devices: int | None) -> int:
+    """How many processes a number of devices asks for beside this one, or 0."""
+    import keras
+
+    from keras_mixvit.training._devices import is_one_of_several
+
+    is_torch = keras.config.backend() == "torch"
+    if not is_torch or is_one_of_several() or devices is None or devices < 2:
+        return 0
+    return devices
+
+
+def run_train(
+    output,
+    single,
+    tensorboard,
+    devices,
+    timeout,
+    on_error,
+    steps_per_execution,
+    **options,
+) -> int:
+    """Trains and prints the table."""
+    from keras_mixvit.recipes._chosen_recipe import chosen_recipe
+    from keras_mixvit.training._train import train
+
+    console = _console()
+    recipe, remarks = chosen_recipe(**options)
+    for remark in remarks:
+        console.print(remark, markup=False)
+    if single is None:
+        single = options["name"] is None
+    folder, rows = train(
+        recipe,
+        output,
+        single,
+        data_dir=options["data_dir"],
+        tensorboard=tensorboard,
+        devices=devices,
+        timeout=timeout,
+        tell=_telling(console),
+        on_error=on_error.replace("-", "_"),
+        steps_per_execution=steps_per_execution,
+    )
+    return _print_table(console, recipe, folder, rows)
+
+
+def run_resume(run, devices, timeout, steps_per_execution) -> int:
+    """Resumes and prints the table."""
+    from keras_mixvit.training._resume import resume
+    from keras_mixvit.training._run_settings import RunSettings
+
+    console = _console()
+    folder, rows = resume(
+        run,
+        devices=devices,
+        timeout=timeout,
+        tell=_telling(console),
+        steps_per_execution=steps_per_execution,
+    )
+    return _print_table(console, RunSettings.read(folder).recipe, folder, rows)
+
+
+def _console():
+    import keras
+    from rich.console import Console
+
+    from keras_mixvit.training._devices import is_quiet
+    from keras_mixvit.training._run_figures import has_matplotlib
+
+    console = Console(highlight=False, quiet=is_quiet())
+    console.print(f"Keras {keras.version()} on {keras.config.backend()}")
+    if not has_matplotlib():
+        console.print(
+            "No figures: matplotlib is missing (pip install 'keras_mixvit[figures]').",
+            markup=False,
+        )
+    return console
+
+
+def _telling(console):
+    def tell(sentence):
+        console.print(sentence, markup=False)
+
+    return tell
+
+
+def _print_table(console, recipe, folder: Path, rows: list) -> int:
+    from rich.table import Table
+
+    from keras_mixvit.data.sets._load import data_label
+    from keras_mixvit.recipes._published_text import published_of, scale_of, telling
+
+    parts = [
+        data_label(recipe.data),
+        f"{recipe.total_epochs} epochs",
+        f"seed {recipe.seed}",
+        scale_of(recipe),
+    ]
+    table = Table(title=", ".join(part for part in parts if part))
+    table.add_column("model")
+    for column in ("parameters", "accuracy", "NLL", "seconds"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        parameters, seconds = row["parameters"], row["seconds"]
+        table.add_row(
+            row["model"],
+            "" if parameters is None else f"{parameters:,}",
+            f"{100 * row['accuracy']:.2f} %",
+            f"{row['nll']:.4f}",
+            "" if seconds is None else f"{seconds:.1f}",
+        )
+    console.print(table)
+    published, differs = published_of(recipe)
+    lines = [f"Published, {text}" for text in telling(published)]
+    if published and differs:
+        lines.append(f"This is another training: {', '.join(differs)}.")
+    lines.append(f"Models, history and figures: {folder}")
+    for line in lines:
+        # A path that is broken over lines cannot be copied.
+        console.print(line, soft_wrap=True, markup=False)
+    return 0

@@ -1,0 +1,117 @@
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_mixvit._checks import require, require_image_size
+from keras_mixvit.backbones._backbone import Backbone
+from keras_mixvit.backbones._named import backbone_names, make_backbone
+from keras_mixvit.convert._hub import fetch
+from keras_mixvit.convert._timm_config import require_config
+
+PATCH_SIZE = 16
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A backbone and the file of its weights.
+
+    Args:
+        backbone: The `Backbone`, with new weights.
+        path: Path of the file of weights.
+        num_classes: Integer, the classes of their head.
+        source_grid: Tuple of integers (h, w), the grid that they were trained
+            on, or `None` if it is unknown.
+
+    Example:
+
+    ```python
+    backbone = CaiT((8, 8, 1), 2, 16, 4, num_blocks=1)
+    print(Pretrained(backbone, Path("model.safetensors"), 1000, (14, 14)))
+    ```
+    """
+
+    backbone: Backbone
+    path: Path
+    num_classes: int
+    source_grid: tuple[int, int] | None
+
+
+def pretrained_backbone(
+    name: str | os.PathLike,
+    image_size: int | tuple[int, int] | None = None,
+    revision: str | None = None,
+    cache_dir: str | None = None,
+    changes: dict | None = None,
+) -> Pretrained:
+    """The backbone of a model of timm, without its weights.
+
+    The backbone normalises images of 0 to 255 as in the training of the model.
+
+    Args:
+        name: String, what `fetch` takes.
+        image_size: Integer or tuple of integers (H, W) in pixels, or `None`
+            for that of the model. Defaults to `None`.
+        revision: String or `None`, as in `fetch`. Defaults to `None`.
+        cache_dir: String or `None`, as in `fetch`. Defaults to `None`.
+        changes: Dict of arguments of `CaiT` or `ConViT` to change, or `None`.
+            Defaults to `None`.
+
+    Returns:
+        A `Pretrained`.
+
+    Raises:
+        ValueError: If `name`, `image_size` or `changes` is invalid, or the
+            model is none of the named backbones.
+        ConnectionError: If the hub cannot be reached.
+
+    Example:
+
+    ```python
+    found = pretrained_backbone("./my_cait", image_size=32)
+    print(load_timm_weights(found.backbone, found.path))
+    ```
+    """
+    require(
+        changes is None or isinstance(changes, dict),
+        "`changes` must be a dict of arguments, or None.",
+        changes=changes,
+    )
+    changes = changes or {}
+    require(
+        not {"image_shape", "patch_size"} & set(changes),
+        "`changes` must not hold `image_shape`, for which there is `image_size`, nor "
+        "`patch_size`, which is that of the weights.",
+        changes=sorted(changes),
+    )
+    config, path = fetch(name, revision, cache_dir)
+    architecture = str(config.get("architecture"))
+    # timm's names of CaiT end in the image size.
+    known = re.sub(r"_\d+$", "", architecture)
+    require(
+        known in backbone_names(),
+        "`name` must be a model whose architecture is a named backbone, CaiT or "
+        "ConViT.",
+        name=name,
+        architecture=architecture,
+    )
+    trained = require_config(config)
+    known_size = trained.get("input_size")
+    channels, *size = known_size or (3, 224, 224)
+    source_grid = known_size and tuple(side // PATCH_SIZE for side in size)
+    if image_size is not None:
+        size = require_image_size(image_size)
+    arguments = {
+        argument: tuple(255.0 * value for value in trained[argument])
+        for argument in ("mean", "std")
+        if argument in trained
+    }
+    backbone = make_backbone(
+        known, (*size, channels), PATCH_SIZE, **{**arguments, **changes}
+    )
+    return Pretrained(
+        backbone,
+        path,
+        int(config.get("num_classes") or 1000),
+        source_grid,
+    )

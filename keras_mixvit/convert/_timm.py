@@ -1,0 +1,189 @@
+import math
+import os
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from keras_mixvit._checks import is_integer, require
+from keras_mixvit.convert._arrays import (
+    as_array,
+    named_arrays,
+    require_finite,
+    require_match,
+    require_real,
+)
+from keras_mixvit.convert._conversion import Conversion
+from keras_mixvit.convert._timm_layout import (
+    backbone_entries,
+    head_entries,
+    timm_arrays,
+    timm_shapes,
+)
+
+HEAD = ("head.weight", "head.bias")
+
+
+def load_timm_weights(
+    model,
+    weights: Mapping | str | os.PathLike,
+    include_head: bool | None = None,
+    source_grid: tuple[int, int] | None = None,
+) -> Conversion:
+    """Gives a model the weights of timm's CaiT or ConViT.
+
+    Weights of the original releases fit too. The position table is resized
+    (bicubic, antialiased, as timm does) where the model has another grid;
+    gated positional attention uses offsets between tokens and has nothing to
+    resize. If anything does not fit, the error lists all of it and the model
+    stays as it was.
+
+    Args:
+        model: `SingleNetwork`, `MixViT`, or the `CaiT` or `ConViT` alone.
+        weights: Mapping from timm's names to arrays, or the path of a file
+            that `read_weights` reads.
+        include_head: Boolean, whether to load the head. Several heads all get
+            it. `None` loads it if `model` has exactly one head. Defaults to
+            `None`.
+        source_grid: Tuple of integers (h, w), the grid of the weights, or
+            `None` for the grid of the model if it has as many places, else a
+            square. Defaults to `None`.
+
+    Returns:
+        A `Conversion`, which lists what was loaded and what was not.
+
+    Raises:
+        ValueError: If a name is missing or unexpected, a shape does not fit, a
+            weight is NaN or infinite, or a file cannot be read.
+
+    Example:
+
+    ```python
+    cait = CaiT((8, 8, 1), 2, 16, 4, num_blocks=1)
+    weights = timm_weights(SingleNetwork(cait, num_classes=10))
+    model = MixViT(CaiT((8, 8, 1), 2, 16, 4, num_blocks=1), num_classes=5)
+    print(load_timm_weights(model, weights))
+    ```
+
+    References:
+        CaiT (Touvron et al., 2021); ConViT (d'Ascoli et al., 2021).
+    """
+    weights = named_arrays(weights)
+    backbone, heads = parts(model)
+    if include_head is None:
+        include_head = heads is not None and heads.num_subnetworks == 1
+    require(
+        heads is not None or not include_head,
+        "`include_head` must be False for a backbone, which has no head.",
+        include_head=include_head,
+    )
+    entries = backbone_entries(backbone, getattr(model, "stems", None))
+    if include_head:
+        entries = entries + head_entries(heads)
+    expected = timm_shapes(entries, backbone.patch_size)
+    unused = tuple(name for name in HEAD if name in weights and not include_head)
+    arrays = {
+        name: as_array(array) for name, array in weights.items() if name not in unused
+    }
+    require_real(arrays)
+    resized = ()
+    if "pos_embed" in arrays:
+        table = _resized(arrays["pos_embed"], backbone.grid_shape, source_grid)
+        resized = ("pos_embed",) if table is not arrays["pos_embed"] else ()
+        arrays["pos_embed"] = table
+    require_match(
+        arrays,
+        expected,
+        "`weights` must have the names and shapes of timm's model of the same size.",
+    )
+    require_finite({name: arrays[name] for name in expected})
+    # Read everything before you write anything: an error must not leave half a
+    # model.
+    values = [entry.to_ours(arrays[entry.key]) for entry in entries]
+    for entry, value in zip(entries, values, strict=True):
+        entry.variable.assign(value)
+    touched = {id(entry.variable) for entry in entries}
+    return Conversion(
+        loaded=tuple(expected),
+        resized=resized,
+        unused=unused,
+        untouched=tuple(
+            variable.path for variable in model.weights if id(variable) not in touched
+        ),
+    )
+
+
+def timm_weights(model, subnetwork: int | None = None) -> dict[str, np.ndarray]:
+    """The weights of a model under timm's names and in timm's layout.
+
+    Source attribution has no place in timm and is left out.
+
+    Args:
+        model: `SingleNetwork`, `MixViT`, or the `CaiT` or `ConViT` alone.
+        subnetwork: Integer, whose head to include, or `None` for the head of
+            a single network and none of several. Defaults to `None`.
+
+    Returns:
+        Dict from names to float32 arrays, as `safetensors.numpy.save_file` or
+        `numpy.savez` write it.
+
+    Raises:
+        ValueError: If the model has no such subnetwork.
+
+    Example:
+
+    ```python
+    weights = timm_weights(CaiT((8, 8, 1), 2, 16, 4, num_blocks=1))
+    assert weights["patch_embed.proj.weight"].shape == (16, 1, 2, 2)
+    ```
+    """
+    backbone, heads = parts(model)
+    count = 0 if heads is None else heads.num_subnetworks
+    require(
+        subnetwork is None or (is_integer(subnetwork) and 0 <= subnetwork < count),
+        f"`subnetwork` must be None or the index of one of {count} heads.",
+        subnetwork=subnetwork,
+    )
+    stems = getattr(model, "stems", [])
+    entries = backbone_entries(backbone, stems[subnetwork or 0 :][:1] or stems)
+    if count == 1 or subnetwork is not None:
+        entries = entries + head_entries(heads)
+    values = [
+        np.asarray(keras.ops.convert_to_numpy(entry.variable.value), "float32")
+        for entry in entries
+    ]
+    return timm_arrays(entries, values, subnetwork or 0, backbone.patch_size)
+
+
+def parts(model):
+    """Backbone of a model, or the model if it is one, and heads or `None`."""
+    return getattr(model, "backbone", model), getattr(model, "heads", None)
+
+
+def _resized(table, grid_shape, source_grid):
+    """A position table `(1, N, d)` for another grid, or the table itself."""
+    places = math.prod(grid_shape)
+    if table.ndim != 3:
+        return table
+    grid = source_grid
+    if grid is None:
+        side = math.isqrt(table.shape[1])
+        grid = grid_shape if table.shape[1] == places else (side, side)
+    require(
+        np.shape(grid) == (2,)
+        and all(map(is_integer, grid))
+        and math.prod(grid) == table.shape[1],
+        f"`source_grid` must be (h, w) with the {table.shape[1]} places of the table.",
+        source_grid=source_grid,
+    )
+    if tuple(grid) == tuple(grid_shape):
+        return table
+    grid = table.reshape(1, *grid, -1).astype("float32")
+    grid = keras.ops.image.resize(
+        grid,
+        grid_shape,
+        interpolation="bicubic",
+        antialias=True,
+        data_format="channels_last",
+    )
+    return keras.ops.convert_to_numpy(grid).reshape(1, places, -1)

@@ -1,0 +1,174 @@
+from dataclasses import replace
+
+import keras
+
+from keras_mixvit._checks import require, require_choice
+from keras_mixvit.costs._appendix_a import appendix_a
+from keras_mixvit.costs._cost import Cost
+from keras_mixvit.costs._flop_report import FlopReport, FlopRow, PerSubnetwork
+from keras_mixvit.costs._layer_calls import LayerCalls, is_backbone, is_functional
+from keras_mixvit.costs._layer_costs import rule_of
+from keras_mixvit.layers import SubnetworkHeads
+from keras_mixvit.layers._source_attribution import SourceAttribution
+
+
+def flops(
+    model: keras.Model, training: bool = False, unknown: str = "error"
+) -> FlopReport:
+    """Counts the operations of a model on one image, layer by layer.
+
+    Multiply-adds of convolutions and matrix products are exact, those of all
+    attention layers included; class attention is counted as it is computed,
+    without keys and values of the tokens. A kernel counts in full at the border
+    of an image, padding included, as in published figures. Everything else
+    stands in columns of its own:
+
+    * biases: one per element;
+    * norms: two per element with stored statistics (batch norm in inference),
+      as the MixMo paper counts them; seven with statistics of the input (mean,
+      difference, square, mean of squares, quotient, gain, shift), less where
+      gain or shift are missing;
+    * activations: one per element; softmax: five (maximum, difference,
+      exponential, sum, quotient);
+    * elementwise: sums of branches, scaling of queries, gains, masks, dropout in
+      training; pooling with one per element of each window;
+    * per call: the positional half of gated positional attention, which is the
+      same for all images of a batch. It belongs to a call and not to an image,
+      and is in no sum.
+
+    FLOPs are twice the multiply-adds and all other columns but the last.
+    `Cost.with_norms` is what the MixMo paper calls flops: multiply-adds and
+    norms. Of a model of this library `inference_network` is counted, up to the
+    subnetwork logits, whose mean is not. Memory traffic is no operation:
+    reshaping, padding and joining cost nothing.
+
+    One subnetwork alone costs what runs once and one share of what runs once
+    per subnetwork; every further one adds that share. With `inference=0` a
+    model costs the former, to the unit in multiply-adds (alternating inference
+    has a product with its masks besides). On all tokens, which grow with M
+    squared, `alone` is the backbone on one image and `further` the average.
+    The models of an `Ensemble` share nothing: both are the mean over all
+    subnetworks.
+
+    Args:
+        model: Model of this library, backbone, or functional or sequential
+            Keras model, with a known image size.
+        training: Boolean; `True` counts the forward pass of `training_network`
+            on one mixed sample, with batch statistics and dropout. By the usual
+            convention a step costs three times that, which is only in
+            `training_step_flops`. Defaults to `False`.
+        unknown: `"error"` or `"skip"`: whether a layer that is not known is
+            refused, or listed in `skipped`. Known are this library's layers and
+            Keras's own dense, convolutional, normalising, pooling, activating,
+            merging and reshaping ones, not classes derived from them. Defaults
+            to `"error"`.
+
+    Returns:
+        `FlopReport`, with `rows`, `stages`, `total`, `per_subnetwork`, `paper`
+        and `table()`.
+
+    Raises:
+        ValueError: If the model is no graph of layers, a size is not known, or
+            a layer is not known.
+
+    Example:
+
+    ```python
+    backbone = ConViT((8, 8, 1), 2, 16, 4, 1, 1)
+    report = flops(MixViT(backbone, num_classes=10))
+    assert report.stages["heads"].multiply_adds == 2 * 16 * 10
+    print(report.table(by_layer=True))
+    ```
+
+    References:
+        MixViT, Section 2.4 and Appendix A; MixMo, Section 6.10.
+    """
+    require_choice("unknown", unknown, ("error", "skip"))
+    calls = _calls(model, training)
+    rows, skipped = [], []
+    for path, stage, call in calls.found:
+        _add_rows(rows, skipped, path, stage or "other", call, unknown)
+    return FlopReport(
+        model.name,
+        tuple(rows),
+        training,
+        tuple(skipped),
+        _per_subnetwork(model, rows, calls, training, unknown),
+        appendix_a(model, training),
+    )
+
+
+def _calls(model, training):
+    calls = LayerCalls(training)
+    if hasattr(model, "inference_network"):
+        for member in getattr(model, "models", [model]):
+            calls.learn_stages(member)
+        network = model.training_network if training else model.inference_network
+        calls.walk(network)
+    elif is_backbone(model):
+        calls.walk_stages(model)
+    else:
+        require(
+            is_functional(model),
+            "`model` must be a model of this library, a backbone, or a functional "
+            "or built sequential Keras model.",
+            model=model,
+        )
+        calls.walk(model)
+    return calls
+
+
+def _add_rows(rows, skipped, path, stage, call, unknown):
+    rule = rule_of(call.layer)
+    layer_class = type(call.layer).__name__
+    require(
+        rule is not None or unknown == "skip",
+        f"`model` must be made of layers that can be counted, or `unknown` 'skip'; "
+        f"the layer {path!r} is a {layer_class}.",
+        unknown=unknown,
+    )
+    if rule is None:
+        skipped.append(f"{path} ({layer_class})")
+        return
+    found = rule(call)
+    cost, parts = (found, ()) if isinstance(found, Cost) else found
+    rows.append(FlopRow(path, stage, layer_class, _count(call), cost))
+    for part in parts:
+        _add_rows(rows, skipped, f"{path}/{part.layer.name}", stage, part, unknown)
+
+
+def _count(call):
+    """How many subnetworks a layer works for on one image."""
+    if isinstance(call.layer, SubnetworkHeads):
+        return call.output[1]
+    if isinstance(call.layer, SourceAttribution):
+        # Masks are an input, and without them sources an axis of the output.
+        return (call.inputs[1] if len(call.inputs) > 1 else call.output)[1]
+    return call.output[0] if call.output else 1
+
+
+def _per_subnetwork(model, rows, calls, training, unknown):
+    members = getattr(model, "num_subnetworks", None)
+    if members is None or not hasattr(model, "inference_network"):
+        return None
+    total = sum((row.cost for row in rows), Cost())
+    if hasattr(model, "models"):
+        return PerSubnetwork(total // members, total // members)
+    network = model.training_network if training else model.inference_network
+    if network.output.shape[1] == 1:
+        return PerSubnetwork(total, None)
+    stems = calls.stage_calls.count("stem") > 1
+    own = sum((r.cost for r in rows if _is_own(r, stems)), Cost())
+    # What is done once per call is done once, however many subnetworks.
+    further = replace(own // members, per_call=0)
+    alone = replace(total - own + further, per_call=total.per_call)
+    if getattr(model, "input_mixing", None) == "all_tokens":
+        backbone = flops(model.backbone, training, unknown).total
+        ends = [r.cost // members for r in rows if r.stage in ("attribution", "heads")]
+        alone = sum(ends, backbone)
+        further = (total - alone) // (members - 1)
+    return PerSubnetwork(alone, further)
+
+
+def _is_own(row, several_stems):
+    return row.count > 1 or (row.stage == "stem" and several_stems)

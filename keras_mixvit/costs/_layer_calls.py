@@ -1,0 +1,156 @@
+"""Every layer call of a network on one image, with concrete shapes."""
+
+import re
+
+import keras
+
+from keras_mixvit._checks import require
+from keras_mixvit.costs._keras_costs import LayerCall
+from keras_mixvit.layers import BinarizedPatchCutMix, SubnetworkHeads
+from keras_mixvit.layers._source_attribution import SourceAttribution
+
+STAGES = ("stem", "body", "trunk")
+STAGE_CLASSES = {
+    BinarizedPatchCutMix: "mixing",
+    SourceAttribution: "attribution",
+    SubnetworkHeads: "heads",
+}
+
+
+class Relay(keras.Operation):
+    """Stands for a layer in a copy of its graph, which it leaves untouched."""
+
+    def __init__(self, outputs, name):
+        super().__init__(name=name)
+        self.outputs = outputs
+
+    def compute_output_spec(self, *inputs):
+        return self.outputs
+
+
+class LayerCalls:
+    """Walks networks and collects `(path, stage, LayerCall)` in `found`.
+
+    Batches have one image: a batch axis of more tells that a layer runs once
+    per subnetwork. Keras copies the graph (`clone_model`); in the copy a
+    `Relay` stands for every layer, so that no layer is called.
+
+    Args:
+        training: Boolean, whether layers are called as in training.
+    """
+
+    def __init__(self, training: bool):
+        self.training = training
+        self.found = []
+        self.stage_calls = []
+        self._stages = {}
+
+    def learn_stages(self, model) -> None:
+        """Notes which layer is of which stage of a model or backbone."""
+        stages = {name: [getattr(model, name, None)] for name in STAGES}
+        stages["stem"] += getattr(model, "stems", [])
+        for stage, networks in stages.items():
+            for network in filter(None, networks):
+                self._stages[id(network)] = stage
+                self._stages.update({id(layer): stage for layer in network.layers})
+
+    def walk(self, network, shapes=None, path="", stage=None):
+        """Walks a functional network; returns the specs of its outputs."""
+        # A view: a compiled model would compile its copy, too.
+        view = keras.Model(list(network.inputs), list(network.outputs))
+        if shapes is None:
+            shapes = [(1, *x.shape[1:]) for x in view.inputs]
+        require(
+            all(None not in shape for shape in shapes),
+            "`model` must have inputs of a known size, but for the batch.",
+            shapes=shapes,
+        )
+        inputs = [
+            keras.Input(batch_shape=shape, dtype=x.dtype, name=f"input_{i}")
+            for i, (shape, x) in enumerate(zip(shapes, view.inputs, strict=True))
+        ]
+        producers = {}
+        count = 0
+
+        def call_function(layer, *args, **kwargs):
+            nonlocal count
+            count += 1
+            tensors = [x for x in keras.tree.flatten((args, kwargs)) if is_tensor(x)]
+            symbolic = [x for x in tensors if keras.utils.is_keras_tensor(x)]
+            inherited = [producers[id(x)] for x in symbolic if id(x) in producers]
+            where = self._stage(layer, stage, inherited)
+            outputs = self._visit(layer, args, kwargs, tensors, path, where)
+            outputs = Relay(outputs, f"call_{count}")(*symbolic)
+            for output in keras.tree.flatten(outputs):
+                producers[id(output)] = where
+            return outputs
+
+        copy = keras.models.clone_model(
+            view,
+            input_tensors=inputs,
+            clone_function=lambda layer: layer,
+            call_function=call_function,
+        )
+        return [specification(x) for x in copy.outputs]
+
+    def walk_stages(self, backbone, path="", stage=None):
+        """Walks the stages of a backbone, one after the other."""
+        for name in STAGES:
+            self.walk(getattr(backbone, name), None, f"{path}{name}/", stage or name)
+
+    def _visit(self, layer, args, kwargs, tensors, path, stage):
+        path = f"{path}{layer.name}"
+        shapes = [tuple(x.shape) for x in tensors]
+        if is_functional(layer):
+            if stage in STAGES and layer.name.startswith(stage):
+                self.stage_calls.append(stage)
+            return self.walk(layer, shapes, f"{path}/", stage)
+        outputs = keras.tree.map_structure(
+            specification, layer.compute_output_spec(*args, **kwargs)
+        )
+        if is_backbone(layer):
+            self.walk_stages(layer, f"{path}/", stage)
+        elif hasattr(layer, "inference_network"):
+            self.learn_stages(layer)
+            self.walk(layer.inference_network, shapes, f"{path}/", None)
+        else:
+            output = tuple(keras.tree.flatten(outputs)[0].shape)
+            call = LayerCall(layer, tuple(shapes), output, self.training, args)
+            self.found.append((path, stage, call))
+        return outputs
+
+    def _stage(self, layer, enclosing, inherited):
+        """Stage of a call: by class, by model, by name, else as its inputs."""
+        for kind, stage in STAGE_CLASSES.items():
+            if isinstance(layer, kind):
+                return stage
+        if id(layer) in self._stages:
+            return self._stages[id(layer)]
+        named = re.fullmatch(r"(stem|body|trunk)(_\d+)?", layer.name)
+        if named and is_functional(layer):
+            return named[1]
+        if enclosing is not None:
+            return enclosing
+        is_operation = not isinstance(layer, keras.layers.Layer)
+        return next(filter(None, inherited), None) if is_operation else None
+
+
+def is_functional(model) -> bool:
+    """Whether a model is a graph of layers: functional, or a built `Sequential`."""
+    return isinstance(model, keras.Model) and bool(getattr(model, "inputs", None))
+
+
+def is_backbone(model) -> bool:
+    """Whether a model is made of the three stages, without heads."""
+    has_stages = all(hasattr(model, name) for name in STAGES)
+    return has_stages and not hasattr(model, "inference_network")
+
+
+def is_tensor(x) -> bool:
+    """Whether an argument of a call is a tensor or an array."""
+    return keras.ops.is_tensor(x) or hasattr(x, "shape")
+
+
+def specification(x):
+    """A symbolic tensor of its own, of the same shape and dtype."""
+    return keras.KerasTensor(x.shape, x.dtype)

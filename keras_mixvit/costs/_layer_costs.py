@@ -1,0 +1,233 @@
+"""What the library's layers cost.
+
+A rule takes a `LayerCall` and gives its `Cost`; that of a layer made of others
+gives their calls besides.
+"""
+
+import math
+
+import keras
+
+from keras_mixvit import layers
+from keras_mixvit.costs._cost import Cost
+from keras_mixvit.costs._keras_costs import (
+    KERAS_COSTS,
+    OPERATION_COSTS,
+    LayerCall,
+    batch_norm,
+    dropped,
+    elementwise,
+    free,
+)
+
+
+def self_attention(call):
+    return _attention(call, call.layer.qkv_bias)
+
+
+def talking_heads_attention(call):
+    batch, tokens, _ = _sequence(call.inputs[0])
+    heads = call.layer.num_heads
+    maps = batch * heads * tokens**2
+    mixing = Cost(multiply_adds=2 * heads * maps, biases=2 * maps)
+    return _attention(call, call.layer.qkv_bias) + mixing
+
+
+def gated_positional_attention(call):
+    batch, height, width, _ = call.inputs[0]
+    heads = call.layer.num_heads
+    # Its own grid is known from the layer; without, it is that of the input.
+    rows, columns = call.layer.grid_shape or (height, width)
+    scores = heads * (rows**2 + columns**2)
+    maps = heads * (height * width) ** 2
+    # Four operations and a softmax for the scores of each axis, their outer
+    # product, the share of a copy, the gate.
+    once = 9 * scores + heads * (rows * columns) ** 2 + 2 * maps + 2 * heads
+    gating = Cost(elementwise=2 * batch * maps, per_call=once)
+    return _attention(call, call.layer.qkv_bias) + gating
+
+
+def _attention(call, qkv_bias):
+    batch, tokens, width = _sequence(call.inputs[0])
+    features = batch * tokens * width
+    maps = batch * call.layer.num_heads * tokens**2
+    return Cost(
+        multiply_adds=4 * features * width + 2 * features * tokens,
+        biases=(4 if qkv_bias else 1) * features,
+        softmax=5 * maps,
+        elementwise=features + _drops(call, maps) + _drops(call, features, "dropout"),
+    )
+
+
+def _drops(call, elements, name="attention_dropout"):
+    return elements if call.training and getattr(call.layer, f"{name}_rate") else 0
+
+
+def _sequence(shape):
+    batch, *places, width = shape
+    return batch, math.prod(places), width
+
+
+def class_attention(call):
+    batch, patches, width = _sequence(call.inputs[1])
+    heads = call.layer.num_heads
+    features, maps = batch * width, batch * heads * (1 + patches)
+    bias = call.layer.qkv_bias
+    return Cost(
+        # Query, absorbed key, value and projection of one token; scores and
+        # weighted sum of all tokens, every head over the whole width.
+        multiply_adds=4 * features * width + 2 * maps * width,
+        # The key bias is a product with the query and a constant of the scores.
+        biases=(5 * features + maps if bias else features),
+        softmax=5 * maps,
+        elementwise=features + _drops(call, maps) + _drops(call, features, "dropout"),
+    )
+
+
+def mlp(call):
+    batch, tokens, width = _sequence(call.inputs[0])
+    hidden = batch * tokens * call.layer.hidden_width
+    features = batch * tokens * width
+    return Cost(
+        multiply_adds=2 * hidden * width,
+        biases=hidden + features,
+        activations=hidden,
+        elementwise=_drops(call, hidden + features, "dropout"),
+    )
+
+
+def patch_embedding(call):
+    outputs = math.prod(call.output)
+    fan_in = call.layer.patch_size**2 * call.inputs[0][-1]
+    return Cost(multiply_adds=outputs * fan_in, biases=outputs)
+
+
+def position_embedding(call):
+    features = math.prod(call.output)
+    return Cost(elementwise=features + _drops(call, features, "dropout"))
+
+
+def source_embedding(call):
+    tokens, *masks = call.inputs
+    # Masks choose the vectors by a product with the table.
+    products = math.prod(masks[0]) * tokens[-1] if masks else 0
+    return Cost(multiply_adds=products, elementwise=math.prod(call.output))
+
+
+def source_encoding(call):
+    tokens, *masks = call.inputs
+    outputs, width = math.prod(call.output), tokens[-1]
+    if not masks:
+        products = Cost(multiply_adds=outputs * width, biases=outputs)
+    else:
+        masked = outputs * masks[0][1]
+        biases = math.prod(masks[0]) * width
+        products = Cost(masked * width + biases, biases=outputs, elementwise=masked)
+    return products + Cost(elementwise=outputs)
+
+
+def subnetwork_heads(call):
+    outputs = math.prod(call.output)
+    return Cost(multiply_adds=outputs * call.inputs[0][-1], biases=outputs)
+
+
+def mixing(call):
+    # Masks in pixels are averaged first; drawing masks is not counted.
+    images, *masks = call.inputs
+    in_pixels = bool(masks) and masks[0][2:] == images[2:4]
+    averages = math.prod(masks[0]) if in_pixels and call.layer.patch_size > 1 else 0
+    return Cost(elementwise=2 * math.prod(images) + averages)
+
+
+def transformer_block(call):
+    layer, (shape, *others) = call.layer, call.inputs
+    tokens = math.prod(shape)
+    gains = 2 * tokens if layer.layer_scale is not None else 0
+    drops = 2 * tokens if call.training and layer.stochastic_depth_rate else 0
+    parts = [_part(call, layer.attention_norm, s) for s in (shape, *others)]
+    parts.append(_part(call, layer.attention, shape, *others))
+    parts += [_part(call, layer.mlp_norm, shape), _part(call, layer.mlp, shape)]
+    return Cost(elementwise=2 * tokens + gains + drops), parts
+
+
+def basic_block(call):
+    layer, shape = call.layer, call.inputs[0]
+    parts = []
+    if layer.shortcut is not None:
+        parts += _chain(call, shape, layer.shortcut, layer.shortcut_norm)
+    for conv, norm in zip(layer.convolutions, layer.norms, strict=True):
+        parts += _chain(call, _padded(shape), conv, norm)
+        shape = parts[-1].output
+    outputs = math.prod(call.output)
+    return Cost(activations=2 * outputs, elementwise=outputs), parts
+
+
+def preactivation_block(call):
+    layer, shape = call.layer, call.inputs[0]
+    parts, activations = [], 0
+    if layer.shortcut is not None:
+        parts += _chain(call, shape, layer.shortcut)
+    for norm, conv in zip(layer.norms, layer.convolutions, strict=True):
+        parts += _chain(call, shape, norm)
+        activations += math.prod(shape)
+        inputs = shape if layer.kind == "wide" else _padded(shape)
+        parts += _chain(call, inputs, conv)
+        shape = parts[-1].output
+    return Cost(activations=activations, elementwise=math.prod(call.output)), parts
+
+
+def _padded(shape):
+    batch, height, width, channels = shape
+    return (batch, height + 2, width + 2, channels)
+
+
+def _part(call, layer, *shapes):
+    shapes = tuple(map(tuple, shapes))
+    output = tuple(layer.compute_output_shape(*shapes))
+    return LayerCall(layer, shapes, output, call.training)
+
+
+def _chain(call, shape, *parts):
+    """Calls of layers one after the other."""
+    calls = []
+    for layer in parts:
+        calls.append(_part(call, layer, shape))
+        shape = calls[-1].output
+    return calls
+
+
+COSTS = {
+    **KERAS_COSTS,
+    layers.MLP: mlp,
+    layers.BasicBlock: basic_block,
+    layers.BinarizedPatchCutMix: mixing,
+    layers.ClassAttention: class_attention,
+    layers.ClassAttentionBlock: transformer_block,
+    layers.ClassToken: free,
+    layers.Dropout: dropped,
+    layers.GatedPositionalAttention: gated_positional_attention,
+    layers.LayerScale: elementwise,
+    layers.PatchEmbedding: patch_embedding,
+    layers.PositionEmbedding: position_embedding,
+    layers.PreActivationBlock: preactivation_block,
+    layers.SelfAttention: self_attention,
+    layers.SourceEmbedding: source_embedding,
+    layers.SourceEncoding: source_encoding,
+    layers.StochasticDepth: dropped,
+    layers.SubnetworkHeads: subnetwork_heads,
+    layers.SynchronizedBatchNormalization: batch_norm,
+    layers.TalkingHeadsAttention: talking_heads_attention,
+    layers.TransformerBlock: transformer_block,
+}
+
+
+def rule_of(layer):
+    """The rule of a layer or an operation of Keras, or `None`.
+
+    That of its own class only: a derived one may compute something else.
+    """
+    kind = type(layer)
+    is_layer = isinstance(layer, keras.layers.Layer)
+    if not is_layer and kind.__module__.split(".")[0] == "keras":
+        return OPERATION_COSTS.get(kind.__name__)
+    return COSTS.get(kind)

@@ -1,0 +1,119 @@
+"""What the arguments of a data set of mixed pairs must be."""
+
+import numpy as np
+
+from keras_mixvit._checks import (
+    is_number,
+    require,
+    require_choice,
+    require_positive_integer,
+)
+from keras_mixvit.augmentation import Augment
+from keras_mixvit.data._manifold_mixing import ManifoldMixing
+from keras_mixvit.data._pixel_mixing import PixelMixing
+from keras_mixvit.masks._mask_sampler import MaskSampler
+
+
+def require_numbers(
+    *,
+    num_classes,
+    epochs,
+    batch_size,
+    seed,
+    repetitions,
+    input_repetition,
+    member_order,
+) -> None:
+    """Requires arguments that are in range by themselves."""
+    if num_classes is not None:
+        require_positive_integer("num_classes", num_classes)
+    require_positive_integer("epochs", epochs)
+    require_positive_integer("batch_size", batch_size)
+    require_positive_integer("seed", seed, minimum=0)
+    require_positive_integer("repetitions", repetitions)
+    require(
+        batch_size % repetitions == 0,
+        "`repetitions` must divide `batch_size`.",
+        repetitions=repetitions,
+        batch_size=batch_size,
+    )
+    require(
+        is_number(input_repetition) and 0 <= input_repetition <= 1,
+        "`input_repetition` must be in [0, 1].",
+        input_repetition=input_repetition,
+    )
+    require_choice("member_order", member_order, ("random", "by_ratio", None))
+
+
+def require_fitting(
+    x,
+    y,
+    masks,
+    *,
+    num_classes,
+    batch_size,
+    repetitions,
+    drop_remainder,
+    augment,
+    pixel_mixing,
+    manifold_mixing,
+    apply_on,
+    keeps_on_device,
+) -> None:
+    """Requires images, labels, masks and what is done to images to fit."""
+    require(
+        len(x) == len(y),
+        "`x` and `y` must have the same length.",
+        x=len(x),
+        y=len(y),
+    )
+    require(
+        batch_size // repetitions <= len(x) or not drop_remainder,
+        "`batch_size` must not exceed the number of images.",
+        batch_size=batch_size,
+        images=len(x),
+    )
+    for name, kind, value in (
+        ("masks", MaskSampler, masks),
+        ("augment", Augment, augment),
+        ("pixel_mixing", PixelMixing, pixel_mixing),
+        ("manifold_mixing", ManifoldMixing, manifold_mixing),
+    ):
+        optional = name != "masks"
+        require(
+            isinstance(value, kind) or (value is None and optional),
+            f"`{name}` must be a `{kind.__name__}`{' or None' if optional else ''}.",
+            **{name: value},
+        )
+    require(
+        augment is None or x.dtype == np.uint8,
+        "`x` must be uint8 where images are augmented.",
+        dtype=str(x.dtype),
+    )
+    for name, mixing in (
+        ("pixel_mixing", pixel_mixing),
+        ("manifold_mixing", manifold_mixing),
+    ):
+        require(
+            mixing is None or num_classes is not None or y.ndim == 2,
+            f"`num_classes` must be given with `{name}` and integer labels.",
+            num_classes=num_classes,
+        )
+    require(
+        manifold_mixing is None or masks.num_subnetworks == 1,
+        "`manifold_mixing` must be None with several inputs in a sample.",
+        num_subnetworks=masks.num_subnetworks,
+    )
+    if apply_on == "device":
+        require(
+            augment is not None or pixel_mixing is not None or keeps_on_device,
+            "`apply_on` must be 'pipeline' where images are neither augmented nor "
+            "mixed in pixels, and do not stay on the device either.",
+            apply_on=apply_on,
+        )
+        require(
+            augment is None or augment.runs_on_device,
+            "`apply_on` must be 'pipeline' with an augmentation that no compiled "
+            "step can hold, such as KerasLayer.",
+            apply_on=apply_on,
+        )

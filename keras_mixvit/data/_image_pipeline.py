@@ -1,0 +1,272 @@
+"""How the images of a batch are read, augmented and mixed in pixels."""
+
+import copy
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_mixvit.augmentation import Augment, RandomResizedCrop
+from keras_mixvit.data._device_images import DeviceImages
+from keras_mixvit.data._pixel_mixing import PixelMixing, pixel_shares
+
+
+class ImagePipeline:
+    """What becomes of images between their array and the network.
+
+    `batch` draws all chance, in NumPy; `apply` is one implementation for the
+    data set and for a compiled step.
+
+    Args:
+        x: Array of images `(n, H, W, C)`, or a source of images.
+        y: Array of labels, integers `(n,)` or soft labels `(n, K)`.
+        augment: `Augment`, or `None`. Defaults to `None`.
+        pixel_mixing: `PixelMixing`, or `None`. Defaults to `None`.
+    """
+
+    def __init__(
+        self,
+        x,
+        y: np.ndarray,
+        augment: Augment | None = None,
+        pixel_mixing: PixelMixing | None = None,
+    ):
+        self.x, self.y = x, y
+        self.read_shape = tuple(x.shape[1:])
+        self.pixel_mixing = pixel_mixing
+        self.types = None
+        # Where images come in various sizes, only reading sees the originals.
+        self.crop = None
+        augmentations = list(augment.augmentations) if augment is not None else []
+        varies = augmentations and getattr(x, "varies", False)
+        if varies and isinstance(augmentations[0], RandomResizedCrop):
+            self.crop = augmentations.pop(0)
+        self.augment = Augment(augmentations) if augmentations else None
+        self.device_images = None
+        self._on_device = None
+
+    def on_device(self) -> "ImagePipeline":
+        """The same pipeline for images that stay on the device.
+
+        Its batches hold the indices of images, which a step looks up.
+        """
+        if self.device_images is not None:
+            return self
+        if self._on_device is None:
+            other = copy.copy(self)
+            other.types = None
+            other.device_images = DeviceImages(self.x)
+            self._on_device = other
+        self._on_device.device_images.send()
+        return self._on_device
+
+    def __getstate__(self):
+        # A copy puts images on its device when it needs them.
+        return {**vars(self), "_on_device": None}
+
+    def look_up(self, indices):
+        """Images on the device, of their indices.
+
+        Args:
+            indices: Integer tensor `(B, M)`.
+
+        Returns:
+            Tensor `(B, M, H, W, C)`.
+        """
+        return ops.take(self.device_images.value, indices, axis=0)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether `apply` leaves images as they are."""
+        return self.augment is None and self.pixel_mixing is None
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Shape (H, W, C) of what the network sees."""
+        if self.augment is None:
+            return self.read_shape
+        return self.augment.output_shape(self.read_shape)
+
+    def batch(self, rng, indices, masks, rows: slice | None = None):
+        """Images and labels of a batch, and what is to be done to the images.
+
+        Args:
+            rng: The only source of chance.
+            indices: Integer array `(B, M)`.
+            masks: Array `(B, M, h, w)`, the masks that will mix the images.
+            rows: Slice of the batch whose images are wanted, with all that
+                `apply` needs for them, or `None` for all of it; what is drawn
+                and the labels do not depend on it. Defaults to `None`.
+
+        Returns:
+            Images `(B, M, H, W, C)` as they are before `apply`, or their
+            indices `(B, M)` where images stay on the device; labels
+            `(B, M)` or `(B, M, K)` of the whole batch; and a nested dict of
+            arrays `(B, M, ...)` for `apply`.
+        """
+        draws, labels = {}, self.y[indices]
+        uniform = self._draw(rng, indices.shape, draws, "augment")
+        own = slice(None) if rows is None else rows
+        images = self._read(indices[own], part_of(uniform, own))
+        if self.pixel_mixing is None:
+            return self._typed(images, labels, part_of(draws, own))
+        batch, members = indices.shape
+        if self.pixel_mixing.partners == "dataset":
+            partners = rng.integers(len(self.y), size=indices.shape)
+            other_labels = self.y[partners]
+            uniform = self._draw(rng, indices.shape, draws, "partner_augment")
+        else:
+            places = np.tile(np.arange(batch)[:, None], (1, members))
+            places = rng.permuted(places, axis=0).astype("int32")
+            columns = np.arange(members)
+            other_labels = labels[places, columns]
+            draws["partner"] = places
+        size = self.image_shape[:2]
+        mixing, shares = self.pixel_mixing.draw(rng, indices.shape, size, masks)
+        draws["mixing"] = mixing
+        if "partner" in draws and rows is not None:
+            # Partners may be outside the part: they are read as others are.
+            del draws["partner"]
+            partners = indices[places, columns]
+            if "augment" in draws:
+                draws["partner_augment"] = part_of(draws["augment"], (places, columns))
+            uniform = part_of(uniform, (places, columns))
+        draws = part_of(draws, own)
+        if "partner" not in draws:
+            # Only inputs that are mixed need the image of their partner.
+            is_mixed = mixed_inputs(draws)
+            if self.device_images is not None:
+                draws["partner_images"] = partners[own].astype("int32")
+            else:
+                others = np.zeros_like(images)
+                uniform = part_of(part_of(uniform, own), is_mixed)
+                others[is_mixed] = self._read(partners[own][is_mixed], uniform)
+                draws["partner_images"] = others
+        shares = shares[..., None].astype("float32")
+        labels = shares * labels + (1 - shares) * other_labels
+        return self._typed(images, labels, draws)
+
+    def as_drawn(self, images, draws):
+        """Tensors of a step with the types that their arrays had.
+
+        Before a first step on several replicas of TensorFlow, Keras takes the
+        mean of their inputs, which makes floats of integers. Nothing changes
+        where nothing was drawn yet.
+        """
+        if self.types is None:
+            return images, draws
+        return keras.tree.map_structure(ops.cast, (images, draws), self.types)
+
+    def apply(self, images, draws, xp=np):
+        """Augments images and mixes them with their partners.
+
+        Args:
+            images: Array `(B, M, H, W, C)`.
+            draws: What `batch` gave.
+            xp: Array namespace. Defaults to `numpy`.
+
+        Returns:
+            Array `(B, M, H', W', C)`.
+        """
+        images = self._augmented(images, draws.get("augment"), xp)
+        if self.pixel_mixing is None:
+            return images
+        if xp is np:
+            return self._mixed(images, draws)
+        members = images.shape[1]
+        if "partner" in draws:
+            rows = draws["partner"] * members + xp.arange(members, dtype="int32")
+            others = xp.take(flat(images, xp), xp.reshape(rows, (-1,)), axis=0)
+            others = xp.reshape(others, (-1, *images.shape[1:]))
+        else:
+            others, drawn = draws["partner_images"], draws.get("partner_augment")
+            if self.device_images is not None:
+                # They are indices.
+                others = self.look_up(others)
+            others = self._augmented(others, drawn, xp)
+        pixels = pixel_shares(**draws["mixing"], image_size=images.shape[2:4], xp=xp)
+        pixels = ops.cast(pixels[..., None], "float32")
+        images, others = ops.cast(images, "float32"), ops.cast(others, "float32")
+        return pixels * images + (1.0 - pixels) * others
+
+    def _typed(self, images, labels, draws):
+        if self.types is None:
+            self.types = keras.tree.map_structure(
+                lambda array: str(array.dtype), (images, draws)
+            )
+        return images, labels, draws
+
+    def _draw(self, rng, shape, draws, name):
+        """Draws for images; returns the chance of the crop while reading."""
+        count = int(np.prod(shape))
+        uniform = None
+        if self.crop is not None:
+            uniform = self.crop.uniform(rng, count).reshape(*shape, -1)
+        if self.augment is not None:
+            drawn = self.augment.draw(rng, count, self.read_shape)
+            draws[name] = keras.tree.map_structure(
+                lambda values: values.reshape(*shape, *values.shape[1:]), drawn
+            )
+        return uniform
+
+    def _read(self, indices, uniform):
+        if self.device_images is not None:
+            return indices.astype("int32")
+        if uniform is None:
+            images = self.x[indices]
+        else:
+            uniform = uniform.reshape(-1, uniform.shape[-1])
+            images = self.x.read(
+                indices.reshape(-1),
+                lambda i, *size: self.crop.boxes(uniform[i : i + 1], *size)[0],
+            )
+            images = images.reshape(*indices.shape, *images.shape[1:])
+        is_float = images.dtype.kind == "f"
+        return images.astype("float32", copy=False) if is_float else images
+
+    def _augmented(self, images, drawn, xp):
+        if self.augment is None:
+            return images
+        drawn = keras.tree.map_structure(lambda values: flat(values, xp), drawn)
+        changed = self.augment.apply(flat(images, xp), drawn, xp)
+        return xp.reshape(changed, (-1, *images.shape[1:2], *changed.shape[1:]))
+
+    def _mixed(self, images, draws):
+        is_mixed = mixed_inputs(draws)
+        own = images[is_mixed]
+        if "partner" in draws:
+            others = images[draws["partner"], np.arange(images.shape[1])][is_mixed]
+        else:
+            others, drawn = draws["partner_images"][is_mixed], None
+            if self.augment is not None:
+                drawn = keras.tree.map_structure(
+                    lambda values: values[is_mixed], draws["partner_augment"]
+                )
+                others = self.augment.apply(others, drawn)
+        box, shares = (draws["mixing"][key][is_mixed] for key in ("box", "shares"))
+        size = images.shape[2:4]
+        pixels = pixel_shares(box[:, None], shares[:, None], size)[:, 0, ..., None]
+        if self.pixel_mixing.kind == "cutmix":
+            mixed = np.where(pixels > 0.5, own, others)
+        else:
+            mixed = pixels * own + (1 - pixels) * others
+            images = images.astype("float32", copy=False)
+        images[is_mixed] = mixed
+        return images
+
+
+def mixed_inputs(draws) -> np.ndarray:
+    """Which inputs `(B, M)` are mixed with a partner."""
+    return (draws["mixing"]["shares"] < 1).any(axis=-1)
+
+
+def part_of(values, index):
+    """A part of every array in a nest of them, or `None`."""
+    if values is None:
+        return None
+    return keras.tree.map_structure(lambda array: array[index], values)
+
+
+def flat(values, xp=np):
+    """Values `(B, M, ...)` as `(B M, ...)`."""
+    return xp.reshape(values, (-1, *values.shape[2:]))

@@ -1,0 +1,59 @@
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_mixvit._checks import require_positive_integer
+from keras_mixvit.masks._mask_sampler import require_alpha
+
+
+@dataclass(frozen=True)
+class ManifoldMixing:
+    """Draws for Manifold MixUp: who is mixed with whom, where, and how much.
+
+    Each batch draws one lambda ~ Beta(alpha, alpha), one of the places of the
+    network at which images are mixed, and a permutation of the batch. The
+    places are the images themselves and the outputs of the first groups.
+
+    Args:
+        places: Integer, the number of places. Defaults to `3`, the images and
+            the outputs of two groups, as in the published code.
+        alpha: Positive float, the parameter of the Beta distribution. Defaults
+            to `2.0`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+
+    ```python
+    partners, shares = ManifoldMixing().draw(np.random.default_rng(0), 8)
+    assert partners.shape == (8,) and shares.shape == (8, 3)
+    ```
+
+    References:
+        MixMo, Table 1; Manifold Mixup (Verma et al., 2019).
+    """
+
+    places: int = 3
+    alpha: float = 2.0
+
+    def __post_init__(self):
+        require_positive_integer("places", self.places)
+        require_alpha(self.alpha)
+
+    def draw(self, rng: np.random.Generator, batch_size: int):
+        """Draws what one batch needs.
+
+        Args:
+            rng: The only source of chance.
+            batch_size: Integer B.
+
+        Returns:
+            int32 array `(B,)`, the partner of each sample, and float32 array
+            `(B, places)`, the share of a sample at each place: lambda at one
+            of them, else 1.
+        """
+        partners = rng.permutation(batch_size).astype("int32")
+        shares = np.ones((batch_size, self.places), "float32")
+        shares[:, rng.integers(self.places)] = rng.beta(self.alpha, self.alpha)
+        return partners, shares

@@ -1,0 +1,301 @@
+"""What a set of images holds, before anything is trained on it."""
+
+import hashlib
+import io
+import os
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_mixvit.data._array_checks import CHUNK
+from keras_mixvit.data.sets._class_folders import ClassFolders
+from keras_mixvit.data.sets._load import found_set
+from keras_mixvit.data.sources._file_checks import for_all
+from keras_mixvit.data.sources._image_files import (
+    EXTENSIONS,
+    decoded,
+    files_below,
+    header_of,
+)
+from keras_mixvit.data.sources._resizing import pillow
+
+FORM = 1
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """What one split holds.
+
+    Args:
+        images: Integer, images that can be read.
+        classes: Dict from the name of each class to its number of images.
+        height: Tuple of integers, the least, the median and the greatest, or
+            `None` where no image can be read.
+        width: Tuple of integers, likewise.
+        colours: Dict from colour modes, or dtypes and channels, to numbers of
+            images.
+        turned: Integer, photos whose camera was not held upright. Defaults to
+            `0`.
+        damaged: Dict from names of files to what is wrong with them, or
+            `None` for no files. Defaults to `None`.
+        ignored: Dict from suffixes to numbers of files that are no images, or
+            `None` for no files. Defaults to `None`.
+        repeated: Integer, images whose pixels stand in the split before.
+            Defaults to `0`.
+
+    Example:
+
+    ```python
+    facts = SplitFacts(1, {"cat": 1}, (8, 8, 8), (8, 8, 8), {"RGB": 1})
+    assert not facts.damaged
+    ```
+    """
+
+    images: int
+    classes: dict[str, int]
+    height: tuple[int, int, int] | None
+    width: tuple[int, int, int] | None
+    colours: dict[str, int]
+    turned: int = 0
+    damaged: dict[str, str] | None = None
+    ignored: dict[str, int] | None = None
+    repeated: int = 0
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What `inspect` found.
+
+    Args:
+        data: String, the name or path.
+        splits: Dict from names of splits to `SplitFacts`.
+        shared: List of dicts of images that stand in two splits: `split`,
+            `image`, `other_split`, `other_image`, and `same`, `"file"` or
+            `"pixels"`.
+        remarks: List of sentences about what is likely to be a mistake.
+
+    Example:
+
+    ```python
+    found = inspect("digits")
+    assert found.splits["train"].images == 1000 and found.is_intact
+    ```
+    """
+
+    data: str
+    splits: dict[str, SplitFacts]
+    shared: list[dict]
+    remarks: list[str]
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether every image can be read."""
+        return not any(split.damaged for split in self.splits.values())
+
+    def to_dict(self) -> dict:
+        """What a file of the inspection holds."""
+        splits = {name: vars(split) for name, split in self.splits.items()}
+        return {
+            "form": FORM,
+            "data": self.data,
+            "is_intact": self.is_intact,
+            "splits": splits,
+            "shared": self.shared,
+            "remarks": self.remarks,
+        }
+
+
+def inspect(name: str | os.PathLike, data_dir=None) -> Inspection:
+    """Reads a set of images once, and says what it holds.
+
+    Files are decoded in parallel, and memory grows by a few numbers an image.
+    A bar shows the progress where the standard error is a terminal.
+
+    Args:
+        name: Name of a set, or path, as `load` takes it.
+        data_dir: Path of the folder with the files, or `None`. Defaults to
+            `None`.
+
+    Returns:
+        An `Inspection`.
+
+    Raises:
+        ValueError: If there is no such set.
+
+    Example:
+
+    ```python
+    found = inspect("digits")
+    assert found.splits["test"].height == (8, 8, 8)
+    ```
+    """
+    found = found_set(name, data_dir)
+    reader = _files if isinstance(found, ClassFolders) else _arrays
+    repeats = Repeats()
+    splits = {split: reader(found, split, repeats) for split in found.splits()}
+    remarks = remarks_on(splits, repeats.shared)
+    return Inspection(os.fspath(name), splits, repeats.shared, remarks)
+
+
+def _files(found, split, repeats):
+    """Facts of a split of image files."""
+    folder, classes = found.folders[split], found.classes()
+    listing = list(found.listing(split, classes))
+    counts, colours = np.zeros(len(classes), int), Counter()
+    sizes, damaged, turned, repeated = [], {}, 0, 0
+
+    def read(item):
+        return read_file(folder / item[1])
+
+    for (label, name), result in for_all(read, listing, f"Reading {split}"):
+        if isinstance(result, str):
+            damaged[name] = result
+            continue
+        header, hashes = result
+        counts[label] += 1
+        sizes.append(header.size)
+        colours[header.mode] += 1
+        turned += header.orientation > 1
+        repeated += repeats.note(split, name, *hashes)
+    texts = [found.texts.get(name, name) for name in classes]
+    return SplitFacts(
+        int(counts.sum()),
+        dict(zip(texts, counts.tolist(), strict=True)),
+        *extent(sizes),
+        dict(colours.most_common()),
+        turned,
+        damaged,
+        ignored_files(folder),
+        repeated,
+    )
+
+
+def read_file(path):
+    """Header and hashes of an image file, or what is wrong with it."""
+    Image = pillow()
+    from PIL import UnidentifiedImageError
+
+    try:
+        content = path.read_bytes()
+        with Image.open(io.BytesIO(content)) as image:
+            header = header_of(image)
+        pixels = decoded(io.BytesIO(content), str(path), 3)
+    except Exception as error:
+        problem = error.__cause__ or error
+        # Pillow would name a place in memory.
+        is_none = isinstance(problem, UnidentifiedImageError)
+        return "this is no image" if is_none else str(problem)
+    return header, (hashed(content), hashed(pixels.tobytes(), pixels.shape))
+
+
+def _arrays(found, split, repeats):
+    """Facts of a split of arrays, or of another source."""
+    images = found.load(split, None, None, "when_read")
+    pixels, count, repeated = images.images, len(images.labels), 0
+    for start in range(0, count, CHUNK):
+        for index, image in enumerate(pixels[start : start + CHUNK], start):
+            value = hashed(np.ascontiguousarray(image).tobytes(), image.shape)
+            repeated += repeats.note(split, str(index), None, value)
+    height, width, channels = pixels.shape[1:]
+    counts = np.bincount(images.labels, minlength=images.num_classes)
+    return SplitFacts(
+        count,
+        dict(zip(images.class_names, counts.tolist(), strict=True)),
+        (height,) * 3,
+        (width,) * 3,
+        {f"{pixels.dtype}, {channels} channel(s)": count},
+        repeated=repeated,
+    )
+
+
+def hashed(content: bytes, *facts) -> int:
+    """A number that tells contents apart, of 8 bytes to save memory."""
+    found = hashlib.blake2b(content, digest_size=8)
+    found.update(repr(facts).encode())
+    return int.from_bytes(found.digest(), "little")
+
+
+class Repeats:
+    """Images that were seen before, in this split or in another one."""
+
+    def __init__(self):
+        self.shared: list[dict] = []
+        self._seen: dict[int, tuple] = {}
+        self._within: set[tuple[str, int]] = set()
+
+    def note(self, split, name, of_file, of_pixels) -> bool:
+        """Notes an image, and returns whether its split has it already."""
+        if (split, of_pixels) in self._within:
+            return True
+        self._within.add((split, of_pixels))
+        before = self._seen.setdefault(of_pixels, (split, name, of_file))
+        other_split, other, other_file = before
+        if other_split == split:
+            return False
+        is_same = of_file is not None and of_file == other_file
+        self.shared.append(
+            {
+                "split": other_split,
+                "image": other,
+                "other_split": split,
+                "other_image": name,
+                "same": "file" if is_same else "pixels",
+            }
+        )
+        return False
+
+
+def extent(sizes):
+    """The least, median and greatest height, and width."""
+    if not sizes:
+        return None, None
+    sizes = np.array(sizes)
+    parts = np.stack([sizes.min(0), np.median(sizes, 0), sizes.max(0)]).astype(int)
+    return tuple(parts[:, 0].tolist()), tuple(parts[:, 1].tolist())
+
+
+def ignored_files(folder) -> dict[str, int]:
+    """How many files of each suffix are no images."""
+    others = (
+        os.path.splitext(name)[1].lower() or "no suffix"
+        for name in files_below(folder)
+        if not name.lower().endswith(EXTENSIONS)
+    )
+    return dict(Counter(others).most_common())
+
+
+def remarks_on(splits: dict[str, SplitFacts], shared: list) -> list[str]:
+    """Sentences about what is likely to be a mistake."""
+    found = []
+    classes = splits["train"].classes
+    counts = [count for count in classes.values() if count]
+    if counts and max(counts) >= 3 * min(counts):
+        ratio = max(counts) / min(counts)
+        found.append(
+            f"The largest class has {ratio:.1f} times as many images as the smallest: "
+            "--set class_weight=balanced weighs them alike."
+        )
+    empty = [name for name, count in classes.items() if not count]
+    if empty:
+        found.append(f"Classes without an image to train on: {', '.join(empty[:5])}.")
+    lower = Counter(name.lower() for name in classes)
+    same = sorted(name for name, count in lower.items() if count > 1)
+    if same:
+        found.append(f"Classes that differ in case only: {', '.join(same[:5])}.")
+    if shared:
+        found.append(
+            f"{len(shared):,} images stand in two splits: scores on them are too good."
+        )
+    for name, split in splits.items():
+        if split.damaged:
+            found.append(
+                f"{len(split.damaged):,} files of {name} cannot be read: "
+                "--on-error skip leaves them out."
+            )
+    if list(splits) == ["train"]:
+        found.append(
+            "There is only one split: a share of it (--set val_share=0.1) is kept for "
+            "validation, and nothing for a test."
+        )
+    return found

@@ -1,0 +1,42 @@
+"""Some images of a set."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_mixvit.data.sources._image_set import ImageSet
+from keras_mixvit.data.sources._image_source import ImageSource
+
+
+class SourcePart(ImageSource):
+    """Some images of a source, read when they are asked for.
+
+    Args:
+        source: `ImageSource`.
+        chosen: Integer array, indices of the images.
+    """
+
+    def __init__(self, source: ImageSource, chosen: np.ndarray):
+        super().__init__(source.image_shape, source.varies, source.resize_share)
+        self.source, self.chosen = source, chosen
+
+    def __len__(self):
+        return len(self.chosen)
+
+    def original(self, index):
+        return self.source.original(int(self.chosen[index]))
+
+
+def part_of(images: ImageSet, chosen: np.ndarray) -> ImageSet:
+    """The images of some indices, in their order.
+
+    Args:
+        images: `ImageSet`.
+        chosen: Integer array, indices of the images.
+
+    Returns:
+        An `ImageSet` with the class names and published statistics of all.
+    """
+    is_source = isinstance(images.images, ImageSource)
+    part = SourcePart(images.images, chosen) if is_source else images.images[chosen]
+    return dataclasses.replace(images, images=part, labels=images.labels[chosen])

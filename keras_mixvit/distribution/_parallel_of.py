@@ -1,0 +1,79 @@
+import keras
+import numpy as np
+
+from keras_mixvit._checks import require
+from keras_mixvit.data._batch_reader import closing
+from keras_mixvit.distribution._parallel import Parallel
+
+
+def parallel_of(model: keras.Model) -> Parallel | None:
+    """How a model is distributed, whoever arranged it, or `None`.
+
+    Args:
+        model: Model.
+
+    Returns:
+        A `Parallel`, or `None` where there is one device.
+
+    Raises:
+        ValueError: If `keras.distribution` is in use on TensorFlow, where it
+            has no effect.
+
+    Example:
+
+    ```python
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    assert parallel_of(model) is None
+    ```
+    """
+    backend = keras.config.backend()
+    if backend == "torch":
+        from keras_mixvit.distribution import _torch_parallel as torch_parallel
+
+        return torch_parallel.joined()
+    distribution = keras.distribution.distribution()
+    if backend == "jax":
+        from keras_mixvit.distribution._jax_parallel import JaxParallel
+
+        return None if distribution is None else JaxParallel(distribution)
+    require(
+        distribution is None,
+        "`keras.distribution` must not be set on TensorFlow, where Keras accepts and "
+        "ignores it: use `keras_mixvit.distribution.data_parallel`.",
+        distribution=distribution,
+    )
+    from keras_mixvit.distribution._tensorflow_parallel import TensorFlowParallel
+
+    strategy = model.distribute_strategy
+    return TensorFlowParallel(strategy) if strategy.num_replicas_in_sync > 1 else None
+
+
+def predict_spread(
+    predict, model: keras.Model, x, batch_size: int | None, steps=None, **options
+):
+    """What a model predicts, computed on the devices in use.
+
+    Args:
+        predict: Keras's `predict` of the model.
+        model: The model, which may be a graph of another one's layers.
+        x: Images, or a data set of them.
+        batch_size: Integer, or `None`.
+        steps: Integer, how many batches to take, or `None` for all. Defaults
+            to `None`.
+        **options: Further arguments of `predict`.
+    """
+    parallel = parallel_of(model)
+    if parallel is None:
+        with closing(x):
+            return predict(x, batch_size=batch_size, steps=steps, **options)
+    found = []
+    for part in parallel.parts_to_predict(model, x, batch_size, steps):
+        with parallel.evaluating(part), closing(part.arguments["x"]):
+            outputs = predict(**part.arguments, steps=steps, **options)
+        found.append(every(outputs, part.copies))
+    return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *found)
+
+
+def every(outputs, count: int):
+    """Every `count`-th row of arrays."""
+    return keras.tree.map_structure(lambda array: array[::count], outputs)

@@ -1,0 +1,163 @@
+import keras
+from keras import ops
+
+from keras_mixvit._checks import (
+    require_heads,
+    require_positive_integer,
+    require_rate,
+)
+from keras_mixvit._seeds import child_seed
+from keras_mixvit.layers._dropout import Dropout
+from keras_mixvit.layers._mlp import normal
+
+
+@keras.saving.register_keras_serializable(package="keras_mixvit")
+class ClassAttention(keras.layers.Layer):
+    """Attention of one class token over itself and a grid of tokens.
+
+    There is a single query, so keys and values of the grid are never formed.
+    With u the tokens (the class token u_0 first) and q = u_0 W_q + b_q, the
+    scores of a head are `(q W_kᵀ) uᵀ + q·b_k`, and its value is
+    `(a u) W_v + b_v`: the two products of every token with a d x d matrix
+    disappear, forward and backward. Function, parameters and their layout are
+    those of the usual form. The softmax is computed in float32.
+
+    Args:
+        num_heads: Integer, the number of attention heads.
+        qkv_bias: Boolean, whether query, key and value have biases. Defaults
+            to `True`.
+        dropout_rate: Float in [0, 1), dropout of the output. Defaults to
+            `0.0`.
+        attention_dropout_rate: Float in [0, 1), the share of attention
+            weights dropped in training. Defaults to `0.0`.
+        seed: Integer seed of the dropout, or `None`. Defaults to `None`.
+
+    Call arguments:
+        token: The class tokens, `(B, d)`.
+        grid: The tokens attended to, `(B, h, w, d)`.
+        training: Boolean, whether to apply dropout.
+
+    Input shape:
+        `(B, d)` and `(B, h, w, d)`, `num_heads` dividing d.
+
+    Output shape:
+        `(B, d)`.
+
+    Raises:
+        ValueError: If `num_heads` does not divide d or is not a positive
+            integer, or a rate is not in [0, 1).
+
+    Example:
+
+    ```python
+    attention = ClassAttention(num_heads=4)
+    token = attention(np.zeros((2, 16)), np.zeros((2, 8, 8, 16)))
+    assert token.shape == (2, 16)
+    ```
+
+    References:
+        MixViT, Section 2.4 and Appendix A; CaiT, Section 3.
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        qkv_bias: bool = True,
+        dropout_rate: float = 0.0,
+        attention_dropout_rate: float = 0.0,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        require_positive_integer("num_heads", num_heads)
+        require_rate("dropout_rate", dropout_rate)
+        require_rate("attention_dropout_rate", attention_dropout_rate)
+        self.num_heads = num_heads
+        self.qkv_bias = qkv_bias
+        self.dropout_rate = dropout_rate
+        self.attention_dropout_rate = attention_dropout_rate
+        self.seed = seed
+        self.dropout = Dropout(
+            dropout_rate, seed=child_seed(seed, 0), dtype=self.dtype_policy
+        )
+        self.attention_dropout = Dropout(
+            attention_dropout_rate, seed=child_seed(seed, 1), dtype=self.dtype_policy
+        )
+
+    def build(self, token_shape, grid_shape):
+        width = token_shape[-1]
+        require_heads(width, self.num_heads)
+        for name in ("query", "key", "value", "projection"):
+            kernel = self.add_weight(
+                name=f"{name}_kernel", shape=(width, width), initializer=normal()
+            )
+            setattr(self, f"{name}_kernel", kernel)
+            bias = None
+            if self.qkv_bias or name == "projection":
+                bias = self.add_weight(
+                    name=f"{name}_bias", shape=(width,), initializer="zeros"
+                )
+            setattr(self, f"{name}_bias", bias)
+
+    def attention(self, token, grid):
+        """Attention weights `(B, num_heads, 1 + h·w)`, the class token first."""
+        width = token.shape[-1]
+        head_width = width // self.num_heads
+        query = ops.matmul(token, self.query_kernel)
+        if self.qkv_bias:
+            query = query + self.query_bias
+        query = ops.reshape(query, (-1, self.num_heads, head_width))
+        query = query * head_width**-0.5
+        absorbed = ops.einsum("bhe,dhe->bhd", query, self._per_head(self.key_kernel))
+        scores = ops.concatenate(
+            [
+                ops.einsum("bhd,bd->bh", absorbed, token)[..., None],
+                ops.einsum("bhd,bnd->bhn", absorbed, self._flat(grid)),
+            ],
+            axis=-1,
+        )
+        if self.qkv_bias:
+            # A constant of each head: the softmax ignores it, but the key bias
+            # stays in the graph, so that every backend gives it a gradient.
+            bias = ops.reshape(self.key_bias, (self.num_heads, head_width))
+            scores = scores + ops.sum(query * bias, axis=-1, keepdims=True)
+        weights = ops.softmax(ops.cast(scores, "float32"), axis=-1)
+        return ops.cast(weights, self.compute_dtype)
+
+    def call(self, token, grid, training=None):
+        weights = self.attention(token, grid)
+        weights = self.attention_dropout(weights, training=training)
+        pooled = weights[..., :1] * token[:, None, :] + ops.einsum(
+            "bhn,bnd->bhd", weights[..., 1:], self._flat(grid)
+        )
+        value = ops.einsum("bhd,dhe->bhe", pooled, self._per_head(self.value_kernel))
+        if self.qkv_bias:
+            bias = ops.reshape(self.value_bias, (self.num_heads, -1))
+            # Weights sum to 1 unless dropout took some away.
+            if self.attention_dropout_rate:
+                bias = ops.sum(weights, axis=-1, keepdims=True) * bias
+            value = value + bias
+        value = ops.reshape(value, (-1, token.shape[-1]))
+        output = ops.matmul(value, self.projection_kernel) + self.projection_bias
+        return self.dropout(output, training=training)
+
+    def compute_output_shape(self, token_shape, grid_shape):
+        return token_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "qkv_bias": self.qkv_bias,
+            "dropout_rate": self.dropout_rate,
+            "attention_dropout_rate": self.attention_dropout_rate,
+            "seed": self.seed,
+        }
+
+    def _per_head(self, kernel):
+        width = kernel.shape[0]
+        return ops.reshape(kernel, (width, self.num_heads, -1))
+
+    def _flat(self, grid):
+        _, height, width, features = grid.shape
+        return ops.reshape(grid, (-1, height * width, features))

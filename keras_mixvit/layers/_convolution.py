@@ -1,0 +1,70 @@
+"""Convolutions and batch norms as the published MixMo networks have them."""
+
+import keras
+
+from keras_mixvit.layers._batch_normalization import SynchronizedBatchNormalization
+
+
+def convolution(
+    filters: int,
+    kernel_size: int = 3,
+    stride: int = 1,
+    padding: str = "same",
+    l2: float = 0.0,
+    **kwargs,
+) -> keras.layers.Conv2D:
+    """A convolution without bias whose weights start as He's truncated normal.
+
+    Args:
+        filters: Integer.
+        kernel_size: Integer. Defaults to `3`.
+        stride: Integer. Defaults to `1`.
+        padding: `"same"` or `"valid"`. Defaults to `"same"`.
+        l2: Non-negative float, the weight of the sum of squares in the loss.
+            Defaults to `0.0`.
+        **kwargs: Further arguments of the layer.
+    """
+    return keras.layers.Conv2D(
+        filters,
+        kernel_size,
+        stride,
+        padding,
+        data_format="channels_last",
+        use_bias=False,
+        kernel_initializer=keras.initializers.HeNormal(),
+        kernel_regularizer=regularizer(l2),
+        **kwargs,
+    )
+
+
+def batch_norm(l2: float = 0.0, **kwargs) -> SynchronizedBatchNormalization:
+    """A batch norm with PyTorch's momentum of 0.1 and epsilon of 1e-5.
+
+    Keras counts the momentum from the other side. Its running variance is that
+    of the batch, PyTorch's is larger by n / (n - 1).
+
+    Args:
+        l2: Non-negative float, the weight of the sum of squares of gamma and
+            beta in the loss. Defaults to `0.0`.
+        **kwargs: Further arguments of the layer.
+    """
+    return SynchronizedBatchNormalization(
+        axis=-1,
+        momentum=0.9,
+        epsilon=1e-5,
+        gamma_regularizer=regularizer(l2),
+        beta_regularizer=regularizer(l2),
+        **kwargs,
+    )
+
+
+def regularizer(l2: float) -> keras.regularizers.L2 | None:
+    """`l2` times the sum of squares, without a factor of a half, or nothing."""
+    return keras.regularizers.L2(l2) if l2 else None
+
+
+def strided_shape(input_shape: tuple, stride: int, filters: int) -> tuple:
+    """Shape of a block's output, `None` where a side is not known."""
+    batch, *sides, _ = input_shape
+    sides = [None if side is None else -(-side // stride) for side in sides]
+    return (batch, *sides, filters)

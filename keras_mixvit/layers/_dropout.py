@@ -1,0 +1,67 @@
+import keras
+
+from keras_mixvit._checks import require_rate
+from keras_mixvit.layers._seed_generator import ReplicaSeedGenerator
+
+
+@keras.saving.register_keras_serializable(package="keras_mixvit")
+class Dropout(keras.layers.Layer):
+    """Dropout that sets other values to 0 on every replica of a step.
+
+    One of Keras sets the same ones on all replicas of TensorFlow and PyTorch.
+
+    Args:
+        rate: Float in [0, 1), the share of values that are set to 0 in
+            training; the others are divided by `1 - rate`.
+        noise_shape: Tuple of integers or `None`, the shape of what is drawn,
+            repeated over the axes where it is 1. Defaults to `None`.
+        seed: Integer seed, or `None`. Defaults to `None`.
+
+    Input shape:
+        Any.
+
+    Output shape:
+        As the input.
+
+    Raises:
+        ValueError: If `rate` is not in [0, 1).
+
+    Example:
+
+    ```python
+    dropped = Dropout(rate=0.5)(np.ones((4, 8)), training=True)
+    assert set(np.unique(dropped)) <= {0.0, 2.0}
+    ```
+    """
+
+    def __init__(
+        self, rate: float, noise_shape=None, seed: int | None = None, **kwargs
+    ):
+        super().__init__(**kwargs)
+        require_rate("rate", rate)
+        self.rate = rate
+        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.seed = seed
+        # Without a generator a network with rate 0 carries no random state.
+        self.seed_generator = ReplicaSeedGenerator(seed) if rate else None
+        self.supports_masking = True
+        # Nothing has to be built, and Keras asks whether all layers are.
+        self.built = True
+
+    def call(self, inputs, training=None):
+        if not training or not self.rate:
+            return inputs
+        return keras.random.dropout(
+            inputs, self.rate, noise_shape=self.noise_shape, seed=self.seed_generator
+        )
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "rate": self.rate,
+            "noise_shape": self.noise_shape,
+            "seed": self.seed,
+        }

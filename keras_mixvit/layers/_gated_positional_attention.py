@@ -1,0 +1,228 @@
+import keras
+import numpy as np
+from keras import ops
+
+from keras_mixvit._checks import (
+    is_number,
+    require,
+    require_heads,
+    require_positive_integer,
+    require_rate,
+)
+from keras_mixvit._seeds import child_seed
+from keras_mixvit.layers._dropout import Dropout
+from keras_mixvit.layers._mlp import linear, normal
+
+
+@keras.saving.register_keras_serializable(package="keras_mixvit")
+class GatedPositionalAttention(keras.layers.Layer):
+    """Gated positional self-attention (GPSA) over a grid of any shape.
+
+    Attention weights are `(1 - s) softmax(q kᵀ) + s softmax(p)`, with one
+    learned gate `s = sigmoid(g)` per head and positional scores p linear in
+    (dx, dy, dx² + dy²), the offset of the key from the query in tokens. Both
+    softmaxes sum to 1 and so does their mean, which the published code
+    divides by its sum once more. The positional half does not depend on the
+    images and is computed once per call. Its scores are a sum over the two
+    axes, so its softmax is the product of a softmax over rows and one over
+    columns. Softmaxes and positional scores are computed in float32.
+
+    At the start the first k² heads, k = floor(sqrt(num_heads)), look at the
+    k x k neighbours of a token as a convolution would, further heads have
+    random positional scores, values are the tokens themselves, and every gate
+    is sigmoid(1) = 0.73.
+
+    Args:
+        num_heads: Integer, the number of attention heads.
+        qkv_bias: Boolean, whether query, key and value have biases. Defaults
+            to `False`.
+        locality_strength: Positive float, how sharply a head looks at its
+            neighbour at the start. Defaults to `1.0`.
+        grid_shape: Tuple of integers (h, w), the grid of one image; an input
+            that stacks several such grids on its height repeats the
+            positional scores for each. Defaults to `None`, the grid that the
+            layer is built on.
+        dropout_rate: Float in [0, 1), dropout of the output. Defaults to
+            `0.0`.
+        attention_dropout_rate: Float in [0, 1), dropout of attention weights.
+            Defaults to `0.0`.
+        seed: Integer seed of initialisation and dropout, or `None`. Defaults
+            to `None`.
+
+    Input shape:
+        `(B, h, w, d)` or, for M stacked grids, `(B, M·h, w, d)`; `num_heads`
+        dividing d.
+
+    Output shape:
+        As the input.
+
+    Raises:
+        ValueError: If `num_heads` does not divide d, an argument is out of
+            its range, or the input is not a stack of grids of `grid_shape`.
+
+    Example:
+
+    ```python
+    attention = GatedPositionalAttention(num_heads=4)
+    assert attention(np.zeros((2, 4, 6, 16))).shape == (2, 4, 6, 16)
+    ```
+
+    References:
+        ConViT, Section 3; MixViT, Appendix H and Appendix D.3 (all tokens).
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        qkv_bias: bool = False,
+        locality_strength: float = 1.0,
+        grid_shape: tuple[int, int] | None = None,
+        dropout_rate: float = 0.0,
+        attention_dropout_rate: float = 0.0,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        require_positive_integer("num_heads", num_heads)
+        require_rate("dropout_rate", dropout_rate)
+        require_rate("attention_dropout_rate", attention_dropout_rate)
+        require(
+            is_number(locality_strength) and locality_strength > 0,
+            "`locality_strength` must be positive.",
+            locality_strength=locality_strength,
+        )
+        self.num_heads = num_heads
+        self.qkv_bias = qkv_bias
+        self.locality_strength = locality_strength
+        self.grid_shape = None if grid_shape is None else tuple(grid_shape)
+        self.dropout_rate = dropout_rate
+        self.attention_dropout_rate = attention_dropout_rate
+        self.seed = seed
+        self.dropout = Dropout(
+            dropout_rate, seed=child_seed(seed, 0), dtype=self.dtype_policy
+        )
+        self.attention_dropout = Dropout(
+            attention_dropout_rate, seed=child_seed(seed, 1), dtype=self.dtype_policy
+        )
+
+    def build(self, input_shape):
+        width = input_shape[-1]
+        require_heads(width, self.num_heads)
+        if self.grid_shape is None:
+            self._grid_shape = tuple(input_shape[1:3])
+        else:
+            self._grid_shape = self.grid_shape
+        self._copies(input_shape)
+        dtype, bias = self.dtype_policy, self.qkv_bias
+        self.query_key = linear(2 * width, use_bias=bias, dtype=dtype, name="query_key")
+        self.value = linear(
+            width,
+            use_bias=bias,
+            dtype=dtype,
+            name="value",
+            kernel_initializer=keras.initializers.Identity(),
+        )
+        self.projection = linear(width, dtype=dtype, name="projection")
+        for layer in (self.query_key, self.value, self.projection):
+            layer.build(input_shape)
+        # bfloat16 would round squared distances away: never cast these down.
+        self.position_kernel = self.add_weight(
+            name="position_kernel",
+            shape=(3, self.num_heads),
+            initializer=self._local_heads,
+            autocast=False,
+        )
+        self.position_bias = self.add_weight(
+            name="position_bias",
+            shape=(self.num_heads,),
+            initializer="zeros",
+            autocast=False,
+        )
+        self.gate = self.add_weight(
+            name="gate", shape=(self.num_heads,), initializer="ones", autocast=False
+        )
+
+    def positional_attention(self, copies: int = 1):
+        """Positional half `(num_heads, N, N)`, N the tokens of all copies."""
+        rows, columns = self._grid_shape
+        kernel = ops.cast(self.position_kernel, "float32")
+        bias = ops.cast(self.position_bias, "float32")
+        # The bias shifts all scores of a head alike, which the softmax
+        # ignores: it is here so that every backend gives it a gradient.
+        along_columns = self._axis_attention(columns, kernel[0], kernel[2], bias)
+        along_rows = self._axis_attention(rows, kernel[1], kernel[2], 0.0 * bias)
+        weights = along_rows[:, :, None, :, None] * along_columns[:, None, :, None, :]
+        weights = ops.reshape(weights, (self.num_heads, rows * columns, -1))
+        return ops.tile(weights, (1, copies, copies)) / copies
+
+    def _axis_attention(self, length, linear_weight, square_weight, bias):
+        offsets = np.arange(length) - np.arange(length)[:, None]
+        offsets = ops.convert_to_tensor(offsets, "float32")
+        scores = (
+            linear_weight[:, None, None] * offsets
+            + square_weight[:, None, None] * offsets**2
+            + bias[:, None, None]
+        )
+        return ops.softmax(scores, axis=-1)
+
+    def attention(self, grid):
+        """Attention weights `(B, num_heads, N, N)` in the compute dtype."""
+        _, height, width, features = grid.shape
+        tokens = height * width
+        query_key = ops.reshape(
+            self.query_key(grid),
+            (-1, tokens, 2, self.num_heads, features // self.num_heads),
+        )
+        query, key = (ops.transpose(query_key[:, :, i], (0, 2, 1, 3)) for i in (0, 1))
+        query = query * query.shape[-1] ** -0.5
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
+        content = ops.softmax(ops.cast(scores, "float32"), axis=-1)
+        gate = ops.sigmoid(ops.cast(self.gate, "float32"))[:, None, None]
+        position = gate * self.positional_attention(self._copies(grid.shape))
+        return ops.cast((1 - gate) * content + position, self.compute_dtype)
+
+    def call(self, grid, training=None):
+        _, height, width, features = grid.shape
+        weights = self.attention_dropout(self.attention(grid), training=training)
+        value = ops.reshape(
+            self.value(grid),
+            (-1, height * width, self.num_heads, features // self.num_heads),
+        )
+        attended = ops.matmul(weights, ops.transpose(value, (0, 2, 1, 3)))
+        attended = ops.transpose(attended, (0, 2, 1, 3))
+        attended = ops.reshape(attended, (-1, height, width, features))
+        return self.dropout(self.projection(attended), training=training)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "qkv_bias": self.qkv_bias,
+            "locality_strength": self.locality_strength,
+            "grid_shape": self.grid_shape,
+            "dropout_rate": self.dropout_rate,
+            "attention_dropout_rate": self.attention_dropout_rate,
+            "seed": self.seed,
+        }
+
+    def _copies(self, shape):
+        rows, columns = self._grid_shape
+        require(
+            shape[1] % rows == 0 and shape[2] == columns,
+            f"`grid` must stack grids of shape {self._grid_shape} on its height.",
+            shape=tuple(shape),
+        )
+        return shape[1] // rows
+
+    def _local_heads(self, shape, dtype=None):
+        side = int(self.num_heads**0.5)
+        heads = np.arange(side * side)
+        across = 2 * (heads // side - (side - 1) / 2)
+        down = 2 * (heads % side - (side - 1) / 2)
+        local = np.stack([across, down, np.full(side * side, -1.0)])
+        local = ops.convert_to_tensor(local, dtype)
+        others = normal()((3, self.num_heads - side * side), dtype)
+        return self.locality_strength * ops.concatenate([local, others], axis=1)

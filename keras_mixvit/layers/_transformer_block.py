@@ -1,0 +1,167 @@
+import keras
+
+from keras_mixvit._checks import is_number, require
+from keras_mixvit._seeds import child_seed
+from keras_mixvit.layers._layer_scale import LayerScale
+from keras_mixvit.layers._mlp import MLP
+from keras_mixvit.layers._recomputation import RecomputableLayer, recomputable
+from keras_mixvit.layers._stochastic_depth import StochasticDepth
+
+
+@keras.saving.register_keras_serializable(package="keras_mixvit")
+class TransformerBlock(RecomputableLayer):
+    """A pre-norm transformer block around any attention of tokens to tokens.
+
+    `x += depth(scale(attention(norm(x))))`, then
+    `x += depth(scale(mlp(norm(x))))`.
+
+    Args:
+        attention: Layer from tokens to tokens of the same shape, with a
+            method `attention` that gives its weights.
+        mlp_ratio: Positive float, hidden features of the MLP per feature of a
+            token. Defaults to `4.0`.
+        layer_scale: Positive float, the initial gain of both branches, or
+            `None` for no gain. Defaults to `None`.
+        epsilon: Positive float, the epsilon of the normalisations. Defaults
+            to `1e-06`.
+        dropout_rate: Float in [0, 1), dropout in the MLP. Defaults to `0.0`.
+        stochastic_depth_rate: Float in [0, 1), the share of samples whose
+            branch is dropped in training. Defaults to `0.0`.
+        seed: Integer seed of dropout and stochastic depth, or `None`.
+            Defaults to `None`.
+        recompute: Boolean, whether to compute the block a second time in the
+            backward pass, which stores less. Defaults to `False`.
+
+    Input shape:
+        What `attention` takes: a grid `(B, h, w, d)` or, with
+        `SelfAttention`, a sequence `(B, T, d)`.
+
+    Output shape:
+        As the input.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+
+    ```python
+    block = TransformerBlock(TalkingHeadsAttention(num_heads=4))
+    assert block(np.zeros((2, 8, 8, 16))).shape == (2, 8, 8, 16)
+    ```
+
+    References:
+        MixViT, Appendix A; CaiT, Section 2; ConViT, Section 3.
+    """
+
+    def __init__(
+        self,
+        attention: keras.layers.Layer,
+        mlp_ratio: float = 4.0,
+        layer_scale: float | None = None,
+        epsilon: float = 1e-6,
+        dropout_rate: float = 0.0,
+        stochastic_depth_rate: float = 0.0,
+        seed: int | None = None,
+        recompute: bool = False,
+        **kwargs,
+    ):
+        super().__init__(recompute, **kwargs)
+        require(
+            is_number(mlp_ratio) and mlp_ratio > 0,
+            "`mlp_ratio` must be positive.",
+            mlp_ratio=mlp_ratio,
+        )
+        require(
+            is_number(epsilon) and epsilon > 0,
+            "`epsilon` must be positive.",
+            epsilon=epsilon,
+        )
+        self.attention = attention
+        self.mlp_ratio = mlp_ratio
+        self.layer_scale = layer_scale
+        self.epsilon = epsilon
+        self.dropout_rate = dropout_rate
+        self.stochastic_depth_rate = stochastic_depth_rate
+        self.seed = seed
+        options = {"dtype": self.dtype_policy}
+        norm = keras.layers.LayerNormalization
+        self.attention_norm = norm(epsilon=epsilon, name="attention_norm", **options)
+        self.mlp_norm = norm(epsilon=epsilon, name="mlp_norm", **options)
+        self.attention_scale = self.mlp_scale = None
+        if layer_scale is not None:
+            self.attention_scale = LayerScale(
+                layer_scale, name="attention_scale", **options
+            )
+            self.mlp_scale = LayerScale(layer_scale, name="mlp_scale", **options)
+        self.attention_depth = StochasticDepth(
+            stochastic_depth_rate, child_seed(seed, 0), **options
+        )
+        self.mlp_depth = StochasticDepth(
+            stochastic_depth_rate, child_seed(seed, 1), **options
+        )
+
+    def build(self, input_shape):
+        # A deserialised attention comes built.
+        if not self.attention.built:
+            self.attention.build(input_shape)
+        self._build_around_attention(input_shape)
+
+    def _build_around_attention(self, shape):
+        self.mlp = MLP(
+            int(shape[-1] * self.mlp_ratio),
+            self.dropout_rate,
+            child_seed(self.seed, 2),
+            dtype=self.dtype_policy,
+            name="mlp",
+        )
+        self.attention_norm.build(shape)
+        self.mlp_norm.build(shape)
+        self.mlp.build(shape)
+        if self.layer_scale is not None:
+            self.attention_scale.build(shape)
+            self.mlp_scale.build(shape)
+
+    @recomputable
+    def call(self, grid, training=None):
+        branch = self.attention(self.attention_norm(grid), training=training)
+        return self._add_branches(grid, branch, training)
+
+    def attention_map(self, grid):
+        """Attention weights of the block, as `call` uses them in inference.
+
+        Args:
+            grid: The input of the block.
+
+        Returns:
+            Tensor `(B, num_heads, T, T)`, T the number of tokens.
+        """
+        return self.attention.attention(self.attention_norm(grid))
+
+    def _add_branches(self, tokens, branch, training):
+        if self.layer_scale is not None:
+            branch = self.attention_scale(branch)
+        tokens = tokens + self.attention_depth(branch, training=training)
+        branch = self.mlp(self.mlp_norm(tokens), training=training)
+        if self.layer_scale is not None:
+            branch = self.mlp_scale(branch)
+        return tokens + self.mlp_depth(branch, training=training)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "attention": keras.saving.serialize_keras_object(self.attention),
+            "mlp_ratio": self.mlp_ratio,
+            "layer_scale": self.layer_scale,
+            "epsilon": self.epsilon,
+            "dropout_rate": self.dropout_rate,
+            "stochastic_depth_rate": self.stochastic_depth_rate,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        attention = keras.saving.deserialize_keras_object(config["attention"])
+        return cls(**{**config, "attention": attention})

@@ -1,0 +1,96 @@
+import itertools
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_mixvit._checks import require
+from keras_mixvit.metrics._predictions import require_members
+from keras_mixvit.metrics._ratio_error import predicted_classes
+
+
+@keras.saving.register_keras_serializable(package="keras_mixvit")
+class Disagreement(keras.metrics.Mean):
+    """Share of samples on which two subnetworks predict different classes.
+
+    The mean over all pairs of subnetworks.
+
+    Args:
+        name: String, the name of the metric. Defaults to `"disagreement"`.
+        dtype: Dtype of the result, or `None` for the default. Defaults to
+            `None`.
+
+    Input shape:
+        Labels, which are not looked at; logits `(B, M, K)`; sample weights
+        `(B,)`.
+
+    Example:
+
+    ```python
+    metric = Disagreement()
+    metric.update_state([[0, 0], [0, 0]], np.eye(3)[[[0, 0], [1, 0]]])
+    assert float(metric.result()) == 0.5
+    ```
+
+    References:
+        Fort et al., Deep Ensembles: A Loss Landscape Perspective, 2019.
+    """
+
+    on_subnetworks = True
+
+    def __init__(self, name: str = "disagreement", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, labels, logits, sample_weight=None):
+        logits = ops.convert_to_tensor(logits)
+        # Keras's argmax of floats puts -0.0 below 0.0 on two backends of three.
+        is_top = logits == ops.max(logits, axis=-1, keepdims=True)
+        predicted = ops.argmax(ops.cast(is_top, "int32"), axis=-1)
+        members = require_pair(predicted)
+        differ = ops.cast(predicted[:, :, None] != predicted[:, None, :], "float32")
+        values = ops.sum(differ, axis=(1, 2)) / (members * (members - 1))
+        return super().update_state(values, sample_weight)
+
+    def get_config(self):
+        return {"name": self.name, "dtype": self.dtype}
+
+
+def require_pair(values) -> int:
+    """The number M of subnetworks of `(B, M, ...)`, at least two."""
+    require(
+        values.shape[1] > 1,
+        "`logits` must be of at least two subnetworks.",
+        num_subnetworks=values.shape[1],
+    )
+    return values.shape[1]
+
+
+def disagreement(logits) -> float:
+    """Share of samples on which two subnetworks predict different classes.
+
+    Args:
+        logits: Array `(n, M, K)` of at least two subnetworks.
+
+    Returns:
+        Float in [0, 1], the mean over all pairs.
+
+    Raises:
+        ValueError: If logits are NaN, or not of several subnetworks.
+
+    Example:
+
+    ```python
+    logits = np.eye(3)[[[0, 0], [1, 0], [2, 2], [1, 2]]]
+    assert disagreement(logits) == 0.5
+    ```
+
+    References:
+        Fort et al., Deep Ensembles: A Loss Landscape Perspective, 2019.
+    """
+    return disagreement_of(predicted_classes(require_members(logits)))
+
+
+def disagreement_of(predicted: np.ndarray) -> float:
+    """Disagreement from predicted classes `(n, M)`."""
+    pairs = itertools.combinations(range(predicted.shape[1]), 2)
+    return float(np.mean([predicted[:, i] != predicted[:, j] for i, j in pairs]))

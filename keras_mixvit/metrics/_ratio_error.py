@@ -1,0 +1,171 @@
+import itertools
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit.metrics._accuracy import is_among_likeliest
+from keras_mixvit.metrics._predictions import (
+    highest,
+    over_chunks,
+    require_members,
+    require_predictions,
+)
+
+
+@keras.saving.register_keras_serializable(package="keras_mixvit")
+class RatioError(keras.metrics.Metric):
+    """How many more samples one of two subnetworks gets wrong than both, d_re.
+
+    For a pair of subnetworks it is the number of samples on which only one of
+    them is wrong, divided by the number on which both are, counted over all
+    batches. The result is the mean over the pairs that make any error:
+    infinity where a pair has no common error, NaN where there is no error.
+
+    Args:
+        num_subnetworks: Integer of at least 2, the number M of subnetworks.
+            Defaults to `2`.
+        name: String, the name of the metric. Defaults to `"ratio_error"`.
+        dtype: Dtype of the result, or `None` for the default. Defaults to
+            `None`.
+
+    Raises:
+        ValueError: If there is no pair, or predictions are of another number
+            of subnetworks.
+
+    Input shape:
+        Labels `(B, M)` or `(B, M, K)`; logits `(B, M, K)`; sample weights
+        `(B,)`.
+
+    Example:
+
+    ```python
+    metric = RatioError()
+    logits = np.eye(3)[[[0, 0], [1, 0], [2, 2], [1, 2]]]
+    metric.update_state(np.zeros((4, 2)), logits)
+    assert float(metric.result()) == 0.5
+    ```
+
+    References:
+        MixMo, Sections 4.3.2 and 6.6; Aksela, Comparison of Classifier
+        Selection Methods for Improving Committee Performance, 2003.
+    """
+
+    on_subnetworks = True
+
+    def __init__(self, num_subnetworks: int = 2, name: str = "ratio_error", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        require_positive_integer("num_subnetworks", num_subnetworks, minimum=2)
+        self.num_subnetworks = num_subnetworks
+        shape = (num_subnetworks, num_subnetworks)
+        self.single = self.add_weight(shape=shape, initializer="zeros", name="single")
+        self.common = self.add_weight(shape=shape, initializer="zeros", name="common")
+
+    def update_state(self, labels, logits, sample_weight=None):
+        require(
+            logits.shape[1] == self.num_subnetworks,
+            f"`num_subnetworks` must be that of the predictions, {logits.shape[1]}.",
+            num_subnetworks=self.num_subnetworks,
+        )
+        wrong = 1 - is_among_likeliest(labels, logits)
+        weighted = wrong * weights_per_sample(sample_weight, wrong)
+        common = ops.matmul(ops.transpose(weighted), wrong)
+        either = ops.sum(weighted, axis=0)
+        self.common.assign_add(common)
+        self.single.assign_add(either[:, None] + either[None, :] - 2 * common)
+
+    def result(self):
+        upper = np.triu(np.ones(self.common.shape, "float32"), k=1)
+        single, common = ops.convert_to_tensor(self.single), self.common * upper
+        single = single * upper
+        ratios = ops.where(
+            common > 0, single / ops.maximum(common, 1e-30), float("inf")
+        )
+        counted = single + common > 0
+        total = ops.sum(ops.where(counted, ratios, 0.0))
+        return total / ops.sum(ops.cast(counted, total.dtype))
+
+    def get_config(self):
+        return {
+            "num_subnetworks": self.num_subnetworks,
+            "name": self.name,
+            "dtype": self.dtype,
+        }
+
+
+def weights_per_sample(sample_weight, values):
+    """Weights `(B, 1)` of samples, ones if there are none."""
+    if sample_weight is None:
+        return ops.ones_like(values[:, :1])
+    weights = ops.cast(sample_weight, "float32")
+    require(
+        len(weights.shape) == 1,
+        "`sample_weight` must have shape (B,), since a pair of subnetworks shares it.",
+        shape=tuple(weights.shape),
+    )
+    return weights[:, None]
+
+
+def ratio_error(logits, labels) -> float:
+    """How many more samples one of two subnetworks gets wrong than both, d_re.
+
+    For a pair of subnetworks it is the number of samples on which only one of
+    them is wrong, divided by the number on which both are. The mean over all
+    pairs is returned. A pair without a common error has infinity; one without
+    any error has no ratio and is left out. (For a pair without a common error
+    the published code gives twice the share of samples with one error, which
+    would be little diversity where there is most.)
+
+    Args:
+        logits: Array `(n, M, K)` of at least two subnetworks.
+        labels: Integer array `(n,)`.
+
+    Returns:
+        Float; NaN where no subnetwork is ever wrong.
+
+    Raises:
+        ValueError: If logits are NaN, or logits and labels do not fit.
+
+    Example:
+
+    ```python
+    logits = np.eye(3)[[[0, 0], [1, 0], [2, 2], [1, 2]]]
+    assert ratio_error(logits, [0, 0, 0, 0]) == 0.5
+    ```
+
+    References:
+        MixMo, Sections 4.3.2 and 6.6; Aksela, Comparison of Classifier
+        Selection Methods for Improving Committee Performance, 2003.
+    """
+    logits, labels = require_predictions(require_members(logits), labels)
+    return ratio_error_of(predicted_classes(logits) != labels[:, None])
+
+
+def ratio_error_of(wrong: np.ndarray) -> float:
+    """d_re from what is wrong, Boolean `(n, M)`."""
+    single, common = [], []
+    for i, j in itertools.combinations(range(wrong.shape[1]), 2):
+        single.append(np.count_nonzero(wrong[:, i] ^ wrong[:, j]))
+        common.append(np.count_nonzero(wrong[:, i] & wrong[:, j]))
+    return mean_ratio(single, common)
+
+
+def mean_ratio(single, common) -> float:
+    """Mean of single / common over the pairs that have an error."""
+    single, common = np.asarray(single, "float64"), np.asarray(common, "float64")
+    counted = single + common > 0
+    if not counted.any():
+        return float("nan")
+    with np.errstate(divide="ignore"):
+        return float((single[counted] / common[counted]).mean())
+
+
+def predicted_classes(logits: np.ndarray) -> np.ndarray:
+    """The class that each subnetwork predicts, `(n, M)`; of equals the first."""
+
+    def classes_of(chunk):
+        highest(logits[chunk])
+        return logits[chunk].argmax(axis=-1)
+
+    return np.concatenate(over_chunks(classes_of, logits))

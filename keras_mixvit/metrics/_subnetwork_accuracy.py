@@ -1,0 +1,50 @@
+import keras
+from keras import ops
+
+from keras_mixvit.metrics._accuracy import is_among_likeliest
+from keras_mixvit.metrics._subnetwork_mean import SubnetworkMean
+
+
+@keras.saving.register_keras_serializable(package="keras_mixvit")
+class SubnetworkAccuracy(SubnetworkMean):
+    """Accuracy of the subnetworks, each on its own.
+
+    `MIMOModel` gives it the logits of all subnetworks, in validation too,
+    where other metrics are given the ensemble.
+
+    Args:
+        subnetwork: Integer, the only subnetwork to count, or `None` for the
+            mean over all. Defaults to `None`.
+        name: String, the name of the metric. Defaults to
+            `"subnetwork_accuracy"`.
+        dtype: Dtype of the result, or `None` for the default. Defaults to
+            `None`.
+
+    Raises:
+        ValueError: If `subnetwork` is no index of a subnetwork.
+
+    Input shape:
+        Labels `(B, M)` or `(B, M, K)`; logits `(B, M, K)`.
+
+    Example:
+
+    ```python
+    metric = SubnetworkAccuracy()
+    metric.update_state([[0, 0]], [[[2.0, 1.0], [1.0, 2.0]]])
+    assert float(metric.result()) == 0.5
+    ```
+
+    References:
+        MixMo, Section 4.1 (individual accuracies).
+    """
+
+    def __init__(
+        self,
+        subnetwork: int | None = None,
+        name: str = "subnetwork_accuracy",
+        dtype=None,
+    ):
+        super().__init__(subnetwork, name, dtype)
+
+    def values(self, labels, logits):
+        return ops.cast(is_among_likeliest(labels, logits), self.dtype)

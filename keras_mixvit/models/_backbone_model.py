@@ -1,0 +1,289 @@
+import keras
+import numpy as np
+
+from keras_mixvit._checks import (
+    require,
+    require_known,
+    require_positive_integer,
+)
+from keras_mixvit.backbones._backbone import Backbone
+from keras_mixvit.convert import load_timm_weights, pretrained_backbone
+from keras_mixvit.data._array_checks import require_images
+from keras_mixvit.distribution._parallel_of import predict_spread
+from keras_mixvit.layers import SubnetworkHeads
+from keras_mixvit.models._frozen_layers import freeze, frozen_paths
+from keras_mixvit.models._graph import Graph
+from keras_mixvit.models._mimo_model import MIMOModel
+from keras_mixvit.models._quantized_layers import quantize_again, quantized_layers
+
+
+class BackboneModel(MIMOModel):
+    """A MIMO model that takes over the layers of a backbone.
+
+    A subclass gives `_inference_network`, which makes the graph from images
+    to subnetwork logits and hands the dict of attention maps on to
+    `_run_body` and `_run_trunk`.
+
+    Args:
+        backbone: `Backbone` whose layers the model takes over.
+        num_classes: Integer, the number K of classes.
+        num_subnetworks: Integer, the number M of subnetworks.
+        ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
+            averages. Defaults to `"logits"`.
+        temperature: Positive float, by which `predict(x, calibrated=True)`
+            divides logits. Defaults to `1.0`.
+        name: String, the name of the model, or `None`. Defaults to `None`.
+        dtype: Dtype or dtype policy, or `None` for the backbone's. Defaults
+            to `None`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        num_classes: int,
+        num_subnetworks: int,
+        ensemble_of: str = "logits",
+        temperature: float = 1.0,
+        name: str | None = None,
+        dtype=None,
+    ):
+        require(
+            isinstance(backbone, Backbone),
+            "`backbone` must be a `Backbone`.",
+            backbone=backbone,
+        )
+        super().__init__(
+            backbone.image_shape,
+            num_classes,
+            num_subnetworks,
+            ensemble_of,
+            temperature,
+            name=name,
+            dtype=backbone.dtype_policy if dtype is None else dtype,
+        )
+        self._held.backbone = backbone
+        self._held.attention_networks = {}
+
+    @classmethod
+    def from_timm(
+        cls,
+        name: str,
+        /,
+        num_classes: int | None = None,
+        image_size: int | tuple[int, int] | None = None,
+        revision: str | None = None,
+        cache_dir: str | None = None,
+        backbone_options: dict | None = None,
+        **options,
+    ):
+        """A model that starts from the weights of a pretrained CaiT or ConViT.
+
+        Weights come from a folder, the cache, or the Hugging Face hub, which
+        shows the progress. The model takes images of 0 to 255 as they are.
+
+        Args:
+            name: String, timm's name, such as `"cait_xxs24_224.fb_dist_in1k"`,
+                a repository `"owner/name"` of the hub, or the path of a folder
+                with `config.json` and `model.safetensors`, such as
+                `"./my_cait"`.
+            num_classes: Integer, the number K of classes of new heads, or
+                `None` to keep the classes and the head of the weights, a copy
+                for each subnetwork. Defaults to `None`.
+            image_size: Integer or tuple of integers (H, W) in pixels, or
+                `None` for that of the weights. Defaults to `None`.
+            revision: String, a branch, tag or commit on the hub, or `None` for
+                the newest one. Defaults to `None`.
+            cache_dir: String, the folder where files are kept, or `None` for
+                the hub client's. Defaults to `None`.
+            backbone_options: Dict of arguments of the backbone that shall
+                differ, such as `{"stochastic_depth_rate": 0.1}`, or `None`.
+                Defaults to `None`.
+            **options: Further arguments of the model's constructor.
+
+        Returns:
+            The model.
+
+        Raises:
+            ValueError: If there is no such model, a file is damaged, or the
+                weights do not fit.
+            ConnectionError: If the hub cannot be reached.
+            ModuleNotFoundError: If the extra `hub` is not installed.
+
+        Example:
+
+        ```python
+        model = MixViT.from_timm("./my_cait", num_classes=10, image_size=32)
+        assert model.predict(np.zeros((2, 32, 32, 3)), verbose=0).shape == (2, 10)
+        ```
+        """
+        found = pretrained_backbone(
+            name, image_size, revision, cache_dir, backbone_options
+        )
+        keeps_head = num_classes is None
+        classes = found.num_classes if keeps_head else num_classes
+        model = cls(found.backbone, classes, **options)
+        load_timm_weights(model, found.path, keeps_head, found.source_grid)
+        return model
+
+    @property
+    def backbone(self) -> Backbone:
+        """The backbone whose layers the model uses."""
+        return self._held.backbone
+
+    def attention_maps(
+        self,
+        images,
+        blocks: list[str] | None = None,
+        batch_size: int = 32,
+    ) -> dict[str, np.ndarray]:
+        """Attention weights of the blocks, as inference uses them.
+
+        S is the number of times that a block runs in inference: M where it
+        runs once per subnetwork, in their order, else 1. The T tokens of a
+        map are those of the grid, row by row; on all tokens those of M grids.
+
+        Args:
+            images: Array `(n, H, W, C)`.
+            blocks: List of names of the blocks wanted, such as
+                `["class_block_1"]`, or `None` for all. Defaults to `None`.
+            batch_size: Integer, images per step. Defaults to `32`.
+
+        Returns:
+            Dict from the name of a block, in the order in which they run or
+            were asked for, to an array: `(n, S, num_heads, T, T)` for
+            self-attention, each row the weights of one query; `(n, S,
+            num_heads, 1 + T)` for class attention, the class token first.
+
+        Raises:
+            ValueError: If images do not fit the model, or there is no block
+                of a name.
+
+        Example:
+
+        ```python
+        model = MixViT(ConViT((8, 8, 1), 2, 16, 4, 1, 1), num_classes=10)
+        maps = model.attention_maps(np.zeros((3, 8, 8, 1)))
+        assert maps["block_0"].shape == (3, 1, 4, 16, 16)
+        assert maps["class_block_0"].shape == (3, 2, 4, 17)
+        ```
+
+        References:
+            MixViT, Section 2.4 and Algorithm 2.
+        """
+        images = require_images("images", keras.ops.convert_to_numpy(images))
+        require(
+            images.shape[1:] == self.image_shape,
+            f"`images` must have shape (n, H, W, C) with (H, W, C) = "
+            f"{self.image_shape}.",
+            shape=images.shape,
+        )
+        require_positive_integer("batch_size", batch_size)
+        network = self._attention_network(blocks)
+        found = predict_spread(network.predict, network, images, batch_size, verbose=0)
+        # Passes stand beside each other on the batch axis.
+        return {
+            name: found[name]
+            .reshape(len(images), -1, *found[name].shape[1:])
+            .astype("float32")
+            for name in network.output
+        }
+
+    def _attention_network(self, blocks):
+        require(
+            blocks is None or (len(blocks) > 0 and not isinstance(blocks, str)),
+            "`blocks` must be None or a list of names.",
+            blocks=blocks,
+        )
+        key = None if blocks is None else tuple(blocks)
+        networks = self._held.attention_networks
+        if key not in networks:
+            maps = {}
+            images = self._inference_network(maps).input
+            require(
+                maps,
+                "`backbone` must have attention; convolutional networks have none.",
+                backbone=self.backbone.name,
+            )
+            for name in blocks or ():
+                require_known("blocks", name, maps)
+            chosen = maps if blocks is None else {name: maps[name] for name in blocks}
+            networks[key] = Graph(images, chosen, name="attention")
+        return networks[key]
+
+    def _connect(self, training_network, inference_network):
+        super()._connect(training_network, inference_network)
+        paths = [variable.path for variable in self.variables]
+        shared = sorted({path for path in paths if paths.count(path) > 1})
+        require(
+            not shared,
+            "`backbone` must give its variables paths of their own, of which PyTorch's "
+            "trainer keeps one each.",
+            shared=shared,
+        )
+
+    def _make_heads(self, count):
+        return SubnetworkHeads(
+            self.num_classes,
+            count,
+            self.backbone.head_initializer(),
+            self.backbone.l2,
+            name="heads",
+            dtype=self.dtype_policy,
+        )
+
+    def _run_body(self, grid, maps=None):
+        if maps is None:
+            return self.body(grid)
+        return self.backbone.apply_blocks(self.backbone.apply_position(grid), maps)
+
+    def _run_trunk(self, grid, maps=None):
+        return (
+            self.trunk(grid) if maps is None else self.backbone.apply_trunk(grid, maps)
+        )
+
+    def save(self, filepath, *args, **kwargs) -> None:
+        """Writes the model, as `keras.Model.save` does.
+
+        Args:
+            filepath: Path of the file.
+            *args: Further arguments of `keras.Model.save`.
+            **kwargs: Further arguments of `keras.Model.save`.
+
+        Raises:
+            ValueError: If a layer is quantized so that no file could hold it.
+        """
+        # Keras opens the file before it asks for the config.
+        quantized_layers(self)
+        super().save(filepath, *args, **kwargs)
+
+    def get_config(self):
+        # Keras keeps this of a graph; here layers are no part of the config.
+        frozen, quantized = frozen_paths(self), quantized_layers(self)
+        return {
+            **({"frozen": frozen} if frozen else {}),
+            **({"quantized": quantized} if quantized else {}),
+            "backbone": keras.saving.serialize_keras_object(self.backbone),
+            "num_classes": self.num_classes,
+            "temperature": self.temperature,
+            "name": self.name,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        frozen = config.pop("frozen", ())
+        quantized = config.pop("quantized", {})
+        backbone = keras.saving.deserialize_keras_object(config["backbone"])
+        model = cls(**{**config, "backbone": backbone})
+        freeze(model, frozen)
+        quantize_again(model, quantized)
+        return model
+
+
+def keeps_grid(backbone: Backbone) -> bool:
+    """Whether body and stem of a backbone have the same grid."""
+    return tuple(backbone.body.output.shape[1:3]) == backbone.grid_shape

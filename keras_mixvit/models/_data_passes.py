@@ -1,0 +1,85 @@
+"""What surrounds a pass of Keras over data sets."""
+
+import contextlib
+import warnings
+
+import keras
+
+from keras_mixvit._checks import require
+from keras_mixvit.data._batch_reader import closing
+from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset
+from keras_mixvit.data._tf_batches import SERVED, pairs_of
+
+
+@contextlib.contextmanager
+def passing_over(*data):
+    """Warns of data that Keras reads wrongly, and stops threads at the end.
+
+    Args:
+        *data: What a user gives to `fit`, `evaluate` or `predict`.
+    """
+    for item in data:
+        warn_of_workers(item, stacklevel=5)
+    with closing(*(pairs_of(item) or item for item in data)):
+        yield
+
+
+def warn_of_workers(data, stacklevel: int) -> None:
+    """Warns of a `PyDataset` that Keras would read with several workers.
+
+    Keras 3.15 takes a first batch to build what is not built yet, starts all
+    workers for it, and starts them again for the pass itself. What the first
+    ones still hold enters the pass.
+
+    Args:
+        data: Anything.
+        stacklevel: Integer, that of `warnings.warn`.
+    """
+    if not isinstance(data, keras.utils.PyDataset):
+        return
+    workers = data.workers
+    if workers > 1 or (workers > 0 and data.use_multiprocessing):
+        warnings.warn(
+            f"Keras {keras.version()} may repeat and lose batches of a PyDataset with "
+            f"several workers, in the first pass over it. Received: workers={workers}, "
+            f"use_multiprocessing={data.use_multiprocessing}. Use workers=1 and "
+            "use_multiprocessing=False. `mixed_pair_dataset` and `ImageSet.batches` "
+            "have threads of their own that give the right batches.",
+            stacklevel=stacklevel,
+        )
+
+
+def led_pairs(x) -> list[MixedPairDataset]:
+    """The data sets of mixed pairs whose epoch `fit` must set for `x`.
+
+    Args:
+        x: What a user gives to `fit`.
+    """
+    if isinstance(x, MixedPairDataset):
+        return [x]
+    known = pairs_of(x)
+    if known is not None:
+        return [known]
+    # A `tf.data.Dataset` made from one of them, such as by `.prefetch(2)`.
+    return list(SERVED) if type(x).__module__.startswith("tensorflow") else []
+
+
+def with_steps(x, steps_per_epoch: int | None):
+    """Mixed pairs with shorter epochs.
+
+    Args:
+        x: `MixedPairDataset`, or a `tf.data.Dataset` of one.
+        steps_per_epoch: Integer, or `None` for the epochs of the data set.
+
+    Raises:
+        ValueError: If the epochs of a `tf.data.Dataset` have another length.
+    """
+    if isinstance(x, MixedPairDataset):
+        return x if steps_per_epoch is None else x.first_batches(steps_per_epoch)
+    require(
+        steps_per_epoch in (None, len(pairs_of(x))),
+        "`steps_per_epoch` must be None with `as_tf_dataset()`. Use "
+        "`pairs.first_batches(steps_per_epoch).as_tf_dataset()`.",
+        steps_per_epoch=steps_per_epoch,
+    )
+    return x

@@ -1,0 +1,156 @@
+from types import SimpleNamespace
+
+import keras
+
+from keras_mixvit._checks import require
+from keras_mixvit._kept_steps import KeepsSteps
+from keras_mixvit._many_steps import ManySteps
+from keras_mixvit.data._batch_reader import closing
+from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset
+from keras_mixvit.distribution._parallel import Part, arguments
+from keras_mixvit.distribution._parallel_of import parallel_of, predict_spread
+
+
+class DistributedModel(KeepsSteps, ManySteps, keras.Model):
+    """Keras's `fit`, `evaluate` and `predict` on the devices in use.
+
+    On one device they are Keras's. On several, each process reads its part of
+    mixed pairs, and what is evaluated or predicted may have any length: what
+    the devices do not divide, each of them sees.
+    """
+
+    def __init__(self, name: str | None = None, dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        # Held plainly: Keras must neither track nor save what is in here.
+        self._spread = SimpleNamespace(
+            validation=None, keeps_metrics=False, is_in_step=False, summing=None
+        )
+
+    def _own_batches(self, pairs: MixedPairDataset) -> MixedPairDataset:
+        """What this process reads of the batches of mixed pairs."""
+        parallel = parallel_of(self)
+        if parallel is None:
+            return pairs.on_device() if pairs.keeps_on_device else pairs
+        require(
+            not pairs.keep_on_device,
+            "`keep_on_device` must be False or None on several devices.",
+            keep_on_device=pairs.keep_on_device,
+        )
+        return parallel.own_batches(pairs)
+
+    def fit(self, x=None, y=None, *, validation_data=None, **kwargs):
+        parallel = parallel_of(self)
+        if parallel is None:
+            return super().fit(x, y, validation_data=validation_data, **kwargs)
+        parallel.check(self)
+        if not isinstance(x, MixedPairDataset):
+            parallel.require_data(x)
+        require(
+            not kwargs.get("validation_split"),
+            "`validation_split` must be 0 on several devices, which take "
+            "`validation_data`.",
+            validation_split=kwargs.get("validation_split"),
+        )
+        if validation_data is not None:
+            validation_data = self._divide_validation(parallel, validation_data, kwargs)
+        self._spread.summing = parallel
+        try:
+            with parallel.training(self):
+                return super().fit(x, y, validation_data=validation_data, **kwargs)
+        finally:
+            self._spread.summing = self._spread.validation = None
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size: int | None = None,
+        verbose="auto",
+        sample_weight=None,
+        steps: int | None = None,
+        callbacks=None,
+        return_dict: bool = False,
+        **kwargs,
+    ):
+        options = {
+            "verbose": verbose,
+            "steps": steps,
+            "callbacks": callbacks,
+            "return_dict": return_dict,
+            **kwargs,
+        }
+        parallel = parallel_of(self)
+        if parallel is None:
+            given = arguments(x, y, sample_weight, batch_size)
+            return super().evaluate(**given, **options)
+        parts = self._spread.validation
+        if parts is None or parts[-1].arguments.get("x") is not x:
+            parts = divided(parallel, self, x, y, sample_weight, batch_size, steps)
+        before = self._spread.summing
+        try:
+            for place, part in enumerate(parts):
+                is_last = place == len(parts) - 1
+                self._spread.keeps_metrics = place > 0
+                self._spread.summing = None if part.is_whole else parallel
+                with parallel.evaluating(part), closing(part.arguments["x"]):
+                    found = super().evaluate(
+                        **part.arguments, **(options if is_last else {"verbose": 0})
+                    )
+            return found
+        finally:
+            self._spread.keeps_metrics = False
+            self._spread.summing = before
+
+    def predict(
+        self,
+        x,
+        batch_size: int | None = None,
+        verbose="auto",
+        steps=None,
+        callbacks=None,
+    ):
+        options = {"verbose": verbose, "callbacks": callbacks}
+        return predict_spread(super().predict, self, x, batch_size, steps, **options)
+
+    def reset_metrics(self):
+        if not self._spread.keeps_metrics:
+            super().reset_metrics()
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        self._spread.is_in_step = True
+        try:
+            return super().compute_metrics(x, y, y_pred, sample_weight)
+        finally:
+            self._spread.is_in_step = False
+
+    def get_metrics_result(self):
+        summing = self._spread.summing
+        # A step tells what its process has seen: sums cost an exchange.
+        if summing is None or self._spread.is_in_step:
+            return super().get_metrics_result()
+        variables = self.metrics_variables
+        values = summing.summed(self, variables)
+        if values is None:
+            return super().get_metrics_result()
+        with keras.StatelessScope(list(zip(variables, values, strict=True))):
+            return super().get_metrics_result()
+
+    def _divide_validation(self, parallel, validation_data, options):
+        """Remembers all passes of a validation, and gives Keras the last."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
+        size = options.get("validation_batch_size") or options.get("batch_size")
+        steps = options.get("validation_steps")
+        parts = divided(parallel, self, x, y, sample_weight, size, steps)
+        self._spread.validation = parts
+        last = dict(parts[-1].arguments)
+        options["validation_batch_size"] = last.pop("batch_size", None)
+        if len(last) == 1:
+            return last["x"]
+        return tuple(last.values())
+
+
+def divided(parallel, model, x, y, sample_weight, batch_size, steps) -> list[Part]:
+    """The passes of an evaluation; some steps only are seen by all devices."""
+    if steps is not None:
+        return [Part(arguments(x, y, sample_weight, batch_size), is_whole=True)]
+    return parallel.parts(model, x, y, sample_weight, batch_size)

@@ -1,0 +1,30 @@
+import keras
+
+from keras_mixvit._checks import require
+from keras_mixvit._kept_steps import KeepsSteps
+from keras_mixvit.models._quantized_layers import quantized_layers
+
+
+@keras.saving.register_keras_serializable(package="keras_mixvit")
+class Graph(KeepsSteps, keras.Model):
+    """A functional model that shares its layers with a model of this library.
+
+    `keras.Model` documents its arguments. An error in its `predict` does not cost
+    the other model its weights.
+    """
+
+    def save(self, filepath, *args, **kwargs):
+        # Keras opens the file before it asks for the config.
+        self.get_config()
+        super().save(filepath, *args, **kwargs)
+
+    def get_config(self):
+        # The config of a block does not hold the precision of its parts.
+        quantized = quantized_layers(self)
+        require(
+            not quantized,
+            "`model` must not be quantized where it is a graph: save the model itself, "
+            "or export the graph.",
+            quantized=sorted(quantized)[:3],
+        )
+        return super().get_config()

@@ -1,0 +1,271 @@
+import keras
+from keras import ops
+
+from keras_mixvit._checks import (
+    is_integer,
+    is_number,
+    require,
+    require_choice,
+    require_positive_integer,
+)
+from keras_mixvit.backbones._backbone import Backbone
+from keras_mixvit.masks import (
+    BinaryOrLinear,
+    ConstantMasks,
+    CutMixMasks,
+    LinearMasks,
+    MaskSampler,
+    PatchCutMix,
+    loss_weighting,
+)
+from keras_mixvit.models._axes import folded, unfolded
+from keras_mixvit.models._backbone_model import BackboneModel, keeps_grid
+from keras_mixvit.models._graph import Graph
+
+METHODS = ("mimo", "linear-mixmo", "cut-mixmo")
+
+
+@keras.saving.register_keras_serializable(package="keras_mixvit")
+class MixMo(BackboneModel):
+    """M inputs, encoded by M stems and mixed in feature space, M predictions.
+
+    In training, the M inputs of a sample go through their stems, masks mix the
+    M grids into one, times M, and body, trunk and M heads follow. In
+    inference, an image goes through all stems, whose sum is that mixture
+    without masks. MIMO, Linear-MixMo and Cut-MixMo are this network with
+    other masks (`mask_sampler`) and, for MIMO, `r=1`.
+
+    Args:
+        backbone: `Backbone` whose layers the model takes over; further stems
+            are made like its own.
+        num_classes: Integer, the number K of classes.
+        num_subnetworks: Integer of at least 2, the number M of subnetworks.
+            Defaults to `2`.
+        r: Positive float, infinity included: the larger, the more alike are
+            the weights of the M losses (Eq. 5). Defaults to `3.0`.
+        inference: `"sum"`, one pass over the sum of the stems; `"parallel"`,
+            one pass per subnetwork, which sees M times its own stem; or an
+            integer, the only subnetwork to use. Defaults to `"sum"`.
+        num_stems: Integer, M or 1; 1 gives all inputs the same stem. `None`
+            for M. Defaults to `None`.
+        num_heads: Integer, M or 1; 1 has one head predict the labels in
+            proportion to the masks, whatever `r`. `None` for M. Defaults to
+            `None`.
+        ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
+            averages; its output is always logits. Defaults to `"logits"`.
+        temperature: Positive float, by which `predict(x, calibrated=True)`
+            divides logits. Defaults to `1.0`.
+        name: String, the name of the model. Defaults to `"mixmo"`.
+        dtype: Dtype or dtype policy, or `None` for the backbone's. Defaults
+            to `None`.
+
+    Call arguments:
+        inputs: Images `(B, H, W, C)`, or a mixed pair `{"images": (B, M, H,
+            W, C), "masks": (B, M, h, w)}`.
+        training: Boolean, whether layers behave as in training.
+
+    Input shape:
+        `(B, H, W, C)`, or a mixed pair.
+
+    Output shape:
+        `(B, K)` for images, logits of the ensemble; `(B, M, K)` for a mixed
+        pair, M times the same with one head.
+
+    Raises:
+        ValueError: If an argument is out of its range, or if `inference` asks
+            for what the other arguments do not have.
+
+    Example:
+
+    ```python
+    model = MixMo(WideResNet((8, 8, 1), depth=10, widening=1), num_classes=10)
+    assert model(np.zeros((2, 8, 8, 1))).shape == (2, 10)
+    ```
+
+    References:
+        MixMo, Section 3, Eq. 3 to 7, Table 3 and Algorithm 1; MixViT,
+        Section 4.4 and Appendix C.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        num_classes: int,
+        num_subnetworks: int = 2,
+        r: float = 3.0,
+        inference: str | int = "sum",
+        num_stems: int | None = None,
+        num_heads: int | None = None,
+        ensemble_of: str = "logits",
+        temperature: float = 1.0,
+        name: str = "mixmo",
+        dtype=None,
+    ):
+        require_positive_integer("num_subnetworks", num_subnetworks, minimum=2)
+        super().__init__(
+            backbone,
+            num_classes,
+            num_subnetworks,
+            ensemble_of,
+            temperature,
+            name,
+            dtype,
+        )
+        require(is_number(r) and r > 0, "`r` must be positive.", r=r)
+        require_choice("num_stems", num_stems, (1, num_subnetworks, None))
+        require_choice("num_heads", num_heads, (1, num_subnetworks, None))
+        require_inference(inference, num_subnetworks, num_heads)
+        self.r = float(r)
+        self.inference = inference
+        self.num_stems = num_stems
+        self.num_heads = num_heads
+        names = [f"stem_{m}" for m in range(1, num_stems or num_subnetworks)]
+        self.stems = [backbone.stem, *map(backbone.make_stem, names)]
+        self.body, self.trunk = backbone.body, backbone.trunk
+        self.heads = self._make_heads(num_heads or num_subnetworks)
+        self._connect(self._training_network(), self._inference_network())
+
+    def mask_sampler(
+        self,
+        method: str = "cut-mixmo",
+        alpha: float = 2.0,
+        probability: float = 0.5,
+        mixing: str = "dirichlet",
+    ) -> MaskSampler:
+        """The sampler of masks of a method, on the model's mixing grid.
+
+        Args:
+            method: `"mimo"`, constant masks; `"linear-mixmo"`; or
+                `"cut-mixmo"`, boxes in some batches, on transformers in whole
+                patches as in MixViT. Defaults to `"cut-mixmo"`.
+            alpha: Positive float, the concentration of the ratios; MIMO has
+                none. Defaults to `2.0`.
+            probability: Float in [0, 1], how many batches of Cut-MixMo have
+                boxes. Defaults to `0.5`.
+            mixing: `"dirichlet"` or `"two"`, which of more than two inputs
+                the boxes mix; in whole patches always two. Defaults to
+                `"dirichlet"`.
+
+        Returns:
+            A `MaskSampler` for `mixed_pair_dataset`. Other samplers fit as
+            well, with `backbone.patch_size` as their `patch_size`.
+
+        Raises:
+            ValueError: If an argument is out of its range.
+        """
+        require_choice("method", method, METHODS)
+        size, members = self.backbone.patch_size, self.num_subnetworks
+        if method == "mimo":
+            return ConstantMasks(size, members)
+        linear = LinearMasks(size, members, alpha)
+        if method == "linear-mixmo":
+            return linear
+        if keeps_grid(self.backbone):
+            binary = PatchCutMix(size, members, alpha, single_source_ramp=False)
+        else:
+            binary = CutMixMasks(size, members, alpha, mixing)
+        return BinaryOrLinear(binary, linear, probability)
+
+    def loss_weights(self, ratios):
+        """Weights `(B, M)` of the losses, from the ratios really drawn.
+
+        Keras averages over B and M where the paper sums over M, hence a factor
+        M. With one head the labels are interpolated instead: the weights are
+        the shares.
+
+        Args:
+            ratios: Tensor `(B, M)`, the mean of each input's mask.
+
+        Returns:
+            Tensor `(B, M)`, which sums to M² over the subnetworks, with one
+            head to M.
+
+        References:
+            MixMo, Eq. 3 and 5, Table 3.
+        """
+        if self.num_heads == 1:
+            return super().loss_weights(ratios)
+        return ratios.shape[1] * loss_weighting(ratios, self.r, ops)
+
+    def _stem(self, member):
+        return self.stems[member if len(self.stems) > 1 else 0]
+
+    def _training_network(self):
+        members = self.num_subnetworks
+        images = keras.Input((members, *self.image_shape), name="images")
+        grid_shape = self.stems[0].output.shape[1:3]
+        masks = keras.Input((members, *grid_shape), name="masks")
+        shares = ops.cast(masks, self.compute_dtype)
+        mixed = sum(
+            shares[:, m, ..., None] * self._stem(m)(images[:, m])
+            for m in range(members)
+        )
+        logits = self.heads(self._run_trunk(self._run_body(members * mixed)))
+        if self.num_heads == 1:
+            logits = ops.repeat(logits, members, axis=1)
+        return Graph({"images": images, "masks": masks}, logits, name="training")
+
+    @property
+    def inference_schemes(self) -> tuple:
+        """The values of `inference` that the trained model can be run with."""
+        others = ("sum",) if self.num_heads == 1 else ("sum", "parallel")
+        return tuple(dict.fromkeys((self.inference, *others)))
+
+    def inference_network_of(self, inference: str | int) -> keras.Model:
+        """The `inference_network` of another scheme, weights shared.
+
+        Args:
+            inference: What the constructor takes.
+
+        Returns:
+            A graph from images to subnetwork logits `(B, M, K)`.
+
+        Raises:
+            ValueError: If the model has no such scheme.
+        """
+        require_inference(inference, self.num_subnetworks, self.num_heads)
+        return self._inference_network(inference=inference)
+
+    def _inference_network(self, maps=None, inference=None):
+        images = keras.Input(self.image_shape, name="images")
+        members = self.num_subnetworks
+        scheme = self.inference if inference is None else inference
+        if scheme == "sum":
+            grid = sum(self._stem(m)(images) for m in range(members))
+            features = self._run_trunk(self._run_body(grid, maps), maps)
+            logits = self.heads(features)
+        else:
+            chosen = [scheme] if is_integer(scheme) else range(members)
+            grids = [members * self._stem(m)(images) for m in chosen]
+            grid = folded(ops.stack(grids, axis=1))
+            features = self._run_trunk(self._run_body(grid, maps), maps)
+            subnetwork = scheme if is_integer(scheme) else None
+            logits = self.heads(unfolded(features, len(grids)), subnetwork=subnetwork)
+        return Graph(images, logits, name="inference")
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_subnetworks": self.num_subnetworks,
+            "r": self.r,
+            "inference": self.inference,
+            "num_stems": self.num_stems,
+            "num_heads": self.num_heads,
+            "ensemble_of": self.ensemble_of,
+        }
+
+
+def require_inference(inference, num_subnetworks, num_heads):
+    """Requires an inference scheme that the rest of the model has."""
+    is_index = is_integer(inference) and 0 <= inference < num_subnetworks
+    require(
+        is_index or inference in ("sum", "parallel"),
+        "`inference` must be 'sum', 'parallel' or the index of a subnetwork, 0 to "
+        f"{num_subnetworks - 1}.",
+        inference=inference,
+    )
+    require(
+        inference == "sum" or num_heads != 1,
+        "`inference` must be 'sum' with one head.",
+        inference=inference,
+    )

@@ -1,0 +1,317 @@
+import keras
+import numpy as np
+from keras import ops
+
+from keras_mixvit._checks import (
+    is_integer,
+    require,
+    require_choice,
+    require_positive_integer,
+)
+from keras_mixvit.backbones._backbone import Backbone
+from keras_mixvit.layers import (
+    BinarizedPatchCutMix,
+    SourceEmbedding,
+    SourceEncoding,
+)
+from keras_mixvit.masks import ConstantMasks, PatchCutMix
+from keras_mixvit.models._axes import folded, stacked, unfolded
+from keras_mixvit.models._backbone_model import BackboneModel, keeps_grid
+from keras_mixvit.models._graph import Graph
+
+ATTRIBUTIONS = {"embedding": SourceEmbedding, "encoding": SourceEncoding}
+MIXINGS = ("binarized_cutmix", "averaged_masks", "all_tokens")
+SCHEMES = ("parallel", "sum", "alternating")
+
+
+@keras.saving.register_keras_serializable(package="keras_mixvit")
+class MixViT(BackboneModel):
+    """A vision transformer of M subnetworks that part in its last layers.
+
+    In training, M images are mixed patch by patch into one, stem and body run
+    once, source attribution tells the trunk which token came from which
+    image, and M heads predict M labels. In inference, stem and body run once
+    and the trunk once per source.
+
+    Args:
+        backbone: `Backbone` whose layers the model takes over.
+        num_classes: Integer, the number K of classes.
+        num_subnetworks: Integer of at least 2, the number M of subnetworks.
+            Defaults to `2`.
+        source_attribution: `"embedding"` (Eq. 3), `"encoding"` (Eq. 2), or
+            `None` for none, with which subnetworks differ by their heads
+            only. Defaults to `"embedding"`.
+        attribution_position: `"late"`, after the body, or `"early"`, after
+            position and before the first block. Defaults to `"late"`.
+        input_mixing: `"binarized_cutmix"`, `"averaged_masks"` (a patch on the
+            border of the box is a blend of two), or `"all_tokens"` (nothing
+            is mixed; the grids of the M images are stacked). Defaults to
+            `"binarized_cutmix"`.
+        inference: `"parallel"`, one pass per source after attribution;
+            `"sum"`, one pass over the sum of the M attributed versions of
+            each token; `"alternating"`, one pass in which each place has one
+            source, by a fixed pattern; or an integer, the only subnetwork to
+            use. Defaults to `"parallel"`.
+        alternation: `"random"`, each place drawn from `seed`, or
+            `"checkerboard"`, the pattern of alternating inference. Defaults
+            to `"random"`.
+        ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
+            averages; its output is always logits. Defaults to `"logits"`.
+        temperature: Positive float, by which `predict(x, calibrated=True)`
+            divides logits. Defaults to `1.0`.
+        seed: Non-negative integer seed of the alternating pattern. Defaults
+            to `0`.
+        name: String, the name of the model. Defaults to `"mixvit"`.
+        dtype: Dtype or dtype policy, or `None` for the backbone's. Defaults
+            to `None`.
+
+    Call arguments:
+        inputs: Images `(B, H, W, C)`, or a mixed pair `{"images": (B, M, H,
+            W, C), "masks": (B, M, h, w)}`.
+        training: Boolean, whether to apply dropout and stochastic depth.
+
+    Input shape:
+        `(B, H, W, C)`, or a mixed pair.
+
+    Output shape:
+        `(B, K)` for images, logits of the ensemble; `(B, M, K)` for a mixed
+        pair.
+
+    Raises:
+        ValueError: If an argument is out of its range, or if `inference` asks
+            for what the other arguments do not have.
+
+    Example:
+
+    ```python
+    backbone = ConViT((16, 16, 1), width=24, num_heads=4, num_blocks=1)
+    model = MixViT(backbone, num_classes=10)
+    assert model(np.zeros((2, 16, 16, 1))).shape == (2, 10)
+    ```
+
+    References:
+        MixViT, Sections 2.1 to 2.3, Algorithms 1 and 2, Appendix D.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        num_classes: int,
+        num_subnetworks: int = 2,
+        source_attribution: str | None = "embedding",
+        attribution_position: str = "late",
+        input_mixing: str = "binarized_cutmix",
+        inference: str | int = "parallel",
+        alternation: str = "random",
+        ensemble_of: str = "logits",
+        temperature: float = 1.0,
+        seed: int = 0,
+        name: str = "mixvit",
+        dtype=None,
+    ):
+        require_positive_integer("num_subnetworks", num_subnetworks, minimum=2)
+        super().__init__(
+            backbone,
+            num_classes,
+            num_subnetworks,
+            ensemble_of,
+            temperature,
+            name,
+            dtype,
+        )
+        require(
+            keeps_grid(backbone),
+            "`backbone` must keep its grid through the body, as transformers do.",
+            grid_shape=backbone.grid_shape,
+            after_body=backbone.body.output.shape[1:3],
+        )
+        require_choice("source_attribution", source_attribution, (*ATTRIBUTIONS, None))
+        require_choice("attribution_position", attribution_position, ("late", "early"))
+        require_choice("input_mixing", input_mixing, MIXINGS)
+        require_choice("alternation", alternation, ("random", "checkerboard"))
+        require_positive_integer("seed", seed, minimum=0)
+        require_inference(inference, num_subnetworks, source_attribution, input_mixing)
+        self.source_attribution = source_attribution
+        self.attribution_position = attribution_position
+        self.input_mixing = input_mixing
+        self.inference = inference
+        self.alternation = alternation
+        self.seed = seed
+        options = {"dtype": self.dtype_policy}
+        self.mixing = self.attribution = None
+        if input_mixing != "all_tokens":
+            self.mixing = BinarizedPatchCutMix(
+                backbone.patch_size,
+                binarize=input_mixing == "binarized_cutmix",
+                name="mixing",
+                **options,
+            )
+        self.stem, self.body = backbone.stem, backbone.body
+        if source_attribution is not None:
+            self.attribution = ATTRIBUTIONS[source_attribution](
+                num_subnetworks, name=f"source_{source_attribution}", **options
+            )
+        self.trunk = backbone.trunk
+        self.heads = self._make_heads(num_subnetworks)
+        self._connect(self._training_network(), self._inference_network())
+
+    def mask_sampler(self, alpha: float = 0.5, owner_per: str = "batch"):
+        """The sampler of masks that goes with the model's `input_mixing`.
+
+        Args:
+            alpha: Positive float, the parameter of the Beta distribution; not
+                used on all tokens, where masks are constant. Defaults to
+                `0.5`.
+            owner_per: `"batch"` or `"sample"`, what shares one draw of the
+                owner of the box. Defaults to `"batch"`.
+
+        Returns:
+            A `MaskSampler` for `mixed_pair_dataset`.
+        """
+        patch_size = self.backbone.patch_size
+        if self.input_mixing == "all_tokens":
+            return ConstantMasks(patch_size, self.num_subnetworks)
+        return PatchCutMix(
+            patch_size,
+            self.num_subnetworks,
+            alpha,
+            binarize=self.input_mixing == "binarized_cutmix",
+            owner_per=owner_per,
+        )
+
+    def _training_network(self):
+        members, grid_shape = self.num_subnetworks, self.backbone.grid_shape
+        images = keras.Input((members, *self.image_shape), name="images")
+        masks = keras.Input((members, *grid_shape), name="masks")
+        if self.input_mixing == "all_tokens":
+            logits = self._all_tokens_logits(images)
+        else:
+            mixed, shares = self.mixing(images, masks)
+            grid = self._features_before(self.stem(mixed))
+            if self.attribution is not None:
+                grid = self.attribution(grid, shares)
+            logits = self.heads(self._trunk_after(grid))
+        return Graph({"images": images, "masks": masks}, logits, name="training")
+
+    @property
+    def inference_schemes(self) -> tuple:
+        """The values of `inference` that the trained model can be run with."""
+        has_all = self.attribution is not None and self.input_mixing != "all_tokens"
+        return tuple(dict.fromkeys((self.inference, *SCHEMES[: 3 if has_all else 1])))
+
+    def inference_network_of(self, inference: str | int) -> keras.Model:
+        """The `inference_network` of another scheme, weights shared.
+
+        Args:
+            inference: What the constructor takes.
+
+        Returns:
+            A graph from images to subnetwork logits `(B, M, K)`.
+
+        Raises:
+            ValueError: If the model has no such scheme.
+        """
+        require_inference(
+            inference, self.num_subnetworks, self.source_attribution, self.input_mixing
+        )
+        return self._inference_network(inference=inference)
+
+    def _inference_network(self, maps=None, inference=None):
+        images = keras.Input(self.image_shape, name="images")
+        members = self.num_subnetworks
+        scheme = self.inference if inference is None else inference
+        subnetwork = scheme if is_integer(scheme) else None
+        if self.input_mixing == "all_tokens":
+            copies = ops.repeat(ops.expand_dims(images, 1), members, axis=1)
+            logits = self._all_tokens_logits(copies, maps)
+            return Graph(images, logits, name="inference")
+        grid = self._features_before(self.stem(images), maps)
+        if self.attribution is None:
+            features = self._trunk_after(grid, maps)
+        elif scheme == "sum":
+            grid = ops.sum(self.attribution(grid), axis=1)
+            features = self._trunk_after(grid, maps)
+        elif scheme == "alternating":
+            grid = self.attribution(grid, self.alternating_masks()[None])
+            features = self._trunk_after(grid, maps)
+        else:
+            grids = self.attribution(grid, source=subnetwork)
+            features = self._trunk_after(folded(grids), maps)
+            features = unfolded(features, grids.shape[1])
+        logits = self.heads(features, subnetwork=subnetwork)
+        return Graph(images, logits, name="inference")
+
+    def _features_before(self, grid, maps=None):
+        """What comes before attribution: the body, or only its position."""
+        if self.attribution_position == "late":
+            return self._run_body(grid, maps)
+        return self.backbone.apply_position(grid)
+
+    def _trunk_after(self, grid, maps=None):
+        """What comes after attribution: the trunk, and all blocks if early."""
+        if self.attribution_position == "early":
+            grid = self.backbone.apply_blocks(grid, maps)
+        return self._run_trunk(grid, maps)
+
+    def _all_tokens_logits(self, images, maps=None):
+        members = self.num_subnetworks
+        grids = self.backbone.apply_position(self.stem(folded(images)))
+        grids = unfolded(grids, members)
+        if self.attribution_position == "early":
+            grids = self._attributed(grids)
+        grid = self.backbone.apply_blocks(stacked(grids), maps)
+        if self.attribution_position == "late":
+            _, _, height, width, features = grids.shape
+            grids = ops.reshape(grid, (-1, members, height, width, features))
+            grid = stacked(self._attributed(grids))
+        return self.heads(self.backbone.apply_trunk(grid, maps))
+
+    def _attributed(self, grids):
+        return grids if self.attribution is None else self.attribution(grids)
+
+    def alternating_masks(self) -> np.ndarray:
+        """The one-hot pattern `(M, h, w)` of alternating inference."""
+        height, width = self.backbone.grid_shape
+        if self.alternation == "checkerboard":
+            places = np.add.outer(np.arange(height), np.arange(width))
+            sources = places % self.num_subnetworks
+        else:
+            rng = np.random.default_rng(self.seed)
+            sources = rng.integers(self.num_subnetworks, size=(height, width))
+        one_hot = np.arange(self.num_subnetworks)[:, None, None] == sources
+        return one_hot.astype("float32")
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_subnetworks": self.num_subnetworks,
+            "source_attribution": self.source_attribution,
+            "attribution_position": self.attribution_position,
+            "input_mixing": self.input_mixing,
+            "inference": self.inference,
+            "alternation": self.alternation,
+            "ensemble_of": self.ensemble_of,
+            "seed": self.seed,
+        }
+
+
+def require_inference(inference, num_subnetworks, source_attribution, input_mixing):
+    """Requires an inference scheme that the rest of the model has."""
+    is_index = is_integer(inference) and 0 <= inference < num_subnetworks
+    require(
+        is_index or inference in SCHEMES,
+        "`inference` must be 'parallel', 'sum', 'alternating' or the index of a "
+        f"subnetwork, 0 to {num_subnetworks - 1}.",
+        inference=inference,
+    )
+    require(
+        inference == "parallel" or input_mixing != "all_tokens",
+        "`inference` must be 'parallel' on all tokens, where one pass feeds every "
+        "head.",
+        inference=inference,
+    )
+    require(
+        is_index or inference == "parallel" or source_attribution is not None,
+        "`inference` must be 'parallel' or an index without source attribution.",
+        inference=inference,
+    )

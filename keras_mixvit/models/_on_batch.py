@@ -1,0 +1,80 @@
+from keras_mixvit.models._argument_checks import full_weights
+from keras_mixvit.models._class_weights import class_weights
+from keras_mixvit.models._data_checks import check_arrays
+
+
+class OnBatch:
+    """Keras's methods for a single batch, with the checks of `fit`.
+
+    It stands before `keras.Model` among the bases of a class.
+    """
+
+    def train_on_batch(
+        self,
+        x,
+        y=None,
+        sample_weight=None,
+        class_weight: dict | str | None = None,
+        return_dict: bool = False,
+    ):
+        """One training step, as `keras.Model.train_on_batch` makes it.
+
+        Args:
+            x: Images, or a mixed pair.
+            y: Labels. Defaults to `None`.
+            sample_weight: Array of weights, `(B,)` or of mixed pairs also
+                `(B, M)`. Defaults to `None`.
+            class_weight: What `fit` takes. Defaults to `None`.
+            return_dict: Boolean, whether to return a dict. Defaults to
+                `False`.
+
+        Returns:
+            As `keras.Model.train_on_batch`.
+
+        Raises:
+            ValueError: If data do not fit the model.
+        """
+        check_arrays(self, x, y)
+        self._weigh_classes(class_weights(class_weight, x, y, self.num_classes))
+        sample_weight = full_weights(sample_weight, x, self.num_subnetworks)
+        return super().train_on_batch(
+            x, y, sample_weight=sample_weight, return_dict=return_dict
+        )
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict: bool = False):
+        """One step of evaluation, as `keras.Model.test_on_batch` makes it.
+
+        Args:
+            x: Images, or a mixed pair.
+            y: Labels. Defaults to `None`.
+            sample_weight: Array of weights, `(B,)` or of mixed pairs also
+                `(B, M)`. Defaults to `None`.
+            return_dict: Boolean, whether to return a dict. Defaults to
+                `False`.
+
+        Returns:
+            As `keras.Model.test_on_batch`.
+
+        Raises:
+            ValueError: If data do not fit the model.
+        """
+        check_arrays(self, x, y)
+        sample_weight = full_weights(sample_weight, x, self.num_subnetworks)
+        return super().test_on_batch(
+            x, y, sample_weight=sample_weight, return_dict=return_dict
+        )
+
+    def predict_on_batch(self, x):
+        """Logits `(B, K)` of the ensemble for one batch of images.
+
+        Args:
+            x: Images.
+
+        Returns:
+            Array `(B, K)`.
+
+        Raises:
+            ValueError: If images do not fit the model.
+        """
+        check_arrays(self, x, None)
+        return super().predict_on_batch(x)

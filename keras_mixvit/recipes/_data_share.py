@@ -1,0 +1,30 @@
+"""A share of a set of images."""
+
+import numpy as np
+
+from keras_mixvit.data.sources._image_part import part_of
+from keras_mixvit.data.sources._image_set import ImageSet
+
+# Whatever the seed of a recipe: members of an ensemble see the same images.
+SEED = 0
+
+
+def share_of(images: ImageSet, share: float) -> ImageSet:
+    """A share of the images of each class, at least one, drawn once.
+
+    Args:
+        images: `ImageSet`.
+        share: Float in (0, 1].
+
+    Returns:
+        An `ImageSet`, with the statistics of all.
+    """
+    if share == 1:
+        return images
+    rng = np.random.default_rng(SEED)
+    order = []
+    for label in range(images.num_classes):
+        places = np.flatnonzero(images.labels == label)
+        count = min(len(places), max(1, round(share * len(places))))
+        order.append(rng.permutation(places)[:count])
+    return part_of(images, np.sort(np.concatenate(order)))

@@ -1,0 +1,86 @@
+from pathlib import Path
+
+from keras_mixvit._checks import require, require_path
+from keras_mixvit.analysis import training_curves
+from keras_mixvit.data.sets._load import data_label
+from keras_mixvit.recipes._published_text import published_of, scale_of, telling
+from keras_mixvit.training._run_files import read_result
+from keras_mixvit.training._run_settings import RunSettings
+from keras_mixvit.training._train import RESULT
+
+
+def compare(runs: list[str], output: str | None = None) -> list[dict]:
+    """Compares the networks of several finished runs.
+
+    Args:
+        runs: List of paths of folders of runs.
+        output: Path of a figure of all training curves, which needs matplotlib,
+            or `None` to draw none. Defaults to `None`.
+
+    Returns:
+        List of dicts, one for each network: `run`, `model`, `data`, `epochs`,
+        `seed`, `scaled`, `protocol`, `backend`, `parameters`, `accuracy`, `nll`,
+        `seconds`, and, for the method, `published`, the figures of the paper,
+        and `differs`, the differences between your training and the paper's.
+
+    Raises:
+        ValueError: If a folder holds no finished run.
+
+    Example:
+
+    ```python
+    train(Recipe(epochs=1, num_blocks=1, width=16), output="run", verbose=0)
+    rows = compare(["run"])
+    assert [row["model"] for row in rows] == ["single_network", "mixvit ensemble"]
+    ```
+    """
+    require(
+        isinstance(runs, (list, tuple)),
+        "`runs` must be a list of paths of folders.",
+        runs=runs,
+    )
+    for run in runs:
+        require_path("run", run)
+    rows, histories = [], {}
+    names = [Path(run).resolve().name for run in runs]
+    for run, name in zip(runs, names, strict=True):
+        folder = Path(run)
+        label = name if names.count(name) == 1 else str(run)
+        settings = RunSettings.read(folder)
+        require(
+            (folder / RESULT).is_file(),
+            "`runs` must be finished; `keras-mixvit resume RUN` goes on with one.",
+            run=str(run),
+        )
+        rows += _rows_of(label, settings.recipe, folder)
+        for place, each in settings.trainings().items():
+            part = each.method if place == "." else place
+            histories[f"{label}: {part}"] = folder / place / "history.csv"
+    if output is not None:
+        path = Path(output)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        training_curves(histories)[0].savefig(path)
+    return rows
+
+
+def _rows_of(label, recipe, folder):
+    result = read_result(folder / RESULT)
+    # Parts of a network have no parameters of their own.
+    whole = [row for row in result["rows"] if row["parameters"] is not None]
+    shared = {
+        "run": label,
+        "data": data_label(recipe.data),
+        "epochs": recipe.total_epochs,
+        "seed": recipe.seed,
+        "scaled": scale_of(recipe),
+        "protocol": recipe.protocol,
+        "backend": result["backend"],
+        "published": "",
+        "differs": "",
+    }
+    rows = [{**shared, **row} for row in whole]
+    published, differs = published_of(recipe)
+    if published:
+        rows[-1]["published"] = "; ".join(telling(published))
+        rows[-1]["differs"] = ", ".join(differs)
+    return rows

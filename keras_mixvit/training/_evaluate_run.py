@@ -1,0 +1,266 @@
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType
+
+from keras_mixvit._checks import is_integer, require, require_choice, require_path
+from keras_mixvit.data import load
+from keras_mixvit.data.sets._load import splits
+from keras_mixvit.evaluation import (
+    CorruptionReport,
+    EvaluationReport,
+    evaluate_corrupted,
+)
+from keras_mixvit.evaluation._evaluate import judged
+from keras_mixvit.evaluation._evaluation_report import finite
+from keras_mixvit.metrics import fit_temperature, nll
+from keras_mixvit.models import load_model
+from keras_mixvit.recipes._protocol import BEST
+from keras_mixvit.training._atomic_files import save_model
+from keras_mixvit.training._evaluation_plan import (
+    evaluation_plan,
+    require_same_validation,
+)
+from keras_mixvit.training._run_files import is_number, read_json, require_entry
+from keras_mixvit.training._skipped_files import read_skipped
+
+# What a run was trained with, as former and present versions call it.
+SETTINGS = ("recipe.json", "options.json")
+
+
+@dataclass(frozen=True)
+class RunEvaluation:
+    """What `evaluate_run` found and wrote.
+
+    Args:
+        report: `EvaluationReport` of the test images.
+        corrupted: `CorruptionReport`, or `None`.
+        data: String, the set.
+        split: String, the split that was judged.
+        temperature: Float, the temperature fitted, or `None` where none was
+            fitted or there is none.
+        fitted_on: `"val"`; `"halves of test"` or `"halves of val"`, the mean of
+            the temperatures of two halves of the images that were judged; or
+            `None`, where no images were left to fit one.
+        calibrated_nll: Float, NLL of the judged images at that temperature, or
+            `None`.
+        path: Path of the file written.
+
+    Example:
+
+    ```python
+    row = {"inference": None, "part": "network", "accuracy": 0.75, "nll": 0.5}
+    report = EvaluationReport("mine", samples=4, rows=[row])
+    path = Path("evaluation.json")
+    found = RunEvaluation(report, None, "digits", "test", 1.5, "val", 0.25, path)
+    assert found.to_dict()["temperature"]["value"] == 1.5
+    ```
+    """
+
+    report: EvaluationReport
+    corrupted: CorruptionReport | None
+    data: str
+    split: str
+    temperature: float | None
+    fitted_on: str | None
+    calibrated_nll: float | None
+    path: Path
+
+    def to_dict(self) -> dict:
+        """What is written to the file."""
+        return finite(
+            {
+                "data": self.data,
+                "split": self.split,
+                "temperature": {
+                    "value": self.temperature,
+                    "fitted_on": self.fitted_on,
+                    "nll": self.calibrated_nll,
+                },
+                **self.report.to_dict(),
+                "corrupted": self.corrupted and self.corrupted.to_dict(),
+            }
+        )
+
+
+def evaluate_run(
+    run: str,
+    data: str | None = None,
+    corrupted: str | None = None,
+    output: str | None = None,
+    calibrate: bool = False,
+    calibrate_on: str = "val",
+    batch_size: int = 128,
+    verbose: str | int = "auto",
+) -> RunEvaluation:
+    """Evaluates the model of a run on its test images, and fits its temperature.
+
+    It fits the temperature on the validation images of the run. Without a test
+    split it evaluates on these images too; then the temperature is the mean of
+    those of two halves, and the NLL with it is somewhat too good. A run of the
+    protocol `"paper"` has no validation images and gets no temperature. The
+    `calibrated_nll` of the report, the papers' NLL_c, needs none: it judges each
+    half of the images with the temperature of the other half.
+
+    Args:
+        run: Path of the folder of a run or of its `single` network, or of a
+            `.keras` file.
+        data: What `load` takes, or `None` for the set of the run. Defaults to
+            `None`.
+        corrupted: Path of the folder of CIFAR-10-C or CIFAR-100-C, to evaluate
+            the model on it too, or `None`. Defaults to `None`.
+        output: Path of the file to write, or `None` for `evaluation.json`
+            beside the model. Defaults to `None`.
+        calibrate: Boolean, whether to save the model again, with its
+            temperature, for `predict(x, calibrated=True)`. Defaults to
+            `False`.
+        calibrate_on: `"val"`, or `"test"` to fit the temperature on two halves
+            of the images that are judged, although it is then too good for
+            them. Defaults to `"val"`.
+        batch_size: Positive integer, images per step. Defaults to `128`.
+        verbose: What `keras.Model.predict` takes. Defaults to `"auto"`.
+
+    Returns:
+        A `RunEvaluation`.
+
+    Raises:
+        ValueError: If there is no such run, data do not fit the model, there is
+            no finite temperature to save, no images are left to fit one, or the
+            test images chose the model.
+
+    Example:
+
+    ```python
+    model = SingleNetwork(ConViT((8, 8, 1), 2, 8, 2, 1, 1), num_classes=10)
+    model.save("model.keras")
+    found = evaluate_run("model.keras", data="digits", verbose=0)
+    assert found.fitted_on == "val" and len(found.report.rows) == 1
+    ```
+
+    References:
+        MixMo, Section 4.1; Guo et al., On Calibration of Modern Neural
+        Networks, 2017.
+    """
+    require_choice("calibrate_on", calibrate_on, ("val", "test"))
+    require_path("run", run)
+    file = Path(run)
+    if file.is_dir():
+        file = file / "model.keras"
+    require(file.is_file(), "`run` must hold a model.keras.", run=run)
+    options = {"data": data} if data is not None else _settings(file)
+    name = options["data"]
+    # These change the images, or say where they are.
+    choices = {
+        key: options[key]
+        for key in ("data_dir", "image_size", "resize_share")
+        if options.get(key) is not None
+    }
+    where = {"data_dir": choices["data_dir"]} if "data_dir" in choices else {}
+    has = splits(name, **where)
+    plan = evaluation_plan(options, has, data is None, calibrate_on)
+    split = plan.judged
+    require(
+        split != "train" or data is not None,
+        "`data` must have a test or a validation split.",
+        data=name,
+    )
+    require(
+        plan.protocol != "paper" or file.name != BEST,
+        f"`run` must not be {BEST} where the images that judge it chose it; take "
+        "model.keras, or other images.",
+        run=run,
+        data=name,
+    )
+    require(
+        plan.fitted_on is not None or not calibrate,
+        "`calibrate` must not be set where the run has no validation images; "
+        "`calibrate_on` 'test' fits the temperature on the images that are judged.",
+        calibrate=calibrate,
+        data=name,
+    )
+    require(
+        corrupted is None or name in ("cifar10", "cifar100"),
+        "`corrupted` must not be set with other sets than cifar10 and cifar100.",
+        corrupted=corrupted,
+        data=name,
+    )
+    # A validation split that was cut is cut again.
+    cut = {"val_share": plan.val_share} if plan.val_share else {}
+    # Files that the run left out are left out here too.
+    skipped = read_skipped(file.parent) if data is None else {}
+
+    def loaded(split):
+        is_cut = split == "val" and bool(cut)
+        names = skipped.get("train" if is_cut else split, ())
+        return load(name, split, leave_out=names, **choices, **(cut if is_cut else {}))
+
+    images = loaded(split)
+    fitted_on, held_out = plan.fitted_on, images
+    if fitted_on == "val":
+        held_out = loaded("val")
+    if data is None and (fitted_on == "val" or split == "val"):
+        require_same_validation(file, held_out)
+    model = load_model(file)
+    report, logits = judged(model, images, batch_size=batch_size, verbose=verbose)
+    temperature = float("nan")
+    if fitted_on == "val":
+        known = model.predict(held_out.batches(batch_size), verbose=verbose)
+        temperature = fit_temperature(known, held_out.labels)
+    elif fitted_on is not None:
+        temperature = report.rows[0]["temperature"]
+    is_usable = 0 < temperature < float("inf")
+    found = RunEvaluation(
+        report,
+        corrupted and evaluate_corrupted(model, name, corrupted, batch_size=batch_size),
+        name,
+        split,
+        temperature if is_usable else None,
+        fitted_on,
+        nll(logits / temperature, images.labels) if is_usable else None,
+        file.parent / "evaluation.json" if output is None else Path(output),
+    )
+    require(
+        is_usable or not calibrate,
+        "`calibrate` must not be set if no temperature minimises the NLL: all "
+        "predictions are right, or none better than chance.",
+        calibrate=calibrate,
+        temperature=temperature,
+    )
+    found.path.parent.mkdir(parents=True, exist_ok=True)
+    partial = found.path.with_name(f"partial-{found.path.name}")
+    partial.write_text(json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
+    os.replace(partial, found.path)
+    if calibrate:
+        model.temperature = temperature
+        save_model(model, file)
+    return found
+
+
+def _settings(file: Path) -> dict:
+    """What the run of a model was trained with."""
+    # The single network lies in a folder of the run.
+    for folder in (file.parent, file.parent.parent):
+        for name in SETTINGS:
+            if (folder / name).is_file():
+                return _checked(folder / name)
+    raise ValueError(
+        f"`data` must be given where the run holds no {' or '.join(SETTINGS)}. "
+        f"Received: data=None, run={str(file.parent)!r}"
+    )
+
+
+def _checked(path: Path) -> dict:
+    """Settings of a file, those of which name images being of their kind."""
+    settings = read_json(path)
+    size, share = settings.get("image_size"), settings.get("resize_share")
+    require_entry(
+        path,
+        isinstance(settings.get("data"), str)
+        and isinstance(settings.get("data_dir"), (str, NoneType))
+        and (size is None or is_integer(size) or isinstance(size, list))
+        and (share is None or is_number(share)),
+        "the string `data`, and `data_dir`, `image_size` and `resize_share`, if any",
+        {key: settings.get(key) for key in ("data", "data_dir", "image_size")},
+    )
+    return settings

@@ -1,0 +1,128 @@
+import csv
+import math
+import time
+from pathlib import Path
+
+import keras
+
+from keras_mixvit._checks import require
+from keras_mixvit.distribution import Parallel
+from keras_mixvit.recipes._protocol import BEST
+from keras_mixvit.training._atomic_files import replacing, save_model
+from keras_mixvit.training._checkpoint import Checkpoint, Checkpoints, arrays_of
+
+
+class Recorder(keras.callbacks.Callback):
+    """Writes what a training leaves after every epoch.
+
+    `history.csv`, `best.keras` if validation accuracy was never higher,
+    `model.keras`, the last one, and at the end the checkpoint, which says that
+    the epoch is finished. Where saving takes more than a second, as of a large
+    network with short epochs, it is done as often as costs a tenth of the time.
+
+    Args:
+        folder: Path of the folder of the training.
+        checkpoints: `Checkpoints`.
+        start: `Checkpoint` from which the training goes on, or `None`.
+            Defaults to `None`.
+        parallel: `Parallel`, whose process 0 writes while the others keep
+            count, or `None` for one process. Defaults to `None`.
+        chooses: Boolean, whether the images that are watched may choose
+            `best.keras`. Defaults to `True`.
+
+    Raises:
+        ValueError: At the end of an epoch whose loss is not finite; nothing is
+            overwritten.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        checkpoints: Checkpoints,
+        start: Checkpoint | None = None,
+        parallel: Parallel | None = None,
+        chooses: bool = True,
+    ):
+        super().__init__()
+        self.folder, self.checkpoints = folder, checkpoints
+        self.parallel = parallel or Parallel(num_replicas=1)
+        progress = start.progress if start else {}
+        self.history = list(progress.get("history", ()))
+        self.chooses = chooses
+        self.best = progress.get("best") if chooses else None
+        self.seconds = progress.get("seconds", 0.0)
+        self.unsaved, self.saved_at, self.seconds_of_saving = None, 0.0, 0.0
+
+    def begin(self, model: keras.Model) -> None:
+        """Writes what there is before the first epoch, or before the next.
+
+        Args:
+            model: The model to be trained.
+        """
+        if self.parallel.is_main:
+            with self.parallel.alone():
+                self._write_history()
+                save_model(model, self.folder / "model.keras")
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        figures = {name: float(value) for name, value in logs.items()}
+        for name in ("loss", "val_loss"):
+            # The last step of an epoch shows only in the images that are watched.
+            require(
+                math.isfinite(figures.get(name, 0.0)),
+                f"`{name}` must stay finite: the training diverged in epoch "
+                f"{epoch + 1}. Use a smaller learning rate, a longer warm-up or the "
+                "precision float32. The folder keeps what was saved before.",
+                **{name: figures.get(name)},
+            )
+        self.history.append({"epoch": epoch, **figures})
+        accuracy = figures["val_accuracy"]
+        is_best = self.chooses and (
+            self.best is None or accuracy > self.best["val_accuracy"]
+        )
+        if is_best:
+            self.best = {"epoch": epoch, "val_accuracy": accuracy}
+        now = time.perf_counter()
+        self.seconds, self.started = self.seconds + now - self.started, now
+        if self.parallel.is_main:
+            # Variables that are made on the way belong to this process.
+            with self.parallel.alone():
+                self._write_history()
+                if is_best:
+                    save_model(self.model, self.folder / BEST)
+                self.unsaved = epoch
+                if self._is_due(now):
+                    self._save()
+
+    def on_train_end(self, logs=None):
+        if self.unsaved is not None:
+            with self.parallel.alone():
+                self._save()
+
+    def _is_due(self, now):
+        seconds = self.seconds_of_saving
+        return seconds < 1 or now - self.saved_at > 9 * seconds
+
+    def _save(self):
+        began, epoch = time.perf_counter(), self.unsaved
+        save_model(self.model, self.folder / "model.keras")
+        progress = {
+            "history": self.history,
+            "best": self.best,
+            "seconds": self.seconds,
+        }
+        arrays = arrays_of(self.model)
+        self.checkpoints.save(Checkpoint(epoch + 1, arrays, progress))
+        self.unsaved, self.saved_at = None, time.perf_counter()
+        self.seconds_of_saving = self.saved_at - began
+
+    def _write_history(self):
+        path = self.folder / "history.csv"
+        if not self.history:
+            path.unlink(missing_ok=True)
+            return
+        with replacing(path) as partial, partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(self.history[0]))
+            writer.writeheader()
+            writer.writerows(self.history)

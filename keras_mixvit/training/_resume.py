@@ -1,0 +1,97 @@
+from pathlib import Path
+
+from keras_mixvit._checks import require, require_path
+from keras_mixvit.training._calls import require_steps
+from keras_mixvit.training._devices import devices_in_use
+from keras_mixvit.training._run_files import read_result, require_entry
+from keras_mixvit.training._run_settings import RunSettings
+from keras_mixvit.training._skipped_files import read_skipped
+from keras_mixvit.training._train import RESULT, facts, finish, load_sets
+
+
+def resume(
+    run: str,
+    verbose: int | str = "auto",
+    devices: int | None = None,
+    timeout: float = 600.0,
+    tell=print,
+    steps_per_execution: int | None = None,
+) -> tuple[Path, list]:
+    """Goes on with a run that was ended, from its last whole checkpoint.
+
+    It does not repeat finished trainings. On the same backend and versions, the
+    rest of the run equals an uninterrupted one, on any number of devices: the
+    batches are the same, and only on TensorFlow and PyTorch does another number
+    of devices draw other dropout.
+
+    Args:
+        run: Path of the folder of the run.
+        verbose: What `train` takes. Defaults to `"auto"`.
+        devices: What `train` takes; it may differ from the first part of the
+            run. Defaults to `None`.
+        timeout: What `train` takes. Defaults to `600.0`.
+        tell: Function that it calls with each sentence for the user. Defaults
+            to `print`.
+        steps_per_execution: What `train` takes. Defaults to `None`.
+
+    Returns:
+        What `train` returns.
+
+    Raises:
+        ValueError: If there is no such run, its images have changed, or the
+            devices do not divide its batches.
+        OSError: If a file cannot be written, or another process does not
+            answer. The files of earlier epochs remain.
+
+    Example:
+
+    ```python
+    train(Recipe(epochs=1, num_blocks=1, width=16), output="run", verbose=0)
+    folder, rows = resume("run", verbose=0)
+    assert len(rows) == 4
+    ```
+    """
+    require_path("run", run)
+    require_steps(steps_per_execution)
+    folder = Path(run)
+    settings = RunSettings.read(folder)
+    if (folder / RESULT).is_file():
+        rows = read_result(folder / RESULT)["rows"]
+        tell("There is nothing to resume: the run is finished.")
+        return folder, rows
+    require_entry(folder / "run.json", settings.facts is not None, "`facts`", None)
+    with devices_in_use(devices, timeout) as parallel:
+        return folder, _resume(
+            folder, settings, verbose, tell, parallel, steps_per_execution
+        )
+
+
+def _resume(folder, settings, verbose, tell, parallel, steps_per_execution):
+    sets = load_sets(settings, skipped=read_skipped(folder))
+    before, now = settings.facts, facts(sets, parallel)
+    require(
+        before["data"]["fingerprint"] == now["data"]["fingerprint"],
+        "`run` must be resumed with the images with which it began; labels, shapes or "
+        "pixels have changed.",
+        data=settings.recipe.data,
+    )
+    if before["backend"] != now["backend"]:
+        tell(
+            f"The run began on {before['backend']} and continues on {now['backend']}: "
+            "its results will differ slightly from those of an uninterrupted run."
+        )
+    changed = [
+        f"{name} {version} is {now['versions'][name]} now"
+        for name, version in before["versions"].items()
+        if now["versions"].get(name, version) != version
+    ]
+    if changed:
+        tell(f"The run began with other versions: {', '.join(changed)}.")
+    # Older runs do not record the number; they used one device.
+    replicas = before.get("replicas", 1)
+    if replicas != parallel.num_replicas:
+        tell(
+            f"The run began on {replicas} device(s) and continues on "
+            f"{parallel.num_replicas}: its batches stay the same."
+        )
+    return finish(folder, settings, sets, verbose, tell, parallel, steps_per_execution)

@@ -1,0 +1,44 @@
+"""Figures of a run, where matplotlib is installed."""
+
+import importlib.util
+from pathlib import Path
+
+from keras_mixvit.analysis import mixed_samples, training_curves
+from keras_mixvit.data import ImageSet
+from keras_mixvit.recipes._dataset import dataset_for
+from keras_mixvit.recipes._model import model_for
+from keras_mixvit.recipes._recipe import Recipe
+
+
+def has_matplotlib() -> bool:
+    """Whether figures can be drawn; matplotlib is the extra `figures`."""
+    return importlib.util.find_spec("matplotlib") is not None
+
+
+def draw_figures(
+    folder: Path, recipe: Recipe, trainings: dict[str, Recipe], images: ImageSet
+) -> None:
+    """Draws the curves of a run's trainings, and some mixed samples.
+
+    Args:
+        folder: Path of the folder of the run.
+        recipe: `Recipe` of the run.
+        trainings: Dict from the folders of its trainings to their recipes.
+        images: `ImageSet` that was trained on.
+    """
+    if not has_matplotlib():
+        return
+    histories = {}
+    for name, each in trainings.items():
+        label = name if name.startswith("member-") else each.method.replace("-", "_")
+        histories[label] = folder / name / "history.csv"
+    figure, _ = training_curves(histories)
+    figure.savefig(folder / "curves.png")
+    first = next(iter(recipe.members()))
+    model = model_for(first, images)
+    # On the device, images are augmented in the step alone.
+    if model.num_subnetworks > 1:
+        dataset = dataset_for(first.replace(apply_on="pipeline"), model, images)
+        mixing = getattr(model, "mixing", None)
+        figure, _ = mixed_samples(dataset, mixing, images.class_names)
+        figure.savefig(folder / "mixed_samples.png")

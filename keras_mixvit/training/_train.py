@@ -1,0 +1,364 @@
+import dataclasses
+import os
+import warnings
+from pathlib import Path
+
+import keras
+
+from keras_mixvit._checks import require, require_choice, require_path
+from keras_mixvit.data import ImageSet, load
+from keras_mixvit.data.sets._load import is_data_path, splits
+from keras_mixvit.data.sources._file_checks import ON_ERROR
+from keras_mixvit.distribution import Parallel
+from keras_mixvit.evaluation import evaluate
+from keras_mixvit.models import Ensemble, load_model
+from keras_mixvit.recipes._dataset import dataset_for
+from keras_mixvit.recipes._model import model_for
+from keras_mixvit.recipes._protocol import (
+    judged_split,
+    sets_of,
+    told_protocol,
+    watched_split,
+)
+from keras_mixvit.recipes._recipe import Recipe
+from keras_mixvit.training._atomic_files import save_model, write_json
+from keras_mixvit.training._calls import require_steps
+from keras_mixvit.training._checkpoint import Checkpoints
+from keras_mixvit.training._devices import devices_in_use
+from keras_mixvit.training._fit import CHECKPOINTS, fit, has_tensorboard
+from keras_mixvit.training._run_facts import device, fingerprint, versions
+from keras_mixvit.training._run_figures import draw_figures
+from keras_mixvit.training._run_files import read_report
+from keras_mixvit.training._run_folder import new_run_folder
+from keras_mixvit.training._run_settings import RunSettings
+from keras_mixvit.training._skipped_files import skipped_files, write_skipped
+
+# What a finished training leaves: rows of the table, best epoch, seconds.
+REPORT = "report.json"
+RESULT = "result.json"
+
+
+def train(
+    recipe: Recipe,
+    output: str | None = None,
+    single: bool = True,
+    verbose: int | str = "auto",
+    data_dir: str | None = None,
+    tensorboard: bool = False,
+    devices: int | None = None,
+    timeout: float = 600.0,
+    tell=print,
+    on_error: str = "when_read",
+    steps_per_execution: int | None = None,
+) -> tuple[Path, list]:
+    """Trains a method and the single network for comparison, and reports both.
+
+    It writes these files into the folder of the run:
+
+    | file | content |
+    |---|---|
+    | `model.keras` | the model after the last epoch |
+    | `best.keras` | the best by validation accuracy; protocol `"validation"` |
+    | `history.csv` | losses and metrics of every epoch |
+    | `result.json` | the figures, and all that you need to repeat them |
+    | `recipe.json`, `run.json` | the settings |
+    | `curves.png`, `mixed_samples.png` | figures, with matplotlib |
+
+    The files of the single network lie in the folder `single`, those of the
+    networks of an ensemble in `member-0` and so on. The run is saved after every
+    epoch, and `resume` continues a run that was interrupted.
+
+    Args:
+        recipe: `Recipe`.
+        output: Folder of the run, or `None` for a new one below `runs`.
+            Defaults to `None`.
+        single: Boolean, whether to train the single network too. Defaults to
+            `True`.
+        verbose: `"auto"` for a bar over all epochs on a terminal and a line
+            for each epoch elsewhere, or what `keras.Model.fit` takes. Defaults
+            to `"auto"`.
+        data_dir: Folder of the images, as `load` takes it, or `None`. Defaults
+            to `None`.
+        tensorboard: Boolean, whether to write logs for TensorBoard, where it
+            is installed. Defaults to `False`.
+        devices: Integer, how many devices share each batch, as
+            `data_parallel` takes it, or `None` for one, or for the devices of
+            all processes that were started together. Defaults to `None`.
+        timeout: Seconds to wait for another process. Defaults to `600.0`.
+        tell: Function that it calls with each sentence for the user. Defaults
+            to `print`.
+        on_error: What to do about damaged image files, as `load` takes it. The
+            file `skipped.json` lists the files that it skips, and a resumed run
+            skips the same ones. Defaults to `"when_read"`.
+        steps_per_execution: Integer, how many training steps one call to the
+            device runs, as `keras.Model.compile` takes it: on JAX and
+            TensorFlow the device then waits less for Python. The steps are the
+            same. `None` is 1, or on JAX with an accelerator up to 100.
+            Defaults to `None`.
+
+    Returns:
+        The folder, and a list of rows: dicts of `model`, `parameters`,
+        `accuracy`, `nll` and `seconds`, which is `None` for a part of a model.
+        They describe the model after the last epoch on the test images, or on
+        the validation images if there is no test split.
+
+    Raises:
+        ValueError: If recipe, data, models and devices do not fit together,
+            or the folder cannot be written.
+        OSError: If a file cannot be written, or another process does not
+            answer. The files of earlier epochs remain.
+
+    Example:
+
+    ```python
+    recipe = Recipe(epochs=1, num_blocks=1, width=16)
+    folder, rows = train(recipe, output="run", verbose=0)
+    assert (folder / "model.keras").exists() and len(rows) == 4
+    ```
+
+    References:
+        MixViT, Section 4.
+    """
+    require(isinstance(recipe, Recipe), "`recipe` must be a `Recipe`.", recipe=recipe)
+    for name, path in (("output", output), ("data_dir", data_dir)):
+        if path is not None:
+            require_path(name, path)
+    require_choice("on_error", on_error, ON_ERROR)
+    if not is_data_path(recipe.data) and os.path.exists(recipe.data):
+        tell(
+            f"{recipe.data!r} is the set of that name; write './{recipe.data}' for "
+            "the file or folder here."
+        )
+    require_steps(steps_per_execution)
+    recipe, data_dir = _with_whole_paths(recipe, data_dir)
+    settings = RunSettings(recipe, data_dir, single, tensorboard)
+    with devices_in_use(devices, timeout) as parallel:
+        return _train(
+            settings, output, verbose, tell, parallel, on_error, steps_per_execution
+        )
+
+
+def _train(settings, output, verbose, tell, parallel, on_error, steps_per_execution):
+    recipe, own = settings.recipe, load_own(settings, on_error, {})
+    sets, skipped = sets_of(settings.recipe, own), skipped_files(own)
+    for split, names in skipped.items():
+        tell(f"{len(names):,} damaged files of the {split} split are left out.")
+    # What does not fit is refused before anything is written; members of an
+    # ensemble differ in their seeds alone.
+    for each in {each.method: each for each in settings.trainings().values()}.values():
+        model = model_for(each, sets["train"])
+        parallel.own_batches(dataset_for(each, model, sets["train"]))
+    if settings.tensorboard and not has_tensorboard():
+        tell(
+            "No logs for TensorBoard: Keras writes them with the packages tensorflow "
+            "and tensorboard (pip install tensorflow tensorboard)."
+        )
+        settings = dataclasses.replace(settings, tensorboard=False)
+    found = dataclasses.replace(settings, facts=facts(sets, parallel))
+
+    def begin():
+        folder = new_run_folder(output, _name_of(recipe))
+        found.write(folder)
+        write_skipped(folder, skipped)
+        return str(folder)
+
+    folder = Path(parallel.on_main(begin))
+    return folder, finish(
+        folder, settings, sets, verbose, tell, parallel, steps_per_execution
+    )
+
+
+def load_sets(
+    settings: RunSettings, on_error: str = "when_read", skipped: dict | None = None
+) -> dict[str, ImageSet]:
+    """All splits of the images of a run, and the validation split that it cuts.
+
+    Args:
+        settings: `RunSettings`.
+        on_error: What to do about damaged image files, as `load` takes it.
+            Defaults to `"when_read"`.
+        skipped: Dict from splits to names of files to leave out, or `None`.
+            Defaults to `None`.
+    """
+    return sets_of(settings.recipe, load_own(settings, on_error, skipped or {}))
+
+
+def load_own(settings: RunSettings, on_error: str, skipped: dict) -> dict:
+    """The splits that the image set of a run comes with.
+
+    Args:
+        settings: `RunSettings`.
+        on_error: What to do about damaged image files, as `load` takes it.
+        skipped: Dict from splits to names of files to leave out.
+    """
+    recipe, data_dir = settings.recipe, settings.data_dir
+    with warnings.catch_warnings():
+        # The caller prints which files were skipped.
+        warnings.filterwarnings("ignore", ".* are left out, the first one ")
+        return _loaded(recipe, data_dir, on_error, skipped)
+
+
+def _loaded(recipe, data_dir, on_error, skipped):
+    return {
+        split: load(
+            recipe.data,
+            split,
+            data_dir=data_dir,
+            image_size=recipe.image_size,
+            on_error=on_error,
+            leave_out=skipped.get(split, ()),
+        )
+        for split in splits(recipe.data, data_dir)
+    }
+
+
+def facts(sets: dict[str, ImageSet], parallel: Parallel) -> dict:
+    """Versions, backend, devices and data, which a resumed run compares."""
+    return {
+        "versions": versions(),
+        "backend": keras.config.backend(),
+        "device": device(),
+        "replicas": parallel.num_replicas,
+        "data": {
+            "fingerprint": fingerprint(sets),
+            "shapes": {split: list(x.images.shape) for split, x in sets.items()},
+            "validation": fingerprint({"val": sets["val"]}) if "val" in sets else None,
+        },
+    }
+
+
+def finish(
+    folder,
+    settings: RunSettings,
+    sets,
+    verbose,
+    tell,
+    parallel: Parallel,
+    steps_per_execution: int | None = None,
+) -> list[dict]:
+    """Trains the networks that are not trained yet, and reports all.
+
+    Args:
+        folder: Path of the folder of the run.
+        settings: `RunSettings`.
+        sets: What `load_sets` gave.
+        verbose: What `train` takes.
+        tell: What `train` takes.
+        parallel: `Parallel`, whose process 0 writes the files.
+        steps_per_execution: What `train` takes. Defaults to `None`.
+
+    Returns:
+        The rows of the table.
+    """
+    protocol = settings.recipe.protocol
+    watched, test = sets[watched_split(protocol, sets)], sets[judged_split(sets)]
+    chooses = protocol == "validation"
+    reports = {}
+    trainings = settings.trainings()
+    tell(
+        told_protocol(
+            settings.recipe, sets, splits(settings.recipe.data, settings.data_dir)
+        )
+    )
+    for name, each in trainings.items():
+        place = folder / name
+        if parallel.is_main:
+            place.mkdir(exist_ok=True)
+        if not parallel.on_main((place / REPORT).is_file):
+            model, recorder = fit(
+                each,
+                sets["train"],
+                watched,
+                place,
+                verbose,
+                settings.tensorboard,
+                tell,
+                parallel,
+                chooses,
+                steps_per_execution=steps_per_execution,
+            )
+            content = {
+                "rows": report(model, test, recorder.seconds),
+                "best": recorder.best and {**recorder.best, "selected_on": "val"},
+                "seconds": recorder.seconds,
+                "seed": each.seed,
+            }
+            if parallel.is_main:
+                write_json(place / REPORT, content)
+            del model
+
+        def take(name=name, place=place):
+            reports[name] = read_report(place / REPORT)
+            # A training with an intact report needs no checkpoint.
+            Checkpoints(place / CHECKPOINTS).remove()
+
+        parallel.on_main(take)
+
+    def end():
+        with parallel.alone():
+            return _conclude(folder, settings, sets, test, reports, parallel)
+
+    return parallel.on_main(end)
+
+
+def _conclude(folder, settings, sets, test, reports, parallel):
+    """Writes the files of the whole run, and returns the rows."""
+    recipe, trainings = settings.recipe, settings.trainings()
+    rows = [row for found in reports.values() for row in found["rows"]]
+    if recipe.num_members > 1:
+        members = [name for name in trainings if name.startswith("member-")]
+        models = [load_model(folder / name / "model.keras") for name in members]
+        ensemble = Ensemble(models, recipe.ensemble_of)
+        seconds = sum(reports[name]["seconds"] for name in members)
+        save_model(ensemble, folder / "model.keras")
+        rows += report(ensemble, test, seconds)[:1]
+    draw_figures(folder, recipe, trainings, sets["train"])
+    result = {
+        "recipe": recipe.to_dict(),
+        "scaled": recipe.is_scaled,
+        **facts(sets, parallel),
+        "judged_on": judged_split(sets),
+        "seed": recipe.seed,
+        "seconds": round(sum(found["seconds"] for found in reports.values()), 1),
+        "rows": rows,
+        "trainings": {
+            name: {key: found[key] for key in ("seed", "best", "seconds")}
+            for name, found in reports.items()
+        },
+    }
+    write_json(folder / RESULT, result)
+    return rows
+
+
+def report(model, images, seconds: float) -> list[dict]:
+    """Rows of a table: the ensemble of a model and each of its subnetworks."""
+    rows = []
+    for row in evaluate(model, images, all_schemes=False, verbose=0).rows:
+        part = f" {row['part']}" if model.num_subnetworks > 1 else ""
+        is_first = not rows
+        rows.append(
+            {
+                "model": f"{model.name}{part}",
+                "parameters": model.count_params() if is_first else None,
+                "accuracy": row["accuracy"],
+                "nll": row["nll"],
+                "seconds": round(seconds, 1) if is_first else None,
+            }
+        )
+    return rows
+
+
+def _with_whole_paths(recipe, data_dir):
+    """Absolute paths, which a resumed run finds from any working directory."""
+    if data_dir is not None:
+        return recipe, os.path.abspath(data_dir)
+    if is_data_path(recipe.data) and os.path.exists(recipe.data):
+        path = os.path.abspath(recipe.data)
+        published = recipe.published
+        return recipe.replace(data=path, published=published), None
+    return recipe, None
+
+
+def _name_of(recipe):
+    stem = Path(recipe.data).stem
+    return f"{stem}-{recipe.method}-{recipe.backbone}-seed{recipe.seed}"

@@ -1,0 +1,205 @@
+import dataclasses
+
+import pytest
+
+from keras_mixvit.cli._main import main
+from keras_mixvit.recipes import Recipe, recipe
+from tests.tiny_run import train_words, write_images
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [
+        (
+            "data=missing.npz",
+            "`name` must be one of 'digits', 'cifar10', 'cifar100', 'tiny-imagenet', "
+            "'imagenet100', 'imagenet1k', 'tfds:NAME', or an existing .npz file or "
+            "folder. Received: name='missing.npz'",
+        ),
+        (
+            "backbone=wideresnet",
+            "`backbone` must be a transformer with the method 'mixvit'. Received: "
+            "backbone='wideresnet'",
+        ),
+        (
+            "r=2",
+            "`r` must be left alone with the method 'mixvit'. Received: r=2.0",
+        ),
+        (
+            "widening=2",
+            "`widening` must be left alone with the backbone 'convit'. Received: "
+            "widening=2",
+        ),
+        (
+            "source_attribution=both",
+            "`source_attribution` must be one of 'embedding', 'encoding', 'none'. "
+            "Received: source_attribution='both'",
+        ),
+        (
+            "attribution_position=middle",
+            "`attribution_position` must be one of 'late', 'early'. "
+            "Received: attribution_position='middle'",
+        ),
+        (
+            "input_mixing=mixup",
+            "`input_mixing` must be one of 'binarized_cutmix', 'averaged_masks', "
+            "'all_tokens'. Received: input_mixing='mixup'",
+        ),
+        (
+            "inference=2",
+            "`inference` must be 'parallel', 'sum', 'alternating' or the index of a "
+            "subnetwork, 0 to 1. Received: inference=2",
+        ),
+        (
+            "inference=all",
+            "`inference` must be 'parallel', 'sum', 'alternating' or the index of a "
+            "subnetwork, 0 to 1. Received: inference='all'",
+        ),
+        (
+            "ensemble_of=votes",
+            "`ensemble_of` must be one of 'logits', 'probabilities'. "
+            "Received: ensemble_of='votes'",
+        ),
+        (
+            "patch_size=3",
+            "`patch_size` must divide the image size. "
+            "Received: patch_size=3, image_size=(8, 8)",
+        ),
+        (
+            "num_heads=3",
+            "`num_heads` must divide the width. Received: num_heads=3, width=8",
+        ),
+        (
+            "num_subnetworks=1",
+            "`num_subnetworks` must be an integer of at least 2. "
+            "Received: num_subnetworks=1",
+        ),
+        (
+            "batch_size=17",
+            "`batch_size` must not exceed the number of images. "
+            "Received: batch_size=17, images=16",
+        ),
+        (
+            "alpha=0",
+            "`alpha` must be a positive finite number. Received: alpha=0.0",
+        ),
+        (
+            "stochastic_depth_rate=1",
+            "`stochastic_depth_rate` must be in [0, 1). "
+            "Received: stochastic_depth_rate=1.0",
+        ),
+        (
+            "epochs=many",
+            "`epochs` must be an integer. Received: epochs='many'",
+        ),
+        (
+            "wdith=16",
+            "`setting` must be a known name. Nearest: 'width', 'depth', 'width_scale'. "
+            "Received: setting='wdith'",
+        ),
+        ("epochs=0", "`epochs` must be an integer of at least 1. Received: epochs=0"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence_and_leaves_no_folder(
+    setting, text, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    data = write_images(tmp_path / "three.npz")
+    assert main(train_words(data, tmp_path / "out", f"--set={setting}")) == 1
+    assert capsys.readouterr().err.endswith(f"keras-mixvit: {text}\n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_file_is_one_sentence(tmp_path, capsys):
+    (tmp_path / "three.npz").write_bytes(b"no archive")
+    assert main(train_words(tmp_path / "three.npz", tmp_path / "out")) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("keras-mixvit: `name` must be an intact .npz file ")
+
+
+def test_an_output_folder_that_holds_something_is_left_alone(tmp_path, capsys):
+    data = write_images(tmp_path / "three.npz")
+    assert main(train_words(data, tmp_path)) == 1
+    text = "keras-mixvit: `output` must be a new or empty folder. Received: output="
+    assert capsys.readouterr().err == f"{text}{str(tmp_path)!r}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["three.npz"]
+
+
+def test_an_output_folder_that_cannot_be_made_is_one_sentence(tmp_path, capsys):
+    data = write_images(tmp_path / "three.npz")
+    assert main(train_words(data, f"{data}/out")) == 1
+    text = (
+        "keras-mixvit: `output` must be a folder that can be written. Received: "
+        f"output='{data}/out' (Not a directory)\n"
+    )
+    assert capsys.readouterr().err == text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [],
+        ["predict"],
+        ["show"],
+        ["resume"],
+        ["compare"],
+        ["train", "--epochs=2", "--scale=0.1"],
+        ["train", "--precision=float16"],
+        ["train", "--set"],
+        ["train", "--speed=2"],
+        ["export"],
+        ["export", "--format=keras"],
+        ["export", "run"],
+        ["export", "run", "--format=h5"],
+        ["export", "run", "--format=keras", "--speed=2"],
+    ],
+)
+def test_words_that_are_not_understood_are_told_with_the_usage(wrong, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(wrong)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: keras-mixvit")
+
+
+def test_recipes_are_listed_with_published_figures(capsys):
+    assert main(["recipes", "--filter=cifar100-convit-mixvit-e*"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    place = lines.index("cifar100-convit-mixvit-embedding  (mixvit-embedding)")
+    expected = (
+        "    MixViT Table 2c: convit_mixvit, mixvit-embedding: accuracy 82.4 ± 0.1"
+    )
+    assert lines[place + 1] == expected
+    assert not [line for line in lines if "wrn" in line]
+
+
+def test_rows_that_are_only_quoted_are_listed_too(capsys):
+    assert main(["recipes", "--filter=ResizeMix"]) == 0
+    out = capsys.readouterr().out
+    assert "Quoted by the papers, without a recipe:" in out
+    assert "MixMo Table 1: cifar100: ResizeMix: top1 84.31" in out.replace(
+        "accuracy", "top1"
+    )
+    assert "0 recipes, 2 quoted rows." in out
+
+
+def test_a_recipe_is_shown_in_full(capsys):
+    assert main(["show", "mixvit-convit"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    made = recipe("mixvit-convit")
+    assert lines[0] == made.name
+    assert f"  Note: {made.note}" in lines
+    assert "  *data=cifar100" in lines
+    assert "   seed=0" in lines
+    shown = {line[3:].split("=")[0] for line in lines if "=" in line}
+    names = {field.name for field in dataclasses.fields(Recipe)}
+    assert names - shown == {"name", "published", "note"}
+
+
+@pytest.mark.parametrize(
+    "words", [["show", "mixvit-convti"], ["train", "mixvit-cnvit"]]
+)
+def test_an_unknown_recipe_is_told_with_the_nearest(words, capsys):
+    assert main(words) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("keras-mixvit: `name` must be a known name. Nearest: ")
+    assert "'mixvit-convit'" in err
