@@ -6,11 +6,11 @@ import operator
 import os
 
 
-def require(condition: bool, requirement: str, **received) -> None:
+def require(condition: object, requirement: str, **received) -> None:
     """Raises `ValueError("<requirement> Received: <name>=<value>, ...")`.
 
     Args:
-        condition: Whether the requirement is met.
+        condition: Whether the requirement is met, of Python or NumPy.
         requirement: A sentence such as "`x` must be positive.".
         **received: What was received instead, by name.
     """

@@ -18,7 +18,7 @@ def interrupted_later():
         yield
         return
     found = {number: signal.getsignal(number) for number in DEFERRED}
-    handlers = {number: found[number] for number in found if callable(found[number])}
+    handlers = {n: handler for n, handler in found.items() if callable(handler)}
     waiting = []
 
     def later(number, frame):

@@ -52,7 +52,8 @@ class Quiet:
                 with quiet_stderr():
                     execute(module)
 
-            spec.loader.exec_module = exec_module
+            # `setattr`, since a type checker takes methods for constants.
+            setattr(spec.loader, "exec_module", exec_module)  # noqa: B010
         return spec
 
 
@@ -72,7 +73,8 @@ def quiet_stderr() -> Iterator[None]:
     sys.stderr.flush()
     command = [sys.executable, "-I", "-S", __file__]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as reader:
-        os.dup2(reader.stdin.fileno(), 2)
+        if reader.stdin is not None:  # It is a pipe.
+            os.dup2(reader.stdin.fileno(), 2)
         try:
             yield
         finally:

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -69,8 +70,8 @@ def ensemble_effectiveness(
         name: _numbers(name, rows, scores, cost) for name, rows in families.items()
     }
     columns = 2 * len(scores)
-    rows = -(-len(numbers) // columns)
-    figure = new_figure(2.8 + 0.2 * rows, 3.5 * len(scores))
+    legend_rows = -(-len(numbers) // columns)
+    figure = new_figure(2.8 + 0.2 * legend_rows, 3.5 * len(scores))
     panels = figure.subplots(1, len(scores), squeeze=False)[0]
     for axes, score in zip(panels, scores, strict=True):
         scale = 100 if score == "accuracy" else 1
@@ -78,8 +79,8 @@ def ensemble_effectiveness(
             line, values = _curve(found, score)
             marker = MARKERS[i % len(MARKERS)]
             (drawn,) = axes.plot(line, scale * values)
-            points = {"color": drawn.get_color(), "linestyle": "none", "label": name}
-            axes.plot(found["cost"], scale * found[score], marker, **points)
+            look = {"color": drawn.get_color(), "linestyle": "none", "label": name}
+            axes.plot(found["cost"], scale * found[score], marker, **look)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
@@ -91,7 +92,7 @@ def ensemble_effectiveness(
     return figure, numbers
 
 
-def _numbers(name, rows, scores, cost):
+def _numbers(name, rows, scores, cost) -> dict[str, Any]:
     for key in (cost, *scores):
         require(
             all(key in row for row in rows),
@@ -121,14 +122,15 @@ def power_law(costs, values) -> tuple[float, float, float]:
     """
     # Relative to the smallest, so that a power of millions stays in range.
     relative = costs / costs.min()
-    best = None
+    best = (np.inf, 0.0, 0.0, 0.0)
     for exponent in EXPONENTS:
         columns = np.stack([relative**exponent, np.ones_like(relative)], axis=1)
         (slope, limit), *_ = np.linalg.lstsq(columns, values, rcond=None)
         error = np.sum((columns @ [slope, limit] - values) ** 2)
-        if best is None or error < best[0]:
+        if error < best[0]:
             best = error, exponent, slope * costs.min() ** -exponent, limit
-    return tuple(float(number) for number in best[1:])
+    _, exponent, scale, limit = best
+    return float(exponent), float(scale), float(limit)
 
 
 def _curve(found, score):

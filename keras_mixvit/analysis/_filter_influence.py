@@ -40,13 +40,13 @@ def filter_influence(stems: Sequence[keras.layers.Layer]):
     References:
         MixMo, Section 3.4 and Fig. 4a.
     """
-    norms = [filter_norms(_kernel(stem)) for stem in stems]
+    each = [filter_norms(_kernel(stem)) for stem in stems]
     require(
-        len(norms) > 0 and len({len(norm) for norm in norms}) == 1,
+        len(each) > 0 and len({len(norm) for norm in each}) == 1,
         "`stems` must be layers with equally many filters.",
-        filters=[len(norm) for norm in norms],
+        filters=[len(norm) for norm in each],
     )
-    norms = np.stack(norms)
+    norms = np.stack(each)
     order = np.lexsort((-norms.max(axis=0), norms.argmax(axis=0)))
     figure = new_figure(2.6)
     axes = figure.subplots()

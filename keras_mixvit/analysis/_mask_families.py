@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras_mixvit import masks
 from keras_mixvit._checks import require_positive_integer
 from keras_mixvit.masks import MaskSampler
@@ -27,7 +29,7 @@ def mask_families(num_subnetworks: int = 2) -> dict[str, MaskSampler]:
         MixMo, Table 2 and Section 6.7; MixViT, Appendix B and H.
     """
     require_positive_integer("num_subnetworks", num_subnetworks, minimum=2)
-    size = {"num_subnetworks": num_subnetworks}
+    size: dict[str, Any] = {"num_subnetworks": num_subnetworks}
     families = {
         "sum (MIMO)": masks.ConstantMasks(1, **size),
         "linear": masks.LinearMasks(**size),

@@ -56,7 +56,7 @@ def mixed_samples(dataset, mixing, class_names, count: int = 6):
     members = images.shape[1]
     shown = [(f"image {m}", images[:, m]) for m in range(members)]
     shown.append(("masks", None))
-    if mixed is None:
+    if shares is not None:
         shown += [(f"seen of {m}", shares[:, m]) for m in range(members)]
     else:
         shown.append(("mixed", mixed))

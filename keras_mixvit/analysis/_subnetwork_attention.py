@@ -106,7 +106,10 @@ def _of_one_query(attention, count, grid_shape):
     """Weights `(n, S, heads, h w)` of the class token or of the mean query."""
     tokens = grid_shape[0] * grid_shape[1]
     shape = attention.shape
-    known = {4: [(1 + tokens,)], 5: [(tokens, tokens), (1 + tokens, 1 + tokens)]}
+    known: dict[int, list] = {
+        4: [(1 + tokens,)],
+        5: [(tokens, tokens), (1 + tokens, 1 + tokens)],
+    }
     fits = shape[:1] == (count,) and shape[3:] in known.get(attention.ndim, [])
     require(
         fits,

@@ -68,7 +68,8 @@ class Augment:
         """Shape (H, W, C) of what images of a shape become."""
         for item in self.augmentations:
             image_shape = item.output_shape(image_shape)
-        return tuple(image_shape)
+        height, width, channels = image_shape
+        return height, width, channels
 
     def draw(self, rng, count, image_shape) -> dict[str, dict[str, np.ndarray]]:
         """Draws what is done to each of some images.

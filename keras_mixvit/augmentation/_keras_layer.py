@@ -42,7 +42,7 @@ class KerasLayer(Augmentation):
 
     layer: keras.layers.Layer
     # A layer has one state of chance, and a user may index from many threads.
-    _lock: object = field(
+    _lock: threading.Lock = field(
         default_factory=threading.Lock, init=False, repr=False, compare=False
     )
 

@@ -1,5 +1,6 @@
 """The operations of AutoAugment and RandAugment by their names."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -9,7 +10,7 @@ from keras_mixvit.augmentation import _geometry as geometry
 from keras_mixvit.augmentation._arrays import per_image
 
 # From name to function of images, strengths `(B,)`, fill, and namespace.
-OPERATIONS = {
+OPERATIONS: dict[str, Callable] = {
     **{name: partial(geometry.moved, name) for name in geometry.MATRICES},
     "autocontrast": lambda x, s, fill, xp: colour.autocontrast(x, xp),
     "invert": lambda x, s, fill, xp: colour.invert(x, xp),

@@ -75,7 +75,10 @@ class RandomResizedCrop(Augmentation):
         )
 
     def output_shape(self, image_shape):
-        return image_shape if self.size is None else (*self.size, image_shape[2])
+        if not isinstance(self.size, tuple):
+            return image_shape
+        height, width = self.size
+        return height, width, image_shape[2]
 
     def draw(self, rng, count, image_shape):
         uniform = self.uniform(rng, count)

@@ -1,5 +1,6 @@
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def load_mixmo_weights(model, weights: Mapping | str | os.PathLike) -> Conversio
         "`weights` must have the names and shapes of the published network.",
     )
     require_finite({name: arrays[name] for name in entries})
-    values = {}
+    values: dict[int, tuple] = {}
     for name, (variable, member, _) in entries.items():
         array = np.asarray(_to_ours(arrays[name]), "float32")
         values.setdefault(id(variable), (variable, {}))[1][member] = array
@@ -116,7 +117,7 @@ def layout(model) -> dict[str, tuple]:
     Raises:
         ValueError: If the model is none of the published networks.
     """
-    backbone = getattr(model, "backbone", None)
+    backbone: Any = getattr(model, "backbone", None)
     members = getattr(model, "num_subnetworks", 0)
     stems = getattr(model, "stems", [getattr(model, "stem", None)])
     require(

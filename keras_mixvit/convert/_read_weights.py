@@ -41,14 +41,13 @@ def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
     require_path("path", path)
     path = Path(path)
     require(path.is_file(), "`path` must be an existing file.", path=str(path))
-    reader = READERS.get(path.suffix)
     require(
-        reader is not None,
+        path.suffix in READERS,
         f"`path` must end in one of {', '.join(READERS)}.",
         path=str(path),
     )
     try:
-        weights = reader(path)
+        weights = READERS[path.suffix](path)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"Reading a {path.suffix} file needs the package {error.name}: pip install "

@@ -86,7 +86,7 @@ def load_timm_weights(
         name: as_array(array) for name, array in weights.items() if name not in unused
     }
     require_real(arrays)
-    resized = ()
+    resized: tuple[str, ...] = ()
     if "pos_embed" in arrays:
         table = _resized(arrays["pos_embed"], backbone.grid_shape, source_grid)
         resized = ("pos_embed",) if table is not arrays["pos_embed"] else ()

@@ -85,7 +85,8 @@ def flops(
     """
     require_choice("unknown", unknown, ("error", "skip"))
     calls = _calls(model, training)
-    rows, skipped = [], []
+    rows: list[FlopRow] = []
+    skipped: list[str] = []
     for path, stage, call in calls.found:
         _add_rows(rows, skipped, path, stage or "other", call, unknown)
     return FlopReport(

@@ -41,9 +41,9 @@ class LayerCalls:
 
     def __init__(self, training: bool):
         self.training = training
-        self.found = []
-        self.stage_calls = []
-        self._stages = {}
+        self.found: list[tuple[str, str | None, LayerCall]] = []
+        self.stage_calls: list[str] = []
+        self._stages: dict[int, str] = {}
 
     def learn_stages(self, model) -> None:
         """Notes which layer is of which stage of a model or backbone."""
@@ -69,7 +69,7 @@ class LayerCalls:
             keras.Input(batch_shape=shape, dtype=x.dtype, name=f"input_{i}")
             for i, (shape, x) in enumerate(zip(shapes, view.inputs, strict=True))
         ]
-        producers = {}
+        producers: dict[int, str | None] = {}
         count = 0
 
         def call_function(layer, *args, **kwargs):

@@ -79,10 +79,11 @@ def judged(
     images, labels = images_and_labels(model, data, batch_size)
     schemes = list(model.inference_schemes) or [None]
     graph, groups = graph_of(model, schemes if all_schemes else schemes[:1])
-    rows, logits = [], None
+    rows = []
     for group in predicted(graph, groups, images, batch_size, verbose):
         names = {"inference": group.inference}
-        logits = group.averaged if logits is None else logits
+        if not rows:
+            logits = group.averaged
         scores = scores_of(group.averaged, labels, bins, seed)
         diversity = dict.fromkeys(("ratio_error", "disagreement", "pairwise_kl"))
         rows.append({**names, "part": group.part, **scores, **diversity})

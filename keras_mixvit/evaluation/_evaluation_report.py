@@ -56,7 +56,7 @@ class EvaluationReport:
             for column in COLUMNS
             if any(row.get(column) is not None for row in self.rows)
         ]
-        for heading, form in map(COLUMNS.get, columns):
+        for heading, form in (COLUMNS[column] for column in columns):
             unit = " %" if form == "percent" else ""
             table.add_column(heading + unit, justify="right")
         for row in self.rows:

@@ -1,6 +1,6 @@
 """The predictions of a model that are judged, and their graph."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -30,9 +30,9 @@ class Group(NamedTuple):
 
     inference: str | int | None
     part: str
-    parts: list
-    averaged: object
-    logits: object
+    parts: list[str | None]
+    averaged: Any
+    logits: Any
 
 
 def graph_of(model: MIMOModel, schemes: list) -> tuple[keras.Model, list[Group]]:
@@ -79,7 +79,8 @@ def graph_of(model: MIMOModel, schemes: list) -> tuple[keras.Model, list[Group]]
 
 def _add_members(add, model, logits, averaged):
     """The members of an ensemble of models, and the subnetworks of each."""
-    means, labels, later, first = [], [], [], 0
+    means, later, first = [], [], 0
+    labels: list[str | None] = []
     for i, member in enumerate(model.models):
         last = first + member.inference_network.output.shape[1]
         own = logits[:, first:last]

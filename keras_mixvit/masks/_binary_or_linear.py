@@ -53,10 +53,11 @@ class BinaryOrLinear(MaskSampler):
                 f"`{name}` must be a `MaskSampler`.",
                 **{name: sampler},
             )
-        if self.linear is None:
+        linear = self.linear
+        if linear is None:
             linear = LinearMasks(self.patch_size, self.num_subnetworks)
             object.__setattr__(self, "linear", linear)
-        shapes = [(s.patch_size, s.num_subnetworks) for s in (self.binary, self.linear)]
+        shapes = [(s.patch_size, s.num_subnetworks) for s in (self.binary, linear)]
         require(
             shapes[0] == shapes[1],
             "`binary` and `linear` must have the same `patch_size` and "
@@ -66,17 +67,17 @@ class BinaryOrLinear(MaskSampler):
         )
 
     @property
-    def patch_size(self) -> int:
+    def patch_size(self) -> int:  # type: ignore[override]
         """Side in pixels of one place of the mixing grid."""
         return self.binary.patch_size
 
     @property
-    def num_subnetworks(self) -> int:
+    def num_subnetworks(self) -> int:  # type: ignore[override]
         """The number M of subnetworks."""
         return self.binary.num_subnetworks
 
     def draw(self, rng, batch_size, image_size, progress=0.0):
         probability = self.probability * np.clip(12 * (1 - progress), 0, 1)
         is_binary = rng.random() < probability
-        sampler = self.binary if is_binary else self.linear
+        sampler = self.binary if is_binary or self.linear is None else self.linear
         return sampler.draw(rng, batch_size, image_size, progress)

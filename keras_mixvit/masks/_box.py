@@ -60,7 +60,7 @@ def box_edges(ratios, centers, image_size, xp=np):
         Tuple of float tensors `(B,)`: top, bottom, left, right in pixels,
         bottom and right not in the box.
     """
-    edges = ()
+    edges: tuple = ()
     for center, side in zip(centers, image_size, strict=True):
         half = xp.floor(xp.floor(side * xp.sqrt(ratios)) / 2)
         low = xp.maximum(center - half, 0.0)

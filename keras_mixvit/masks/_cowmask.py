@@ -47,7 +47,7 @@ class CowMasks(MaskSampler):
         require_positive_integer("patch_size", self.patch_size)
 
     @property
-    def num_subnetworks(self) -> int:
+    def num_subnetworks(self) -> int:  # type: ignore[override]
         """Two: the rule has no form for more inputs."""
         return 2
 

@@ -38,7 +38,8 @@ class MaskSampler(abc.ABC):
 
     def grid_shape(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """Shape (h, w) of the mixing grid of an image of (H, W) pixels."""
-        return tuple(side // self.patch_size for side in image_size)
+        height, width = image_size
+        return height // self.patch_size, width // self.patch_size
 
 
 def require_masks(masks, shape: tuple[int, ...]) -> None:
