@@ -63,7 +63,12 @@ PUBLIC = {
     for package in (*PACKAGES, analysis, costs)
     for name in package.__all__
 }
-CLASSES = {name: item for name, item in PUBLIC.items() if inspect.isclass(item)}
+# By their own names: `mixed_pair_dataset` is a short name of a class.
+CLASSES = {
+    name: item
+    for name, item in PUBLIC.items()
+    if inspect.isclass(item) and item.__name__ == name
+}
 # Classes to derive from, whose constructor the derived classes call.
 BASES = {
     "Augmentation",
@@ -445,7 +450,7 @@ ARGUMENTS = {
         "drop_remainder": False,
         "repetitions": 2,
         "input_repetition": 0.5,
-        "member_order": "random",
+        "input_order": "random",
         "num_classes": 5,
         "augment": augmentation.Augment([augmentation.PadCrop(1)]),
         "pixel_mixing": data.PixelMixing(),
@@ -528,7 +533,7 @@ def test_the_table_leaves_no_argument_at_its_default(name):
     assert set(arguments) == set(expected)
     for argument, parameter in expected.items():
         if parameter.default is not inspect.Parameter.empty:
-            assert arguments[argument] != parameter.default, argument
+            assert not np.all(arguments[argument] == parameter.default), argument
 
 
 @pytest.mark.parametrize("name", SERIALISABLE)
@@ -597,9 +602,8 @@ def test_arguments_of_a_base_class_reach_the_config_of_its_subclasses(base):
             assert hasattr(instance, argument), argument
 
 
-def test_mixed_pair_dataset_passes_every_argument_on():
-    passed = list(parameters(data.mixed_pair_dataset))
-    assert passed == list(parameters(data.MixedPairDataset.__init__))
+def test_mixed_pair_dataset_is_the_short_name_of_its_class():
+    assert data.mixed_pair_dataset is data.MixedPairDataset
 
 
 def section(docstring, title="Args"):
@@ -648,8 +652,7 @@ def test_every_public_callable_documents_its_arguments():
         needed = own_parameters(item) if inspect.isclass(item) else parameters(item)
         if needed and not section(item.__doc__):
             undocumented.append(name)
-    # Its docstring points to the function that makes it.
-    assert undocumented == ["MixedPairDataset"]
+    assert not undocumented
 
 
 @pytest.mark.parametrize(("item", "expected"), list(with_arguments()))
@@ -774,7 +777,7 @@ def test_example_runs(name, code, tmp_path, monkeypatch):
     exec(code, namespace)
 
 
-@pytest.mark.parametrize("name", sorted(set(PUBLIC) - BASES - {"MixedPairDataset"}))
+@pytest.mark.parametrize("name", sorted(set(PUBLIC) - BASES))
 def test_every_public_name_has_an_example(name):
     assert "```python" in PUBLIC[name].__doc__
 

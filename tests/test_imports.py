@@ -113,6 +113,11 @@ ALLOWED = {
     },
     "cli": {"cli", "data", "distribution", "evaluation", "recipes", "training"},
 }
+# Folders of a part that know less of it than the part itself.
+ALLOWED_WITHIN = {
+    ("data", "sources"): {"sources"},
+    ("data", "sets"): {"sets", "sources"},
+}
 
 
 def run(code, folder=None, **environment):
@@ -157,8 +162,8 @@ def test_a_missing_backend_is_told_with_the_variable_that_names_it():
     assert last.endswith(f"installed: {', '.join(others) or 'none is'}.")
 
 
-def imported_parts(path):
-    """Modules and packages of the library that a file imports from."""
+def imported_modules(path):
+    """Modules of the library that a file imports from, as lists of names."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = []
         if isinstance(node, ast.ImportFrom):
@@ -170,7 +175,13 @@ def imported_parts(path):
             names = [alias.name for alias in node.names]
         for name in names:
             if name.split(".")[0] == "keras_mixvit":
-                yield [*name.split("."), ""][1]
+                yield name.split(".")
+
+
+def imported_parts(path):
+    """The same, of each the name that follows the package's."""
+    for names in imported_modules(path):
+        yield [*names, ""][1]
 
 
 @pytest.mark.parametrize("part", sorted(ALLOWED))
@@ -178,6 +189,21 @@ def test_parts_import_in_one_direction(part):
     for path in sorted((PACKAGE / part).rglob("*.py")):
         parts = {name for name in imported_parts(path) if not name.startswith("_")}
         assert parts <= ALLOWED[part], path.name
+
+
+@pytest.mark.parametrize(("part", "folder"), sorted(ALLOWED_WITHIN))
+def test_folders_of_a_part_import_in_one_direction(part, folder):
+    for path in sorted((PACKAGE / part / folder).rglob("*.py")):
+        for names in imported_modules(path):
+            if names[1:2] == [part]:
+                within = [*names, ""][2]
+                assert within in ALLOWED_WITHIN[part, folder], path.name
+
+
+def test_the_list_of_folders_within_parts_is_complete():
+    folders = {path.parent for path in PACKAGE.glob("*/*/__init__.py")}
+    found = {(path.parent.name, path.name) for path in folders}
+    assert found == set(ALLOWED_WITHIN)
 
 
 def test_the_list_of_parts_is_complete():

@@ -116,7 +116,7 @@ CASES = {
         {"x": X, "y": Y, "masks": PatchCutMix(2), "epochs": 1, "batch_size": 2},
         [
             *("masks", "epochs", "batch_size", "seed", "repetitions", "workers"),
-            *("input_repetition", "member_order", "num_classes", "apply_on"),
+            *("input_repetition", "input_order", "num_classes", "apply_on"),
             "keep_on_device",
         ],
     ),

@@ -22,7 +22,7 @@ def require_numbers(
     seed,
     repetitions,
     input_repetition,
-    member_order,
+    input_order,
 ) -> None:
     """Requires arguments that are in range by themselves."""
     if num_classes is not None:
@@ -42,7 +42,7 @@ def require_numbers(
         "`input_repetition` must be in [0, 1].",
         input_repetition=input_repetition,
     )
-    require_choice("member_order", member_order, ("random", "by_ratio", None))
+    require_choice("input_order", input_order, ("random", "by_ratio", None))
 
 
 def require_fitting(

@@ -1,13 +1,13 @@
 import copy
 
 import numpy as np
+import numpy.typing as npt
 
-from keras_mixvit._checks import is_integer, require, require_positive_integer
+from keras_mixvit._checks import require
 from keras_mixvit.augmentation import Augment
-from keras_mixvit.data._array_checks import require_images, require_labels
-from keras_mixvit.data._batch_reader import BatchReader
 from keras_mixvit.data._dataset_checks import require_fitting, require_numbers
 from keras_mixvit.data._device_images import keeps_on_device
+from keras_mixvit.data._epoch_batches import EpochBatches
 from keras_mixvit.data._image_pipeline import ImagePipeline
 from keras_mixvit.data._manifold_mixing import ManifoldMixing
 from keras_mixvit.data._pairing import ordered, paired
@@ -18,36 +18,15 @@ from keras_mixvit.data._sample_weights import (
     without_weights,
 )
 from keras_mixvit.data._tf_batches import tf_batches
+from keras_mixvit.data.sources._array_checks import require_images, require_labels
 from keras_mixvit.data.sources._image_source import ImageSource
 from keras_mixvit.masks._mask_sampler import MaskSampler, require_masks
 
-# Streams of chance: without a purpose in the key, the order of an epoch and
-# its first batch would come from one and the same generator.
-EPOCH_ORDER, BATCH = 1, 2
+# A stream of chance of its own, apart from that of the order of an epoch.
+BATCH = 2
 
 
-def mixed_pair_dataset(
-    x,
-    y,
-    masks: MaskSampler,
-    *,
-    epochs: int,
-    batch_size: int = 128,
-    seed: int = 0,
-    shuffle: bool = True,
-    drop_remainder: bool = True,
-    repetitions: int = 1,
-    input_repetition: float = 0.0,
-    member_order: str | None = None,
-    num_classes: int | None = None,
-    augment: Augment | None = None,
-    pixel_mixing: PixelMixing | None = None,
-    manifold_mixing: ManifoldMixing | None = None,
-    apply_on: str = "pipeline",
-    keep_on_device: bool | None = None,
-    sample_weight=None,
-    workers: int | None = None,
-) -> "MixedPairDataset":
+class MixedPairDataset(EpochBatches):
     """Pairs images at random and draws their masks, for `model.fit`.
 
     Every batch holds B / b different images, each b times. Member 0 of its B
@@ -56,6 +35,14 @@ def mixed_pair_dataset(
     may meet itself. Everything is drawn in NumPy by a pure function of (seed,
     epoch, batch): every backend, every number of devices and a resumed run see
     the same batches.
+
+    It is a `keras.utils.PyDataset` of `({"images": (B, M, H, W, C), "masks":
+    (B, M, h, w)}, labels)`, labels `(B, M)` or `(B, M, K)`; with
+    `manifold_mixing` also `"partners"` and `"shares"`, with
+    `apply_on="device"` also `"draws"`. With `sample_weight`, weights `(B, M)`
+    follow the labels. `epoch`, counted from 0, is the epoch whose batches
+    indexing gives: `MIMOModel.fit` sets it; elsewhere, set it before each
+    epoch. `mixed_pair_dataset` is the same class.
 
     Args:
         x: Array of images `(n, H, W, C)`, floating point or unsigned integer,
@@ -78,7 +65,7 @@ def mixed_pair_dataset(
             to `1`.
         input_repetition: Float in [0, 1], the share rho of pairs that hold one
             image M times. Defaults to `0.0`.
-        member_order: `"random"` or `"by_ratio"` (the largest mean mask first)
+        input_order: `"random"` or `"by_ratio"` (the largest mean mask first)
             puts images, masks and labels of each pair in that order, for a
             network with one stem; `None` leaves them as drawn. Defaults to
             `None`.
@@ -109,13 +96,6 @@ def mixed_pair_dataset(
             the same. `None` is 1, or 0 where an augmentation, such as
             `KerasLayer`, cannot run in a thread. Defaults to `None`.
 
-    Returns:
-        A `keras.utils.PyDataset` of `({"images": (B, M, H, W, C), "masks":
-        (B, M, h, w)}, labels)`, labels `(B, M)` or `(B, M, K)`; with
-        `manifold_mixing` also `"partners"` and `"shares"`, with
-        `apply_on="device"` also `"draws"`. With `sample_weight`, weights
-        `(B, M)` follow the labels.
-
     Raises:
         ValueError: If arrays are empty, of unequal length, of a wrong rank or
             dtype, not finite or out of range, if the patches of `masks` do
@@ -136,68 +116,31 @@ def mixed_pair_dataset(
         MixViT, Section 2.1; MixMo, Algorithm 1, Section 3.5 and Table 3;
         MIMO (Havasi et al., 2021), Sections 3.2 and 4 (rho and b).
     """
-    return MixedPairDataset(
-        x,
-        y,
-        masks,
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=seed,
-        shuffle=shuffle,
-        drop_remainder=drop_remainder,
-        repetitions=repetitions,
-        input_repetition=input_repetition,
-        member_order=member_order,
-        num_classes=num_classes,
-        augment=augment,
-        pixel_mixing=pixel_mixing,
-        manifold_mixing=manifold_mixing,
-        apply_on=apply_on,
-        keep_on_device=keep_on_device,
-        sample_weight=sample_weight,
-        workers=workers,
-    )
-
-
-class MixedPairDataset(BatchReader):
-    """The data set that `mixed_pair_dataset` makes; see there.
-
-    `epoch`, counted from 0, is the epoch whose batches indexing gives.
-    `MIMOModel.fit` sets it; elsewhere, set it before each epoch.
-    """
 
     def __init__(
         self,
-        x,
-        y,
-        masks,
+        x: npt.ArrayLike | ImageSource,
+        y: npt.ArrayLike,
+        masks: MaskSampler,
         *,
-        epochs,
-        batch_size,
-        seed,
-        shuffle,
-        drop_remainder,
-        repetitions,
-        input_repetition,
-        member_order,
-        num_classes,
-        augment,
-        pixel_mixing,
-        manifold_mixing,
-        apply_on,
-        keep_on_device,
-        sample_weight,
-        workers,
+        epochs: int,
+        batch_size: int = 128,
+        seed: int = 0,
+        shuffle: bool = True,
+        drop_remainder: bool = True,
+        repetitions: int = 1,
+        input_repetition: float = 0.0,
+        input_order: str | None = None,
+        num_classes: int | None = None,
+        augment: Augment | None = None,
+        pixel_mixing: PixelMixing | None = None,
+        manifold_mixing: ManifoldMixing | None = None,
+        apply_on: str = "pipeline",
+        keep_on_device: bool | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+        workers: int | None = None,
     ):
-        threaded = not isinstance(augment, Augment) or augment.runs_in_threads
-        super().__init__(int(threaded) if workers is None else workers)
-        require(
-            threaded or not self.reading_workers,
-            "`workers` must be 0 or None with an augmentation that cannot run in a "
-            "thread, such as KerasLayer.",
-            workers=workers,
-        )
-        self.x = x if isinstance(x, ImageSource) else require_images("x", x)
+        x = x if isinstance(x, ImageSource) else require_images("x", x)
         require_numbers(
             num_classes=num_classes,
             epochs=epochs,
@@ -205,13 +148,13 @@ class MixedPairDataset(BatchReader):
             seed=seed,
             repetitions=repetitions,
             input_repetition=input_repetition,
-            member_order=member_order,
+            input_order=input_order,
         )
-        self.y = require_labels("y", y, num_classes)
-        self.keeps_on_device = keeps_on_device(self.x, apply_on, keep_on_device)
+        y = require_labels("y", y, num_classes)
+        self.keeps_on_device = keeps_on_device(x, apply_on, keep_on_device)
         require_fitting(
-            self.x,
-            self.y,
+            x,
+            y,
             masks,
             num_classes=num_classes,
             batch_size=batch_size,
@@ -223,29 +166,41 @@ class MixedPairDataset(BatchReader):
             apply_on=apply_on,
             keeps_on_device=self.keeps_on_device,
         )
+        in_threads = augment is None or augment.runs_in_threads
+        super().__init__(
+            len(x),
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=seed,
+            shuffle=shuffle,
+            drop_remainder=drop_remainder,
+            repetitions=repetitions,
+            workers=int(in_threads) if workers is None else workers,
+        )
+        require(
+            in_threads or not self.reading_workers,
+            "`workers` must be 0 or None with an augmentation that cannot run in a "
+            "thread, such as KerasLayer.",
+            workers=workers,
+        )
+        self.x, self.y = x, y
         self.masks = masks
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.seed = seed
-        self.shuffle = shuffle
-        self.drop_remainder = drop_remainder
-        self.repetitions = repetitions
         self.input_repetition = input_repetition
-        self.member_order = member_order
+        self.input_order = input_order
         self.num_classes = num_classes
         self.augment = augment
         self.pixel_mixing = pixel_mixing
         self.manifold_mixing = manifold_mixing
         self.apply_on = apply_on
         self.keep_on_device = keep_on_device
-        if num_classes is not None and self.y.ndim == 1:
-            self.y = np.eye(num_classes, dtype="float32")[self.y]
+        if num_classes is not None and y.ndim == 1:
+            self.y = np.eye(num_classes, dtype="float32")[y]
         self.sample_weight = sample_weight
         labels = self.y
         if sample_weight is not None:
-            self.sample_weight = require_weights(sample_weight, len(self.y))
+            self.sample_weight = require_weights(sample_weight, len(y))
             labels = with_weights(labels, self.sample_weight)
-        self.pipeline = ImagePipeline(self.x, labels, augment, pixel_mixing)
+        self.pipeline = ImagePipeline(x, labels, augment, pixel_mixing)
         height, width, _ = self.image_shape
         require(
             height % masks.patch_size == 0 and width % masks.patch_size == 0,
@@ -253,21 +208,6 @@ class MixedPairDataset(BatchReader):
             patch_size=masks.patch_size,
             image_size=(height, width),
         )
-        self.epoch_changes = 0
-        self.epoch = 0
-        self.part = None
-        self.max_steps = None
-        self._order = (None, None)
-
-    @property
-    def epoch(self) -> int:
-        """The epoch, counted from 0, whose batches indexing gives."""
-        return self._epoch
-
-    @epoch.setter
-    def epoch(self, epoch: int):
-        self._epoch = epoch
-        self.epoch_changes += 1
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -285,83 +225,6 @@ class MixedPairDataset(BatchReader):
         """Whether a step must augment images or mix them in pixels."""
         return self.apply_on == "device" and not self.pipeline.is_empty
 
-    @property
-    def images_per_batch(self) -> int:
-        """Different images in a full batch, B / b."""
-        return self.batch_size // self.repetitions
-
-    @property
-    def last_batch_size(self) -> int:
-        """Pairs in the last batch of an epoch."""
-        rest = len(self.x) % self.images_per_batch
-        if len(self) * self.images_per_batch <= len(self.x):
-            return self.batch_size
-        return rest * self.repetitions
-
-    def shard(self, index: int, count: int) -> "MixedPairDataset":
-        """The part of every batch that one of several processes reads.
-
-        Batches are the same in every process and for every `count`; only what
-        belongs to the part is read and augmented. `fit` calls this by itself
-        where a model is trained by several processes.
-
-        Args:
-            index: Integer, which part, counted from 0.
-            count: Integer, the number of parts, which divides every batch.
-
-        Returns:
-            A data set of its own `epoch`; `batch_size` stays that of the
-            whole batch, and `part` is `(index, count)`.
-
-        Raises:
-            ValueError: If `count` does not divide the batches, or there is no
-                such part.
-        """
-        require_positive_integer("count", count)
-        require(
-            is_integer(index) and 0 <= index < count,
-            f"`index` must be in 0 to {count - 1}.",
-            index=index,
-        )
-        require(
-            self.batch_size % count == 0 and self.last_batch_size % count == 0,
-            "`count` must divide `batch_size` and the last batch, which "
-            "`drop_remainder=True` leaves out.",
-            count=count,
-            batch_size=self.batch_size,
-            last_batch=self.last_batch_size,
-        )
-        require(
-            self.part is None,
-            "`shard` must be called on a whole data set.",
-            part=self.part,
-        )
-        part = copy.copy(self)
-        part.part = (index, count)
-        return part
-
-    def first_batches(self, steps_per_epoch: int) -> "MixedPairDataset":
-        """The same data set with shorter epochs.
-
-        Args:
-            steps_per_epoch: Positive integer, how many of the batches of each
-                epoch to keep.
-
-        Returns:
-            A data set of its own `epoch`.
-
-        Raises:
-            ValueError: If an epoch has fewer batches.
-        """
-        require(
-            is_integer(steps_per_epoch) and 1 <= steps_per_epoch <= len(self),
-            f"`steps_per_epoch` must be in 1 to {len(self)}, the batches of an epoch.",
-            steps_per_epoch=steps_per_epoch,
-        )
-        shorter = copy.copy(self)
-        shorter.max_steps = steps_per_epoch
-        return shorter
-
     def on_device(self) -> "MixedPairDataset":
         """The same data set for images that stay on the device.
 
@@ -375,36 +238,17 @@ class MixedPairDataset(BatchReader):
         other.pipeline = self.pipeline.on_device()
         return other
 
-    def __len__(self):
-        full, rest = divmod(len(self.x), self.images_per_batch)
-        steps = full if self.drop_remainder or not rest else full + 1
-        return steps if self.max_steps is None else min(steps, self.max_steps)
-
-    def _context(self):
-        return (self.epoch,)
-
-    def _read(self, epoch, index):
-        return self.batch(epoch, index)
-
-    def batch(self, epoch: int, index: int):
+    def batch(self, epoch: int, index: int) -> tuple:
         """Batch `index` of an epoch counted from 0, whatever `self.epoch`."""
-        require(
-            0 <= epoch < self.epochs,
-            f"`epoch` must be in 0 to {self.epochs - 1}.",
-            epoch=epoch,
-        )
-        if not 0 <= index < len(self):
-            raise IndexError(f"`index` must be in 0 to {len(self) - 1}. Got {index}.")
-        start = index * self.images_per_batch
-        order = self._epoch_order(epoch)[start : start + self.images_per_batch]
+        chosen = self._images_of(epoch, index)
         rng = np.random.default_rng((self.seed, BATCH, epoch, index))
-        chosen, members = np.repeat(order, self.repetitions), self.masks_shape[0]
-        pairs = paired(rng, chosen, members, self.input_repetition)
+        num_subnetworks = self.masks_shape[0]
+        pairs = paired(rng, chosen, num_subnetworks, self.input_repetition)
         progress = (epoch + 1) / self.epochs
         masks = self.masks.draw(rng, len(pairs), self.image_shape[:2], progress)
         masks = np.asarray(masks).astype("float32", copy=False)
         require_masks(masks, (len(pairs), *self.masks_shape))
-        pairs, masks = ordered(rng, self.member_order, pairs, masks)
+        pairs, masks = ordered(rng, self.input_order, pairs, masks)
         rows = self._rows(len(pairs))
         images, labels, draws = self.pipeline.batch(rng, pairs, masks, rows)
         key = "images" if self.pipeline.device_images is None else "indices"
@@ -427,13 +271,6 @@ class MixedPairDataset(BatchReader):
             return inputs, labels
         return inputs, *without_weights(labels, is_soft=self.y.ndim == 2)
 
-    def _rows(self, count):
-        """The slice of a batch that this part is, or `None` for all of it."""
-        if self.part is None:
-            return None
-        index, parts = self.part
-        return slice(index * count // parts, (index + 1) * count // parts)
-
     def as_tf_dataset(self):
         """The same batches as a `tf.data.Dataset`, for `tf.distribute`.
 
@@ -455,12 +292,6 @@ class MixedPairDataset(BatchReader):
         )
         return tf_batches(self)
 
-    def _epoch_order(self, epoch):
-        cached, order = self._order
-        if cached != epoch:
-            order = np.arange(len(self.x))
-            if self.shuffle:
-                rng = np.random.default_rng((self.seed, EPOCH_ORDER, epoch))
-                rng.shuffle(order)
-            self._order = (epoch, order)
-        return order
+
+# Its short name.
+mixed_pair_dataset = MixedPairDataset

@@ -3,21 +3,21 @@
 import numpy as np
 
 
-def paired(rng, chosen, members: int, input_repetition: float):
+def paired(rng, chosen, num_subnetworks: int, input_repetition: float):
     """Indices `(B, M)` of the inputs of each sample.
 
     Args:
         rng: The only source of chance.
         chosen: Array `(B,)` of indices of images, each as often as it is
             repeated.
-        members: Integer M.
+        num_subnetworks: Integer M.
         input_repetition: Float in [0, 1], the share of samples that hold one
             image M times.
 
     Returns:
         Integer array whose every column is a permutation of `chosen`.
     """
-    pairs = rng.permuted(np.tile(chosen, (members, 1)), axis=1)
+    pairs = rng.permuted(np.tile(chosen, (num_subnetworks, 1)), axis=1)
     repeated = round(input_repetition * len(chosen))
     if repeated:
         # The last samples hold one image; the others are permuted anew.
@@ -27,12 +27,12 @@ def paired(rng, chosen, members: int, input_repetition: float):
     return pairs.T
 
 
-def ordered(rng, member_order: str | None, pairs, masks):
+def ordered(rng, input_order: str | None, pairs, masks):
     """Images and masks of each sample, permuted alike.
 
     Args:
         rng: The only source of chance.
-        member_order: `"random"`, `"by_ratio"`, the largest mean mask first, or
+        input_order: `"random"`, `"by_ratio"`, the largest mean mask first, or
             `None` to leave them.
         pairs: Array `(B, M)` of indices of images.
         masks: Array `(B, M, h, w)`.
@@ -43,11 +43,11 @@ def ordered(rng, member_order: str | None, pairs, masks):
     References:
         MixMo, Table 3.
     """
-    if member_order is None:
+    if input_order is None:
         return pairs, masks
-    batch, members = masks.shape[:2]
-    if member_order == "random":
-        order = rng.permuted(np.tile(np.arange(members), (batch, 1)), axis=1)
+    batch, num_subnetworks = masks.shape[:2]
+    if input_order == "random":
+        order = rng.permuted(np.tile(np.arange(num_subnetworks), (batch, 1)), axis=1)
     else:
         order = np.argsort(-masks.mean(axis=(2, 3)), axis=1, kind="stable")
     samples = np.arange(batch)[:, None]

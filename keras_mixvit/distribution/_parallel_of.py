@@ -2,7 +2,7 @@ import keras
 import numpy as np
 
 from keras_mixvit._checks import require
-from keras_mixvit.data._batch_reader import closing
+from keras_mixvit.data.sources._batch_reader import closing
 from keras_mixvit.distribution._parallel import Parallel
 
 

@@ -8,7 +8,7 @@ from keras_mixvit._checks import (
 )
 from keras_mixvit.backbones._backbone import Backbone
 from keras_mixvit.convert import load_timm_weights, pretrained_backbone
-from keras_mixvit.data._array_checks import require_images
+from keras_mixvit.data.sources._array_checks import require_images
 from keras_mixvit.distribution._parallel_of import predict_spread
 from keras_mixvit.layers import SubnetworkHeads
 from keras_mixvit.models._frozen_layers import freeze, frozen_paths

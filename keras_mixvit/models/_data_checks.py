@@ -3,8 +3,8 @@
 import numpy as np
 
 from keras_mixvit._checks import require
-from keras_mixvit.data._array_checks import require_images, require_labels
 from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset
+from keras_mixvit.data.sources._array_checks import require_images, require_labels
 from keras_mixvit.masks._mask_sampler import require_masks
 
 

@@ -6,9 +6,9 @@ import warnings
 import keras
 
 from keras_mixvit._checks import require
-from keras_mixvit.data._batch_reader import closing
 from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.data._tf_batches import SERVED, pairs_of
+from keras_mixvit.data.sources._batch_reader import closing
 
 
 @contextlib.contextmanager

@@ -5,8 +5,8 @@ import keras
 from keras_mixvit._checks import require
 from keras_mixvit._kept_steps import KeepsSteps
 from keras_mixvit._many_steps import ManySteps
-from keras_mixvit.data._batch_reader import closing
 from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset
+from keras_mixvit.data.sources._batch_reader import closing
 from keras_mixvit.distribution._parallel import Part, arguments
 from keras_mixvit.distribution._parallel_of import parallel_of, predict_spread
 

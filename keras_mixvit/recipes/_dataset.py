@@ -67,7 +67,7 @@ def dataset_for(recipe: Recipe, model: MIMOModel, images: ImageSet) -> MixedPair
         seed=recipe.seed,
         repetitions=recipe.repetitions,
         input_repetition=recipe.input_repetition,
-        member_order=recipe.member_order,
+        input_order=recipe.member_order,
         num_classes=images.num_classes if is_mixed else None,
         augment=augmentation_for(recipe, images),
         pixel_mixing=pixel_mixing,

@@ -105,7 +105,7 @@ def options(draw):
         "shuffle": draw(st.booleans()),
         "repetitions": repetitions,
         "input_repetition": draw(st.floats(0, 1)),
-        "member_order": draw(st.sampled_from(["random", "by_ratio", None])),
+        "input_order": draw(st.sampled_from(["random", "by_ratio", None])),
         "num_classes": CLASSES if is_mixed or draw(st.booleans()) else None,
         "augment": augment,
         "pixel_mixing": mixing,

@@ -129,9 +129,9 @@ def test_a_batch_may_be_one_image_of_a_smaller_data_set():
             r"Received: input_repetition=nan",
         ),
         (
-            {"member_order": "ratio"},
-            r"`member_order` must be one of 'random', 'by_ratio', None\. "
-            r"Received: member_order='ratio'",
+            {"input_order": "ratio"},
+            r"`input_order` must be one of 'random', 'by_ratio', None\. "
+            r"Received: input_order='ratio'",
         ),
         (
             {"num_classes": 0},
@@ -205,7 +205,7 @@ def test_images_masks_and_labels_change_places_together(kind, order, members):
     y = labels_of(kind)
     masks = LinearMasks(2, members)
     drawn = pairs(y=y, masks=masks)
-    changed = pairs(y=y, masks=masks, member_order=order)
+    changed = pairs(y=y, masks=masks, input_order=order)
     moved = 0
     for index in range(3):
         (before, _), (after, labels) = drawn[index], changed[index]
@@ -223,7 +223,7 @@ def test_images_masks_and_labels_change_places_together(kind, order, members):
 
 
 def test_the_first_image_has_the_largest_mask_by_ratio():
-    dataset = pairs(masks=CutMixMasks(2, 3), member_order="by_ratio", epochs=20)
+    dataset = pairs(masks=CutMixMasks(2, 3), input_order="by_ratio", epochs=20)
     for epoch in range(20):
         shares = dataset.batch(epoch, 0)[0]["masks"].mean(axis=(2, 3))
         assert np.all(np.diff(shares, axis=1) <= 0)
@@ -231,13 +231,13 @@ def test_the_first_image_has_the_largest_mask_by_ratio():
 
 def test_equal_shares_leave_the_order_as_it_is():
     masks = ConstantMasks(2, 3)
-    ordered = pairs(masks=masks, member_order="by_ratio")
+    ordered = pairs(masks=masks, input_order="by_ratio")
     assert same(ordered[0], pairs(masks=masks)[0])
 
 
 def test_random_order_is_fair_to_every_member_of_each_sample():
     changes = {"count": 400, "batch_size": 400, "masks": CutMixMasks(2), "epochs": 8}
-    dataset = pairs(**changes, member_order="random")
+    dataset = pairs(**changes, input_order="random")
     firsts = []
     for epoch in range(8):
         shares = dataset.batch(epoch, 0)[0]["masks"].mean(axis=(2, 3))
@@ -253,7 +253,7 @@ def test_random_order_is_fair_to_every_member_of_each_sample():
 @pytest.mark.parametrize("order", ["random", "by_ratio"])
 def test_an_order_is_a_function_of_seed_epoch_and_batch(order):
     def dataset(seed=0):
-        return pairs(masks=LinearMasks(2), member_order=order, seed=seed)
+        return pairs(masks=LinearMasks(2), input_order=order, seed=seed)
 
     used = dataset()
     used.batch(0, 0)

@@ -278,7 +278,7 @@ def test_soft_labels_are_mixed(kind):
 @pytest.mark.parametrize("order", ["random", "by_ratio"])
 def test_mixed_images_and_labels_change_places_with_their_masks(order):
     masks, mixing = LinearMasks(2), PixelMixing("mixup", 1.0)
-    drawn, changed = mixed(masks, mixing), mixed(masks, mixing, member_order=order)
+    drawn, changed = mixed(masks, mixing), mixed(masks, mixing, input_order=order)
     moved = 0
     for index in range(2):
         (before, _), (after, new) = drawn[index], changed[index]

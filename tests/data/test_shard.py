@@ -32,7 +32,7 @@ def joined(parts):
 CASES = {
     "plain": {},
     "repeated": {"repetitions": 3, "input_repetition": 0.5},
-    "ordered": {"member_order": "by_ratio"},
+    "ordered": {"input_order": "by_ratio"},
     "augmented": {"augment": Augment([PadCrop(2), HorizontalFlip()])},
     "mixed with the data set": {"num_classes": 5, "pixel_mixing": PixelMixing()},
     "mixed within the batch": {

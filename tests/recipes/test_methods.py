@@ -460,7 +460,7 @@ def test_options_of_mixmo_reach_the_model_and_the_data():
     options = {"num_stems": 1, "num_classifiers": 2, "member_order": "by_ratio"}
     model, dataset = made("cut-mixmo", input_repetition=0.5, **options)
     assert (model.num_stems, model.num_heads) == (1, 2)
-    assert (dataset.member_order, dataset.input_repetition) == ("by_ratio", 0.5)
+    assert (dataset.input_order, dataset.input_repetition) == ("by_ratio", 0.5)
 
 
 def test_data_can_be_a_share_and_epochs_a_scale():

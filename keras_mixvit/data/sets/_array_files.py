@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_mixvit._checks import require
-from keras_mixvit.data._array_checks import require_labels
+from keras_mixvit.data.sources._array_checks import require_labels
 from keras_mixvit.data.sources._image_array import ImageArray, mapped
 from keras_mixvit.data.sources._image_set import ImageSet
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_mixvit.data._array_checks import CHUNK
 from keras_mixvit.data.sets._class_folders import ClassFolders
 from keras_mixvit.data.sets._load import found_set
+from keras_mixvit.data.sources._array_checks import CHUNK
 from keras_mixvit.data.sources._file_checks import for_all
 from keras_mixvit.data.sources._image_files import (
     EXTENSIONS,

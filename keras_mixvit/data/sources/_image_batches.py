@@ -1,7 +1,7 @@
 import copy
 
 from keras_mixvit._checks import require_positive_integer
-from keras_mixvit.data._batch_reader import BatchReader
+from keras_mixvit.data.sources._batch_reader import BatchReader
 
 
 class ImageBatches(BatchReader):

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_mixvit._checks import numbers_of, require
-from keras_mixvit.data._array_checks import require_images, require_labels
+from keras_mixvit.data.sources._array_checks import require_images, require_labels
 from keras_mixvit.data.sources._image_batches import ImageBatches
 from keras_mixvit.data.sources._image_source import ImageSource
 

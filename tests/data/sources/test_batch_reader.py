@@ -8,7 +8,7 @@ import pytest
 
 from keras_mixvit.augmentation import Augment, KerasLayer
 from keras_mixvit.data import ImageSet, mixed_pair_dataset
-from keras_mixvit.data._batch_reader import BatchReader
+from keras_mixvit.data.sources._batch_reader import BatchReader
 from keras_mixvit.masks import LinearMasks
 from tests.helpers import reading_threads
 

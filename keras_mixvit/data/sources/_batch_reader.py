@@ -4,7 +4,7 @@ import contextlib
 import keras
 
 from keras_mixvit._checks import require, require_positive_integer
-from keras_mixvit.data._read_ahead import ReadAhead
+from keras_mixvit.data.sources._read_ahead import ReadAhead
 
 NOT_KERAS = (
     "must not be set: Keras's own threads lose and repeat batches. Pass `workers` "
