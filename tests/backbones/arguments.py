@@ -1,0 +1,48 @@
+"""Arguments of each public class of `keras_mixvit.backbones`, none its default."""
+
+BACKBONE = {
+    "image_shape": (4, 6, 2),
+    "patch_size": 2,
+    "width": 8,
+    "num_heads": 2,
+    "num_blocks": 1,
+    "num_class_blocks": 1,
+    "mlp_ratio": 2.0,
+    "layer_scale": 0.1,
+    "epsilon": 1e-3,
+    "dropout_rate": 0.1,
+    "attention_dropout_rate": 0.2,
+    "stochastic_depth_rate": 0.3,
+    "mean": (0.1, 0.2),
+    "std": 0.5,
+    "seed": 3,
+    "recompute": True,
+    "name": "given",
+    "dtype": "mixed_bfloat16",
+}
+
+
+RESIDUAL = {
+    "image_shape": (8, 6, 2),
+    "widening": 2,
+    "l2": 0.01,
+    "mean": (0.1, 0.2),
+    "std": 0.5,
+    "recompute": True,
+    "name": "given",
+    "dtype": "mixed_bfloat16",
+}
+
+
+ARGUMENTS = {
+    "CaiT": lambda: {**BACKBONE, "qkv_bias": False},
+    "ConViT": lambda: {
+        **BACKBONE,
+        "trunk_attention": "self_attention",
+        "qkv_bias": True,
+        "locality_strength": 0.5,
+    },
+    "PreActResNet": lambda: dict(RESIDUAL),
+    "ResNet": lambda: dict(RESIDUAL),
+    "WideResNet": lambda: {**RESIDUAL, "depth": 10, "strided": "first"},
+}

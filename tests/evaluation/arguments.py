@@ -1,0 +1,14 @@
+"""Arguments of each public class of `keras_mixvit.evaluation`, none its default."""
+
+ARGUMENTS = {
+    "CorruptionReport": lambda: {
+        "model": "mine",
+        "name": "cifar100",
+        "rows": [{"corruption": "fog", "severity": 5, "accuracy": 0.5}],
+    },
+    "EvaluationReport": lambda: {
+        "model": "mine",
+        "samples": 4,
+        "rows": [{"inference": None, "part": "network", "accuracy": 0.5}],
+    },
+}
