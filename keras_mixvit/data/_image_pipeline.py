@@ -1,6 +1,7 @@
 """How the images of a batch are read, augmented and mixed in pixels."""
 
 import copy
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,7 +9,7 @@ from keras import ops
 
 from keras_mixvit.augmentation import Augment, RandomResizedCrop
 from keras_mixvit.data._device_images import DeviceImages
-from keras_mixvit.data._pixel_mixing import PixelMixing, pixel_shares
+from keras_mixvit.data._pixel_mixing import PixelMixing, mixed_images
 
 
 class ImagePipeline:
@@ -106,41 +107,40 @@ class ImagePipeline:
         """
         draws, labels = {}, self.y[indices]
         uniform = self._draw(rng, indices.shape, draws, "augment")
-        own = slice(None) if rows is None else rows
-        images = self._read(indices[own], part_of(uniform, own))
+        images = self._read(part_of(indices, rows), part_of(uniform, rows))
         if self.pixel_mixing is None:
-            return self._typed(images, labels, part_of(draws, own))
-        batch, members = indices.shape
+            return self._typed(images, labels, part_of(draws, rows))
+        batch, num_subnetworks = indices.shape
         if self.pixel_mixing.partners == "dataset":
             partners = rng.integers(len(self.y), size=indices.shape)
             other_labels = self.y[partners]
             uniform = self._draw(rng, indices.shape, draws, "partner_augment")
         else:
-            places = np.tile(np.arange(batch)[:, None], (1, members))
-            places = rng.permuted(places, axis=0).astype("int32")
-            columns = np.arange(members)
-            other_labels = labels[places, columns]
-            draws["partner"] = places
+            samples = np.tile(np.arange(batch)[:, None], (1, num_subnetworks))
+            samples = rng.permuted(samples, axis=0).astype("int32")
+            columns = np.arange(num_subnetworks)
+            other_labels = labels[samples, columns]
+            draws["partner"] = samples
         size = self.image_shape[:2]
         mixing, shares = self.pixel_mixing.draw(rng, indices.shape, size, masks)
         draws["mixing"] = mixing
         if "partner" in draws and rows is not None:
             # Partners may be outside the part: they are read as others are.
             del draws["partner"]
-            partners = indices[places, columns]
+            partners = indices[samples, columns]
             if "augment" in draws:
-                draws["partner_augment"] = part_of(draws["augment"], (places, columns))
-            uniform = part_of(uniform, (places, columns))
-        draws = part_of(draws, own)
+                draws["partner_augment"] = part_of(draws["augment"], (samples, columns))
+            uniform = part_of(uniform, (samples, columns))
+        draws = part_of(draws, rows)
         if "partner" not in draws:
             # Only inputs that are mixed need the image of their partner.
-            is_mixed = mixed_inputs(draws)
+            some, own = is_mixed(draws["mixing"]["shares"]), part_of(partners, rows)
             if self.device_images is not None:
-                draws["partner_images"] = partners[own].astype("int32")
+                draws["partner_images"] = own.astype("int32")
             else:
                 others = np.zeros_like(images)
-                uniform = part_of(part_of(uniform, own), is_mixed)
-                others[is_mixed] = self._read(partners[own][is_mixed], uniform)
+                uniform = part_of(part_of(uniform, rows), some)
+                others[some] = self._read(own[some], uniform)
                 draws["partner_images"] = others
         shares = shares[..., None].astype("float32")
         labels = shares * labels + (1 - shares) * other_labels
@@ -168,26 +168,12 @@ class ImagePipeline:
         Returns:
             Array `(B, M, H', W', C)`.
         """
-        images = self._augmented(images, draws.get("augment"), xp)
-        if self.pixel_mixing is None:
-            return images
-        if xp is np:
-            return self._mixed(images, draws)
-        members = images.shape[1]
-        if "partner" in draws:
-            rows = draws["partner"] * members + xp.arange(members, dtype="int32")
-            others = xp.take(flat(images, xp), xp.reshape(rows, (-1,)), axis=0)
-            others = xp.reshape(others, (-1, *images.shape[1:]))
-        else:
-            others, drawn = draws["partner_images"], draws.get("partner_augment")
-            if self.device_images is not None:
-                # They are indices.
-                others = self.look_up(others)
-            others = self._augmented(others, drawn, xp)
-        pixels = pixel_shares(**draws["mixing"], image_size=images.shape[2:4], xp=xp)
-        pixels = ops.cast(pixels[..., None], "float32")
-        images, others = ops.cast(images, "float32"), ops.cast(others, "float32")
-        return pixels * images + (1.0 - pixels) * others
+        num_subnetworks = images.shape[1]
+        images = flat(images, xp)
+        images = self._augmented(images, flat_nest(draws.get("augment"), xp), xp)
+        if self.pixel_mixing is not None:
+            images = self._mixed(images, draws, num_subnetworks, xp)
+        return xp.reshape(images, (-1, num_subnetworks, *images.shape[1:]))
 
     def _typed(self, images, labels, draws):
         if self.types is None:
@@ -225,48 +211,54 @@ class ImagePipeline:
         return images.astype("float32", copy=False) if is_float else images
 
     def _augmented(self, images, drawn, xp):
-        if self.augment is None:
-            return images
-        drawn = keras.tree.map_structure(lambda values: flat(values, xp), drawn)
-        changed = self.augment.apply(flat(images, xp), drawn, xp)
-        return xp.reshape(changed, (-1, *images.shape[1:2], *changed.shape[1:]))
+        return images if self.augment is None else self.augment.apply(images, drawn, xp)
 
-    def _mixed(self, images, draws):
-        is_mixed = mixed_inputs(draws)
-        own = images[is_mixed]
+    def _mixed(self, images, draws, num_subnetworks, xp):
+        """Images `(n, H, W, C)`, n = B M, of which some have a partner."""
+        mixing = flat_nest(draws["mixing"], xp)
+        # NumPy leaves the others out; a compiled step has one shape, and mixes all.
+        some = is_mixed(mixing["shares"]) if xp is np else None
+        if some is not None and some.all():
+            some = None
         if "partner" in draws:
-            others = images[draws["partner"], np.arange(images.shape[1])][is_mixed]
+            columns = xp.arange(num_subnetworks, dtype="int32")
+            rows = flat(draws["partner"] * num_subnetworks + columns, xp)
+            partners = xp.take(images, part_of(rows, some), axis=0)
         else:
-            others, drawn = draws["partner_images"][is_mixed], None
-            if self.augment is not None:
-                drawn = keras.tree.map_structure(
-                    lambda values: values[is_mixed], draws["partner_augment"]
-                )
-                others = self.augment.apply(others, drawn)
-        box, shares = (draws["mixing"][key][is_mixed] for key in ("box", "shares"))
-        size = images.shape[2:4]
-        pixels = pixel_shares(box[:, None], shares[:, None], size)[:, 0, ..., None]
-        if self.pixel_mixing.kind == "cutmix":
-            mixed = np.where(pixels > 0.5, own, others)
-        else:
-            mixed = pixels * own + (1 - pixels) * others
-            images = images.astype("float32", copy=False)
-        images[is_mixed] = mixed
+            partners = part_of(flat(draws["partner_images"], xp), some)
+            if self.device_images is not None:
+                # They are indices.
+                partners = self.look_up(partners)
+            drawn = flat_nest(draws.get("partner_augment"), xp)
+            partners = self._augmented(partners, part_of(drawn, some), xp)
+        own, mixing = part_of(images, some), part_of(mixing, some)
+        mixed = mixed_images(own, partners, mixing, self.pixel_mixing.kind, xp)
+        if some is None:
+            return mixed
+        images = images.astype(mixed.dtype)
+        images[some] = mixed
         return images
 
 
-def mixed_inputs(draws) -> np.ndarray:
-    """Which inputs `(B, M)` are mixed with a partner."""
-    return (draws["mixing"]["shares"] < 1).any(axis=-1)
+def is_mixed(shares: np.ndarray) -> np.ndarray:
+    """Which inputs have a partner, by their shares in and around the box."""
+    return (shares < 1).any(axis=-1)
 
 
 def part_of(values, index):
-    """A part of every array in a nest of them, or `None`."""
-    if values is None:
-        return None
+    """A part of every array in a nest; of `None`, or by `None`, what is given."""
+    if values is None or index is None:
+        return values
     return keras.tree.map_structure(lambda array: array[index], values)
 
 
-def flat(values, xp=np):
+def flat(values, xp: Any = np):
     """Values `(B, M, ...)` as `(B M, ...)`."""
     return xp.reshape(values, (-1, *values.shape[2:]))
+
+
+def flat_nest(values, xp: Any = np):
+    """`flat` of every array in a nest, or `None`."""
+    if values is None:
+        return None
+    return keras.tree.map_structure(lambda array: flat(array, xp), values)

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,13 @@ class PixelMixing:
             mixup_alpha=self.mixup_alpha,
         )
 
-    def draw(self, rng, shape, image_size, masks):
+    def draw(
+        self,
+        rng: np.random.Generator,
+        shape: tuple[int, int],
+        image_size: tuple[int, int],
+        masks: np.ndarray,
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Draws which inputs are mixed, where, and what their labels are.
 
         Args:
@@ -130,29 +137,54 @@ class PixelMixing:
         return draws, np.where(is_mixed, own, 1.0)
 
 
-def pixel_shares(box, shares, image_size, xp=np):
+def mixed_images(images, partners, mixing: dict, kind: str, xp: Any = np):
+    """Images that are mixed with their partners.
+
+    Args:
+        images: Array `(n, H, W, C)`.
+        partners: Array `(n, H, W, C)`.
+        mixing: Dict of `box` `(n, 4)` and `shares` `(n, 2)`, as drawn.
+        kind: The kind of a `PixelMixing`.
+        xp: Array namespace. Defaults to `numpy`.
+
+    Returns:
+        Array `(n, H, W, C)`, of the dtype of the images for `"cutmix"`, else
+        floats.
+    """
+    pixels = pixel_shares(**mixing, image_size=images.shape[1:3], xp=xp)[..., None]
+    if kind == "cutmix":
+        return xp.where(pixels > 0.5, images, partners)
+    return xp.multiply(pixels, images) + xp.multiply(1 - pixels, partners)
+
+
+def pixel_shares(box, shares, image_size: tuple[int, int], xp: Any = np):
     """Share of an input's own image in each pixel.
 
     Args:
-        box: Array `(B, M, 4)`: top, bottom, left and right in pixels.
-        shares: Array `(B, M, 2)`: inside and outside of the box.
+        box: Array `(..., 4)`: top, bottom, left and right in pixels.
+        shares: Array `(..., 2)`: inside and outside of the box.
         image_size: Tuple of integers (H, W).
         xp: Array namespace. Defaults to `numpy`.
 
     Returns:
-        Array `(B, M, H, W)`.
+        Array `(..., H, W)`.
     """
     edges = xp.reshape(box, (-1, 4))
     inside = covered([edges[:, i] for i in range(4)], image_size, 1, xp)
-    inside = xp.reshape(inside, (-1, *shares.shape[1:2], *image_size))
+    inside = xp.reshape(inside, (-1, *shares.shape[1:-1], *image_size))
     within, without = (shares[..., i, None, None] for i in range(2))
     return xp.where(inside > 0, within, without)
 
 
-def own_share(box, shares, image_size, masks=None):
+def own_share(
+    box: np.ndarray,
+    shares: np.ndarray,
+    image_size: tuple[int, int],
+    masks: np.ndarray | None = None,
+) -> np.ndarray:
     """Share of an image in what is visible of it and its partner.
 
-    Each mask of the mixing grid counts as the same for all pixels of its place.
+    Each mask of the mixing grid counts as the same for all pixels of its position.
     Where nothing is visible, the loss has no weight; the share is then that of
     all pixels.
 
