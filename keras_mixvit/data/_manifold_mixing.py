@@ -10,13 +10,13 @@ from keras_mixvit.masks._mask_sampler import require_alpha
 class ManifoldMixing:
     """Draws for Manifold MixUp: who is mixed with whom, where, and how much.
 
-    Each batch draws one lambda ~ Beta(alpha, alpha), one of the places of the
+    Each batch draws one lambda ~ Beta(alpha, alpha), one of the layers of the
     network at which images are mixed, and a permutation of the batch. The
-    places are the images themselves and the outputs of the first groups.
+    layers are the images themselves and the outputs of the first groups.
 
     Args:
-        places: Integer, the number of places. Defaults to `3`, the images and
-            the outputs of two groups, as in the published code.
+        num_layers: Integer, the number of layers. Defaults to `3`, the images
+            and the outputs of two groups, as in the published code.
         alpha: Positive float, the parameter of the Beta distribution. Defaults
             to `2.0`.
 
@@ -34,14 +34,16 @@ class ManifoldMixing:
         MixMo, Table 1; Manifold Mixup (Verma et al., 2019).
     """
 
-    places: int = 3
+    num_layers: int = 3
     alpha: float = 2.0
 
     def __post_init__(self):
-        require_positive_integer("places", self.places)
+        require_positive_integer("num_layers", self.num_layers)
         require_alpha(self.alpha)
 
-    def draw(self, rng: np.random.Generator, batch_size: int):
+    def draw(
+        self, rng: np.random.Generator, batch_size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Draws what one batch needs.
 
         Args:
@@ -50,10 +52,10 @@ class ManifoldMixing:
 
         Returns:
             int32 array `(B,)`, the partner of each sample, and float32 array
-            `(B, places)`, the share of a sample at each place: lambda at one
+            `(B, num_layers)`, the share of a sample at each layer: lambda at one
             of them, else 1.
         """
         partners = rng.permutation(batch_size).astype("int32")
-        shares = np.ones((batch_size, self.places), "float32")
-        shares[:, rng.integers(self.places)] = rng.beta(self.alpha, self.alpha)
+        shares = np.ones((batch_size, self.num_layers), "float32")
+        shares[:, rng.integers(self.num_layers)] = rng.beta(self.alpha, self.alpha)
         return partners, shares

@@ -40,11 +40,11 @@ def check_dataset(model, dataset) -> None:
     places = getattr(model, "places", None)
     mixing = dataset.manifold_mixing
     require(
-        (mixing and mixing.places) == places,
+        (mixing and mixing.num_layers) == places,
         "`x` must be made without `manifold_mixing` for this model."
         if places is None
-        else f"`x` must be made with `manifold_mixing=ManifoldMixing(places={places})` "
-        "for this model.",
+        else "`x` must be made with "
+        f"`manifold_mixing=ManifoldMixing(num_layers={places})` for this model.",
         manifold_mixing=mixing,
     )
 

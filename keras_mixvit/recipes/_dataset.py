@@ -93,7 +93,7 @@ def pixel_mixing_for(recipe: Recipe) -> PixelMixing | None:
         "visible_share": recipe.visible_share,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    return PixelMixing(kind, **given)
+    return PixelMixing(kind.replace("+", "_or_"), **given)
 
 
 def masks_for(recipe: Recipe, model: MIMOModel) -> MaskSampler:

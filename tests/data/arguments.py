@@ -18,9 +18,9 @@ def photos():
 
 
 ARGUMENTS = {
-    "ManifoldMixing": lambda: {"places": 2, "alpha": 1.0},
+    "ManifoldMixing": lambda: {"num_layers": 2, "alpha": 1.0},
     "PixelMixing": lambda: {
-        "kind": "cutmix+mixup",
+        "kind": "cutmix_or_mixup",
         "probability": 0.25,
         "alpha": 0.5,
         "mixup_alpha": 0.5,

@@ -20,12 +20,12 @@ def mixed(**changes):
     return pairs(**options)
 
 
-def place_and_share(shares):
-    """The place of a batch and its lambda."""
+def layer_and_share(shares):
+    """The layer of a batch and its lambda."""
     assert np.all(shares == shares[0])
-    (places,) = np.nonzero(shares[0] != 1)
-    assert len(places) == 1
-    return places[0], shares[0, places[0]]
+    (layers,) = np.nonzero(shares[0] != 1)
+    assert len(layers) == 1
+    return layers[0], shares[0, layers[0]]
 
 
 def draws(count, **options):
@@ -33,22 +33,22 @@ def draws(count, **options):
     return [ManifoldMixing(**options).draw(rng, 8) for _ in range(count)]
 
 
-def test_defaults_are_three_places_and_alpha_2():
-    assert ManifoldMixing() == ManifoldMixing(places=3, alpha=2.0)
+def test_defaults_are_three_layers_and_alpha_2():
+    assert ManifoldMixing() == ManifoldMixing(num_layers=3, alpha=2.0)
 
 
-@pytest.mark.parametrize("places", [1, 2, 3, 5])
-def test_a_batch_has_one_place_one_share_and_one_permutation(places):
-    for partners, shares in draws(20, places=places):
+@pytest.mark.parametrize("num_layers", [1, 2, 3, 5])
+def test_a_batch_has_one_layer_one_share_and_one_permutation(num_layers):
+    for partners, shares in draws(20, num_layers=num_layers):
         assert partners.dtype == "int32"
         assert shares.dtype == "float32"
-        assert shares.shape == (8, places)
+        assert shares.shape == (8, num_layers)
         np.testing.assert_array_equal(np.sort(partners), np.arange(8))
-        assert 0 < place_and_share(shares)[1] < 1
+        assert 0 < layer_and_share(shares)[1] < 1
 
 
 def test_every_place_is_drawn_as_often():
-    found = [place_and_share(shares)[0] for _, shares in draws(3000)]
+    found = [layer_and_share(shares)[0] for _, shares in draws(3000)]
     counts = np.bincount(found, minlength=3)
     # The deviation of a count is 26.
     assert np.all(np.abs(counts - 1000) < 104)
@@ -56,7 +56,7 @@ def test_every_place_is_drawn_as_often():
 
 @pytest.mark.parametrize("alpha", [0.5, 2.0])
 def test_shares_are_of_a_beta_distribution(alpha):
-    found = [place_and_share(shares)[1] for _, shares in draws(2000, alpha=alpha)]
+    found = [layer_and_share(shares)[1] for _, shares in draws(2000, alpha=alpha)]
     assert np.mean(found) == pytest.approx(0.5, abs=0.04)
     assert np.var(found) == pytest.approx(1 / (8 * alpha + 4), rel=0.12)
 
@@ -64,7 +64,7 @@ def test_shares_are_of_a_beta_distribution(alpha):
 def test_permutations_and_shares_differ_from_batch_to_batch():
     found = draws(50)
     assert len({tuple(partners) for partners, _ in found}) == 50
-    assert len({place_and_share(shares)[1] for _, shares in found}) == 50
+    assert len({layer_and_share(shares)[1] for _, shares in found}) == 50
 
 
 @pytest.mark.parametrize("soft", [False, True])
@@ -79,7 +79,7 @@ def test_labels_are_mixed_with_those_of_the_partners(soft):
             assert labels.shape == (8, 1, 24)
             assert labels.dtype == "float32"
             own = known[indices(inputs)]
-            _, share = place_and_share(inputs["shares"])
+            _, share = layer_and_share(inputs["shares"])
             expected = share * own + (1 - share) * own[inputs["partners"]]
             np.testing.assert_allclose(labels, expected, atol=1e-6)
             np.testing.assert_allclose(labels.sum(axis=-1), 1, atol=1e-6)
@@ -115,12 +115,13 @@ def test_draws_are_a_function_of_seed_epoch_and_batch():
     ("options", "text"),
     [
         (
-            {"places": 0},
-            r"`places` must be an integer of at least 1\. Received: places=0",
+            {"num_layers": 0},
+            r"`num_layers` must be an integer of at least 1\. Received: num_layers=0",
         ),
         (
-            {"places": 1.5},
-            r"`places` must be an integer of at least 1\. Received: places=1\.5",
+            {"num_layers": 1.5},
+            r"`num_layers` must be an integer of at least 1\. "
+            r"Received: num_layers=1\.5",
         ),
         (
             {"alpha": 0},

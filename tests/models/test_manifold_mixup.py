@@ -148,7 +148,7 @@ def refused(model, data, text):
 
 def test_a_data_set_without_manifold_mixing_is_refused(model):
     text = (
-        "`x` must be made with `manifold_mixing=ManifoldMixing(places=3)` for this "
+        "`x` must be made with `manifold_mixing=ManifoldMixing(num_layers=3)` for this "
         "model. Received: manifold_mixing=None"
     )
     refused(model, data_of(model, None), text)
@@ -156,8 +156,8 @@ def test_a_data_set_without_manifold_mixing_is_refused(model):
 
 def test_a_data_set_with_another_number_of_places_is_refused(model):
     text = (
-        "`x` must be made with `manifold_mixing=ManifoldMixing(places=3)` for this "
-        "model. Received: manifold_mixing=ManifoldMixing(places=2, alpha=2.0)"
+        "`x` must be made with `manifold_mixing=ManifoldMixing(num_layers=3)` for this "
+        "model. Received: manifold_mixing=ManifoldMixing(num_layers=2, alpha=2.0)"
     )
     refused(model, data_of(model, ManifoldMixing(2)), text)
 
@@ -166,7 +166,7 @@ def test_the_single_network_refuses_its_data_set():
     model = SingleNetwork(wide_resnet(), 5)
     text = (
         "`x` must be made without `manifold_mixing` for this model. "
-        "Received: manifold_mixing=ManifoldMixing(places=3, alpha=2.0)"
+        "Received: manifold_mixing=ManifoldMixing(num_layers=3, alpha=2.0)"
     )
     refused(model, data_of(model, ManifoldMixing()), text)
 

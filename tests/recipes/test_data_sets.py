@@ -152,10 +152,10 @@ def test_mixing_in_pixels_has_the_options_that_are_given():
     recipe = Recipe(method="cutmix", backbone="wideresnet", pixel_probability=1.0)
     assert pixel_mixing_for(recipe) == PixelMixing("cutmix", 1.0)
     found = pixel_mixing_for(recipe_by_name("mixvit-convit"))
-    assert found == PixelMixing("cutmix+mixup", 1.0, 1.0, 0.8, "batch", True)
+    assert found == PixelMixing("cutmix_or_mixup", 1.0, 1.0, 0.8, "batch", True)
     recipe = Recipe(pixel_mixing="cutmix+mixup", pixel_mixup_alpha=0.5)
     recipe = recipe.replace(visible_share=False)
-    expected = PixelMixing("cutmix+mixup", mixup_alpha=0.5, visible_share=False)
+    expected = PixelMixing("cutmix_or_mixup", mixup_alpha=0.5, visible_share=False)
     assert pixel_mixing_for(recipe) == expected
 
 
