@@ -78,6 +78,7 @@ class KeepsSteps:
         return self.predict_function
 
     def jax_state_sync(self):
+        """Gives the variables the state of a run that has finished, on JAX."""
         # Keras and its callbacks call this. What Keras holds can be older than
         # this run, or be consumed by a step that ended in an error.
         run = _run_of(self)

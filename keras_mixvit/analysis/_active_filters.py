@@ -1,14 +1,17 @@
 from collections.abc import Sequence
 
+import keras
 import numpy as np
 
 from keras_mixvit._checks import require
 from keras_mixvit.analysis._filter_influence import filter_norms
-from keras_mixvit.analysis._style import new_figure, style
+from keras_mixvit.analysis._style import FigureAndNumbers, new_figure, style
 
 
 @style()
-def active_filters(bodies: dict, thresholds: Sequence[float] = (0.2, 0.3, 0.4, 0.5)):
+def active_filters(
+    bodies: dict[str, keras.Model], thresholds: Sequence[float] = (0.2, 0.3, 0.4, 0.5)
+) -> FigureAndNumbers:
     """Share of the filters of a network that are active, against the threshold.
 
     A filter is active if its L1 norm is at least the threshold times that of

@@ -1,11 +1,11 @@
 from keras_mixvit._checks import require
-from keras_mixvit.analysis._style import new_figure, style
+from keras_mixvit.analysis._style import FigureAndNumbers, new_figure, style
 
 NEEDED = ("accuracy", "subnetwork_accuracy", "ratio_error")
 
 
 @style()
-def diversity_accuracy(sweeps: dict, parameter: str):
+def diversity_accuracy(sweeps: dict[str, dict], parameter: str) -> FigureAndNumbers:
     """Accuracy and diversity of subnetworks against a hyperparameter.
 
     Left the accuracy of the ensemble and the mean of its subnetworks, right

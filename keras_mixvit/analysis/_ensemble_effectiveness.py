@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 
 from keras_mixvit._checks import require
-from keras_mixvit.analysis._style import new_figure, style
+from keras_mixvit.analysis._style import FigureAndNumbers, new_figure, style
 
 LABELS = {
     "accuracy": "accuracy (%)",
@@ -17,10 +17,10 @@ MARKERS = "osD^vP"
 
 @style()
 def ensemble_effectiveness(
-    families: dict,
+    families: dict[str, list[dict]],
     scores: Sequence[str] = ("accuracy", "calibrated_nll"),
     cost: str = "parameters",
-):
+) -> FigureAndNumbers:
     """Scores of ensembles of N networks against what they cost.
 
     Points of one family, networks of one kind and size, are joined by a power

@@ -1,13 +1,17 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from keras_mixvit._checks import is_number, require
 from keras_mixvit.metrics import accuracy, calibrated_nll
 
 
 def ensemble_scores(
-    predictions: Sequence, labels, parameters: float, seed: int = 0
+    predictions: Sequence[npt.ArrayLike],
+    labels: npt.ArrayLike,
+    parameters: float,
+    seed: int = 0,
 ) -> list[dict]:
     """Accuracy and calibrated NLL of the first 1, 2, ... N of N networks.
 
@@ -43,8 +47,8 @@ def ensemble_scores(
         MixMo, Sections 4.6 and 6.10; Deep Ensembles (Lakshminarayanan et al.,
         2017).
     """
-    predictions = [np.asarray(logits, "float64") for logits in predictions]
-    shapes = [logits.shape for logits in predictions]
+    arrays = [np.asarray(logits, "float64") for logits in predictions]
+    shapes = [logits.shape for logits in arrays]
     require(
         len(shapes) > 0 and len(set(shapes)) == 1,
         "`predictions` must be logits of one shape, (n, K) or (n, M, K).",
@@ -55,8 +59,8 @@ def ensemble_scores(
         "`parameters` must be positive.",
         parameters=parameters,
     )
-    rows, total = [], 0.0
-    for networks, logits in enumerate(predictions, start=1):
+    rows, total = [], np.zeros(())
+    for networks, logits in enumerate(arrays, start=1):
         total = total + logits
         ensemble = total / networks
         rows.append(

@@ -1,16 +1,17 @@
 import itertools
 
 import numpy as np
+import numpy.typing as npt
 from keras import ops
 
 from keras_mixvit._checks import require
-from keras_mixvit.analysis._style import MAP, WIDTH, new_figure, style
+from keras_mixvit.analysis._style import MAP, WIDTH, FigureAndNumbers, new_figure, style
 
 COLUMNS = 2
 
 
 @style()
-def feature_influence(kernels: dict):
+def feature_influence(kernels: dict[str, npt.ArrayLike]) -> FigureAndNumbers:
     """How much each feature serves each subnetwork, by the weights of the heads.
 
     The influence of feature j on subnetwork m is the L1 norm of its weights in

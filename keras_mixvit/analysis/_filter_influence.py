@@ -4,11 +4,16 @@ import keras
 import numpy as np
 
 from keras_mixvit._checks import require
-from keras_mixvit.analysis._style import member_colour, new_figure, style
+from keras_mixvit.analysis._style import (
+    FigureAndNumbers,
+    member_colour,
+    new_figure,
+    style,
+)
 
 
 @style()
-def filter_influence(stems: Sequence[keras.layers.Layer]):
+def filter_influence(stems: Sequence[keras.layers.Layer]) -> FigureAndNumbers:
     """L1 norms of the filters of the M input encoders.
 
     Where encoders write to channels of their own, as the paper finds, each

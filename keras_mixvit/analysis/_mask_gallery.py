@@ -3,6 +3,7 @@ import numpy as np
 from keras_mixvit._checks import require, require_positive_integer
 from keras_mixvit.analysis._style import (
     WIDTH,
+    FigureAndNumbers,
     mask_colours,
     member_colour,
     name_row,
@@ -19,7 +20,7 @@ def mask_gallery(
     count: int = 8,
     progress: float = 0.0,
     seed: int = 0,
-):
+) -> FigureAndNumbers:
     """Masks drawn by several samplers, a row for each, a colour for each input.
 
     Every mask is a batch of its own, since some things are drawn per batch.

@@ -1,7 +1,11 @@
+from collections.abc import Callable, Sequence
+
+import keras
 import numpy as np
 
 from keras_mixvit.analysis._style import (
     WIDTH,
+    FigureAndNumbers,
     mask_colours,
     member_colour,
     name_row,
@@ -12,7 +16,12 @@ from keras_mixvit.analysis._style import (
 
 
 @style()
-def mixed_samples(dataset, mixing, class_names, count: int = 6):
+def mixed_samples(
+    dataset: keras.utils.PyDataset,
+    mixing: Callable | None,
+    class_names: Sequence[str],
+    count: int = 6,
+) -> FigureAndNumbers:
     """Mixed pairs of a data set: the images, their masks, what the network sees.
 
     Masks have a colour for each input, which frames its image. Where images

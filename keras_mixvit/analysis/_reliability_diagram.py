@@ -1,7 +1,14 @@
 import numpy as np
+import numpy.typing as npt
 
 from keras_mixvit._checks import require, require_positive_integer
-from keras_mixvit.analysis._style import COLOURS, WIDTH, new_figure, style
+from keras_mixvit.analysis._style import (
+    COLOURS,
+    WIDTH,
+    FigureAndNumbers,
+    new_figure,
+    style,
+)
 from keras_mixvit.metrics._calibration_error import bin_edges, calibration_error_of
 from keras_mixvit.metrics._predictions import sample_scores
 
@@ -9,7 +16,9 @@ COLUMNS = 3
 
 
 @style()
-def reliability_diagram(predictions: dict, labels, bins: int = 15):
+def reliability_diagram(
+    predictions: dict[str, npt.ArrayLike], labels: npt.ArrayLike, bins: int = 15
+) -> FigureAndNumbers:
     """Accuracy against confidence, with the histogram of the confidences.
 
     The confidence is the largest probability. Bins `(lo, hi]` of equal width

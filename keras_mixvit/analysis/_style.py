@@ -1,6 +1,7 @@
 """One look for all figures: legible in a notebook, safe for the colour-blind."""
 
 import contextlib
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,6 +19,8 @@ GREY = "#8C8C8C"
 # Of magnitudes: dark is little, and it reads in grey as well.
 MAP = "viridis"
 WIDTH = 7.0
+# A matplotlib figure, whose package is an extra, and the numbers behind it.
+FigureAndNumbers: TypeAlias = tuple[Any, dict[str, Any]]
 
 
 @contextlib.contextmanager

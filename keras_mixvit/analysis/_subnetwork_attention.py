@@ -1,9 +1,13 @@
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 from keras_mixvit._checks import require
 from keras_mixvit.analysis._style import (
     MAP,
     WIDTH,
+    FigureAndNumbers,
     name_row,
     new_figure,
     show_image,
@@ -13,8 +17,12 @@ from keras_mixvit.analysis._style import (
 
 @style()
 def subnetwork_attention(
-    images, attention, grid_shape: tuple[int, int], titles=None, count: int = 6
-):
+    images: npt.ArrayLike,
+    attention: npt.ArrayLike,
+    grid_shape: tuple[int, int],
+    titles: Sequence[str] | None = None,
+    count: int = 6,
+) -> FigureAndNumbers:
     """Where each subnetwork looks: attention of a block over the images.
 
     The mean over the heads of the attention of the class token, or, in blocks

@@ -1,9 +1,10 @@
 import numpy as np
+import numpy.typing as npt
 
 from keras_mixvit.metrics import accuracy, ratio_error
 
 
-def subnetwork_scores(logits, labels) -> dict[str, float]:
+def subnetwork_scores(logits: npt.ArrayLike, labels: npt.ArrayLike) -> dict[str, float]:
     """Accuracy of the ensemble and of its subnetworks, and their diversity.
 
     Args:

@@ -1,11 +1,11 @@
 import csv
 from pathlib import Path
 
-from keras_mixvit.analysis._style import new_figure, style
+from keras_mixvit.analysis._style import FigureAndNumbers, new_figure, style
 
 
 @style()
-def training_curves(histories: dict):
+def training_curves(histories: dict) -> FigureAndNumbers:
     """Loss, validation accuracy and validation NLL against the epoch.
 
     Needs matplotlib.

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_mixvit._checks import require
-from keras_mixvit.analysis._style import new_figure, style
+from keras_mixvit.analysis._style import FigureAndNumbers, new_figure, style
 from keras_mixvit.masks import loss_weighting
 
 PAPER = (1, 2, 3, 4, 10, math.inf)
 
 
 @style()
-def weighting_curves(rs: Sequence[float] | None = None):
+def weighting_curves(rs: Sequence[float] | None = None) -> FigureAndNumbers:
     """The weight of a loss against the ratio of its input, for several r.
 
     Two subnetworks. With r = 1 the weight is twice the ratio; the larger r, the

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_mixvit._checks import is_number, require, require_positive_integer
+from keras_mixvit._types import ImageShape, Namespace, Tensor
 from keras_mixvit.augmentation._arrays import floats, per_image
 from keras_mixvit.augmentation._augmentation import Augmentation
 from keras_mixvit.augmentation._auto_augment import require_fill
@@ -89,7 +90,9 @@ class AugMix(Augmentation):
         require_positive_integer("depth", self.depth)
         require_fill(self.fill)
 
-    def draw(self, rng, count, image_shape):
+    def draw(
+        self, rng: np.random.Generator, count: int, image_shape: ImageShape
+    ) -> dict[str, np.ndarray]:
         shape = (count, self.width, self.depth)
         chosen = rng.integers(len(OPERATIONS), size=shape)
         signs = np.where(rng.integers(2, size=shape), 1.0, -1.0)
@@ -107,7 +110,9 @@ class AugMix(Augmentation):
             "share": rng.beta(1.0, 1.0, count).astype("float32"),
         }
 
-    def apply(self, images, draws, xp=np):
+    def apply(
+        self, images: Tensor, draws: dict[str, Tensor], xp: Namespace = np
+    ) -> Tensor:
         share = per_image(draws["share"], xp)
         mixed = (1.0 - share) * floats(images, xp)
         for chain in range(self.width):

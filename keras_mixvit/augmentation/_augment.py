@@ -3,6 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_mixvit._checks import require
+from keras_mixvit._types import ImageShape, Namespace, Tensor
 from keras_mixvit.augmentation._arrays import floats
 from keras_mixvit.augmentation._augmentation import Augmentation
 
@@ -64,14 +65,16 @@ class Augment:
         """Whether all augmentations can run beside the training."""
         return all(item.runs_in_threads for item in self.augmentations)
 
-    def output_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    def output_shape(self, image_shape: ImageShape) -> ImageShape:
         """Shape (H, W, C) of what images of a shape become."""
         for item in self.augmentations:
             image_shape = item.output_shape(image_shape)
         height, width, channels = image_shape
         return height, width, channels
 
-    def draw(self, rng, count, image_shape) -> dict[str, dict[str, np.ndarray]]:
+    def draw(
+        self, rng: np.random.Generator, count: int, image_shape: ImageShape
+    ) -> dict[str, dict[str, np.ndarray]]:
         """Draws what is done to each of some images.
 
         Args:
@@ -89,7 +92,9 @@ class Augment:
             image_shape = item.output_shape(image_shape)
         return draws
 
-    def apply(self, images, draws, xp=np):
+    def apply(
+        self, images: Tensor, draws: dict[str, dict[str, Tensor]], xp: Namespace = np
+    ) -> Tensor:
         """Changes images as was drawn.
 
         Args:

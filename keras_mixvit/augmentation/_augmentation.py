@@ -2,6 +2,8 @@ import abc
 
 import numpy as np
 
+from keras_mixvit._types import ImageShape, Namespace, Tensor
+
 
 class Augmentation(abc.ABC):
     """A change of images whose chance is drawn in NumPy, apart from the change.
@@ -22,7 +24,7 @@ class Augmentation(abc.ABC):
 
     @abc.abstractmethod
     def draw(
-        self, rng: np.random.Generator, count: int, image_shape: tuple[int, int, int]
+        self, rng: np.random.Generator, count: int, image_shape: ImageShape
     ) -> dict[str, np.ndarray]:
         """Draws what is done to each of some images.
 
@@ -36,7 +38,9 @@ class Augmentation(abc.ABC):
         """
 
     @abc.abstractmethod
-    def apply(self, images, draws, xp=np):
+    def apply(
+        self, images: Tensor, draws: dict[str, Tensor], xp: Namespace = np
+    ) -> Tensor:
         """Changes images as was drawn.
 
         Args:
@@ -49,6 +53,6 @@ class Augmentation(abc.ABC):
             Array `(B, H, W, C)`, in NumPy uint8 or float32.
         """
 
-    def output_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    def output_shape(self, image_shape: ImageShape) -> ImageShape:
         """Shape (H, W, C) of what images of a shape become."""
         return image_shape

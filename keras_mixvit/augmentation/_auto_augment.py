@@ -3,6 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_mixvit._checks import require, require_choice
+from keras_mixvit._types import ImageShape, Namespace, Tensor
 from keras_mixvit.augmentation._augmentation import Augmentation
 from keras_mixvit.augmentation._operations import NAMES, apply_operations
 
@@ -90,7 +91,9 @@ class AutoAugment(Augmentation):
         require_choice("policy", self.policy, POLICIES)
         require_fill(self.fill)
 
-    def draw(self, rng, count, image_shape):
+    def draw(
+        self, rng: np.random.Generator, count: int, image_shape: ImageShape
+    ) -> dict[str, np.ndarray]:
         operations, probabilities, strengths, signed, centers = TABLES[self.policy]
         rows = rng.integers(len(operations), size=count)
         acts = rng.random((count, 2)) < probabilities[rows]
@@ -101,7 +104,9 @@ class AutoAugment(Augmentation):
             "strength": (strengths + centers[rows]).astype("float32"),
         }
 
-    def apply(self, images, draws, xp=np):
+    def apply(
+        self, images: Tensor, draws: dict[str, Tensor], xp: Namespace = np
+    ) -> Tensor:
         return apply_operations(images, draws, self.fill, xp)
 
 

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_mixvit._checks import is_number, require
+from keras_mixvit._types import ImageShape, Namespace, Tensor
 from keras_mixvit.augmentation._arrays import per_image
 from keras_mixvit.augmentation._augmentation import Augmentation
 
@@ -38,11 +39,15 @@ class HorizontalFlip(Augmentation):
             probability=self.probability,
         )
 
-    def draw(self, rng, count, image_shape):
+    def draw(
+        self, rng: np.random.Generator, count: int, image_shape: ImageShape
+    ) -> dict[str, np.ndarray]:
         # Numbers: Keras cannot spread booleans over replicas on TensorFlow.
         return {"flipped": (rng.random(count) < self.probability).astype("uint8")}
 
-    def apply(self, images, draws, xp=np):
+    def apply(
+        self, images: Tensor, draws: dict[str, Tensor], xp: Namespace = np
+    ) -> Tensor:
         if xp is np:
             return _mirrored(images, draws["flipped"] > 0)
         flipped = per_image(draws["flipped"], xp) > 0

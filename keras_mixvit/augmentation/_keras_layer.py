@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_mixvit._checks import require
+from keras_mixvit._types import ImageShape, Namespace, Tensor
 from keras_mixvit.augmentation._augmentation import Augmentation
 
 
@@ -59,10 +60,14 @@ class KerasLayer(Augmentation):
             layer=self.layer,
         )
 
-    def draw(self, rng, count, image_shape):
+    def draw(
+        self, rng: np.random.Generator, count: int, image_shape: ImageShape
+    ) -> dict[str, np.ndarray]:
         return {"seed": np.full(count, rng.integers(2**31 - 1), "int64")}
 
-    def apply(self, images, draws, xp=np):
+    def apply(
+        self, images: Tensor, draws: dict[str, Tensor], xp: Namespace = np
+    ) -> Tensor:
         if not len(images):
             return images
         with self._lock, seeded(self.layer, int(draws["seed"][0])):

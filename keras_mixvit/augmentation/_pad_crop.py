@@ -3,6 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_mixvit._checks import require_positive_integer
+from keras_mixvit._types import ImageShape, Namespace, Tensor
 from keras_mixvit.augmentation._arrays import integers
 from keras_mixvit.augmentation._augmentation import Augmentation
 
@@ -33,11 +34,15 @@ class PadCrop(Augmentation):
     def __post_init__(self):
         require_positive_integer("padding", self.padding)
 
-    def draw(self, rng, count, image_shape):
+    def draw(
+        self, rng: np.random.Generator, count: int, image_shape: ImageShape
+    ) -> dict[str, np.ndarray]:
         places = rng.integers(2 * self.padding + 1, size=(2, count))
         return {"row": places[0].astype("int32"), "column": places[1].astype("int32")}
 
-    def apply(self, images, draws, xp=np):
+    def apply(
+        self, images: Tensor, draws: dict[str, Tensor], xp: Namespace = np
+    ) -> Tensor:
         if xp is np:
             return _sliced(images, draws["row"], draws["column"], self.padding)
         _, height, width, channels = images.shape

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_mixvit._checks import is_number, require, require_positive_integer
+from keras_mixvit._types import ImageShape, Namespace, Tensor
 from keras_mixvit.augmentation._augmentation import Augmentation
 from keras_mixvit.augmentation._auto_augment import FACTORS, require_fill
 from keras_mixvit.augmentation._operations import NAMES, apply_operations
@@ -71,7 +72,9 @@ class RandAugment(Augmentation):
         )
         require_fill(self.fill)
 
-    def draw(self, rng, count, image_shape):
+    def draw(
+        self, rng: np.random.Generator, count: int, image_shape: ImageShape
+    ) -> dict[str, np.ndarray]:
         shape = (count, self.num_operations)
         operations = rng.integers(len(NAMES), size=shape)
         acts = rng.random(shape) < 0.5
@@ -87,7 +90,9 @@ class RandAugment(Augmentation):
             "strength": strengths.astype("float32"),
         }
 
-    def apply(self, images, draws, xp=np):
+    def apply(
+        self, images: Tensor, draws: dict[str, Tensor], xp: Namespace = np
+    ) -> Tensor:
         return apply_operations(images, draws, self.fill, xp)
 
 

@@ -5,6 +5,7 @@ from statistics import NormalDist
 import numpy as np
 
 from keras_mixvit._checks import is_number, numbers_of, require
+from keras_mixvit._types import ImageShape, Namespace, Tensor
 from keras_mixvit.augmentation._arrays import integers
 from keras_mixvit.augmentation._augmentation import Augmentation
 
@@ -69,7 +70,9 @@ class RandomErasing(Augmentation):
             std=self.std,
         )
 
-    def draw(self, rng, count, image_shape):
+    def draw(
+        self, rng: np.random.Generator, count: int, image_shape: ImageShape
+    ) -> dict[str, np.ndarray]:
         height, width, channels = image_shape
         areas = rng.uniform(0.02, 1 / 3, (count, TRIES)) * height * width
         aspects = np.exp(rng.uniform(np.log(0.3), np.log(1 / 0.3), (count, TRIES)))
@@ -89,7 +92,9 @@ class RandomErasing(Augmentation):
             "noise": noise,
         }
 
-    def apply(self, images, draws, xp=np):
+    def apply(
+        self, images: Tensor, draws: dict[str, Tensor], xp: Namespace = np
+    ) -> Tensor:
         if xp is not np:
             return self._erased(images, draws["box"], draws["noise"], xp)
         images = images.astype("float32")

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_mixvit._checks import is_number, require, require_positive_integer
+from keras_mixvit._types import ImageShape, Namespace, Tensor
 from keras_mixvit.augmentation._augmentation import Augmentation
 from keras_mixvit.augmentation._resample import resized
 
@@ -74,17 +75,19 @@ class RandomResizedCrop(Augmentation):
             aspect=self.aspect,
         )
 
-    def output_shape(self, image_shape):
+    def output_shape(self, image_shape: ImageShape) -> ImageShape:
         if not isinstance(self.size, tuple):
             return image_shape
         height, width = self.size
         return height, width, image_shape[2]
 
-    def draw(self, rng, count, image_shape):
+    def draw(
+        self, rng: np.random.Generator, count: int, image_shape: ImageShape
+    ) -> dict[str, np.ndarray]:
         uniform = self.uniform(rng, count)
         return {"box": self.boxes(uniform, *image_shape[:2]).astype("float32")}
 
-    def uniform(self, rng, count: int) -> np.ndarray:
+    def uniform(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Numbers `(B, 22)` from which `boxes` are made, of whatever size."""
         return rng.random((count, 2 * TRIES + 2))
 
@@ -120,7 +123,9 @@ class RandomResizedCrop(Augmentation):
         left = np.where(found, np.floor(places[:, 1] * (columns + 1)), columns // 2)
         return np.stack([top, left, box_height, box_width], axis=1).astype("int32")
 
-    def apply(self, images, draws, xp=np):
+    def apply(
+        self, images: Tensor, draws: dict[str, Tensor], xp: Namespace = np
+    ) -> Tensor:
         size = self.output_shape(images.shape[1:])[:2]
         if xp is np:
             images = images.astype("float32", copy=False)

@@ -2,6 +2,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_mixvit._checks import require
@@ -16,7 +17,9 @@ from keras_mixvit.convert._arrays import (
 from keras_mixvit.convert._conversion import Conversion
 
 
-def load_mixmo_weights(model, weights: Mapping | str | os.PathLike) -> Conversion:
+def load_mixmo_weights(
+    model: keras.Model, weights: Mapping | str | os.PathLike
+) -> Conversion:
     """Gives a model the weights of a checkpoint of the published MixMo code.
 
     Its networks are `WideResNet` and `PreActResNet` under `SingleNetwork` or
@@ -77,7 +80,7 @@ def load_mixmo_weights(model, weights: Mapping | str | os.PathLike) -> Conversio
     return Conversion(loaded=tuple(entries), unused=unused)
 
 
-def mixmo_weights(model) -> dict[str, np.ndarray]:
+def mixmo_weights(model: keras.Model) -> dict[str, np.ndarray]:
     """The weights of a model under the published names, in their layout.
 
     Args:

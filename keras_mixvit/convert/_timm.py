@@ -25,7 +25,7 @@ HEAD = ("head.weight", "head.bias")
 
 
 def load_timm_weights(
-    model,
+    model: keras.Model,
     weights: Mapping | str | os.PathLike,
     include_head: bool | None = None,
     source_grid: tuple[int, int] | None = None,
@@ -113,7 +113,9 @@ def load_timm_weights(
     )
 
 
-def timm_weights(model, subnetwork: int | None = None) -> dict[str, np.ndarray]:
+def timm_weights(
+    model: keras.Model, subnetwork: int | None = None
+) -> dict[str, np.ndarray]:
     """The weights of a model under timm's names and in timm's layout.
 
     Source attribution has no place in timm and is left out.

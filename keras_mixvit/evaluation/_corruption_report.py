@@ -1,9 +1,13 @@
 import json
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_mixvit.evaluation._evaluation_report import finite, shown
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 SCORES = ("accuracy", "nll", "ece")
 
@@ -32,7 +36,7 @@ class CorruptionReport:
     name: str
     rows: list[dict]
 
-    def mean(self, **chosen) -> dict[str, float]:
+    def mean(self, **chosen: str | int) -> dict[str, float]:
         """Plain means of the scores over rows.
 
         Args:
@@ -59,7 +63,7 @@ class CorruptionReport:
             ]
         return [*found, self.mean()]
 
-    def table(self):
+    def table(self) -> "Table":
         """The means as a `rich.table.Table`."""
         from rich.table import Table
 

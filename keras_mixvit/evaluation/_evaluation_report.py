@@ -1,6 +1,10 @@
 import json
 import math
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 # Heading and form of each score, in the order of the table.
 COLUMNS = {
@@ -45,7 +49,7 @@ class EvaluationReport:
     samples: int
     rows: list[dict]
 
-    def table(self):
+    def table(self) -> "Table":
         """The report as a `rich.table.Table`, with percent where it says so."""
         from rich.table import Table
 

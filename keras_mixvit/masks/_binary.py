@@ -48,7 +48,9 @@ class BinaryMasks(MaskSampler):
         require_choice("mixing", self.mixing, ("dirichlet", "two"))
 
     @abc.abstractmethod
-    def draw_region(self, rng: np.random.Generator, ratios, grid_shape):
+    def draw_region(
+        self, rng: np.random.Generator, ratios: np.ndarray, grid_shape: tuple[int, int]
+    ) -> np.ndarray:
         """Draws one region per sample.
 
         Args:
@@ -60,7 +62,13 @@ class BinaryMasks(MaskSampler):
             Boolean array `(B, h, w)`.
         """
 
-    def draw(self, rng, batch_size, image_size, progress=0.0):
+    def draw(
+        self,
+        rng: np.random.Generator,
+        batch_size: int,
+        image_size: tuple[int, int],
+        progress: float = 0.0,
+    ) -> np.ndarray:
         members, alpha = self.num_subnetworks, self.alpha
         others = members - 1 if self.mixing == "dirichlet" else 1
         # The first ratio of a Dirichlet distribution does not depend on how the

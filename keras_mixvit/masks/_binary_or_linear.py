@@ -76,7 +76,13 @@ class BinaryOrLinear(MaskSampler):
         """The number M of subnetworks."""
         return self.binary.num_subnetworks
 
-    def draw(self, rng, batch_size, image_size, progress=0.0):
+    def draw(
+        self,
+        rng: np.random.Generator,
+        batch_size: int,
+        image_size: tuple[int, int],
+        progress: float = 0.0,
+    ) -> np.ndarray:
         probability = self.probability * np.clip(12 * (1 - progress), 0, 1)
         is_binary = rng.random() < probability
         sampler = self.binary if is_binary or self.linear is None else self.linear

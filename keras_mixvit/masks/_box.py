@@ -1,11 +1,20 @@
 """The CutMix box, in NumPy and in any namespace that looks like it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_mixvit._checks import require
+from keras_mixvit._types import Namespace, Tensor
 
 
-def box_coverage(ratios, centers, image_size, patch_size, xp=np):
+def box_coverage(
+    ratios: Tensor,
+    centers: Sequence[Tensor],
+    image_size: tuple[int, int],
+    patch_size: int,
+    xp: Namespace = np,
+) -> Tensor:
     """Pixels of each patch that lie in a clipped CutMix box.
 
     A box of ratio r has the even sides `2 * (int(S * sqrt(r)) // 2)` around
@@ -46,7 +55,12 @@ def box_coverage(ratios, centers, image_size, patch_size, xp=np):
     return covered(edges, image_size, patch_size, xp)
 
 
-def box_edges(ratios, centers, image_size, xp=np):
+def box_edges(
+    ratios: Tensor,
+    centers: Sequence[Tensor],
+    image_size: tuple[int, int],
+    xp: Namespace = np,
+) -> tuple:
     """Where a clipped CutMix box begins and ends.
 
     Args:
@@ -68,7 +82,12 @@ def box_edges(ratios, centers, image_size, xp=np):
     return edges
 
 
-def covered(edges, image_size, patch_size, xp=np):
+def covered(
+    edges: Sequence[Tensor],
+    image_size: tuple[int, int],
+    patch_size: int,
+    xp: Namespace = np,
+) -> Tensor:
     """Pixels of each patch between edges.
 
     Args:
@@ -93,7 +112,9 @@ def covered(edges, image_size, patch_size, xp=np):
     return rows[:, :, None] * columns[:, None, :]
 
 
-def patch_majority(coverage, tie_coins, patch_size, xp=np):
+def patch_majority(
+    coverage: Tensor, tie_coins: Tensor, patch_size: int, xp: Namespace = np
+) -> Tensor:
     """1 where a box covers more than half of a patch, `tie_coins` at half.
 
     Args:

@@ -47,7 +47,9 @@ class ConcatenationMasks(BinaryMasks):
         super().__post_init__()
         require_choice("direction", self.direction, ("horizontal", "vertical"))
 
-    def draw_region(self, rng, ratios, grid_shape):
+    def draw_region(
+        self, rng: np.random.Generator, ratios: np.ndarray, grid_shape: tuple[int, int]
+    ) -> np.ndarray:
         length = grid_shape[1 if self.direction == "horizontal" else 0]
         before = np.arange(length) < np.floor(ratios * length)[:, None]
         before ^= rng.integers(2, size=(len(ratios), 1)).astype(bool)

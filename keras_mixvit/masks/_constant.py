@@ -39,6 +39,12 @@ class ConstantMasks(MaskSampler):
         require_positive_integer("patch_size", self.patch_size)
         require_positive_integer("num_subnetworks", self.num_subnetworks)
 
-    def draw(self, rng, batch_size, image_size, progress=0.0):
+    def draw(
+        self,
+        rng: np.random.Generator,
+        batch_size: int,
+        image_size: tuple[int, int],
+        progress: float = 0.0,
+    ) -> np.ndarray:
         shape = (batch_size, self.num_subnetworks, *self.grid_shape(image_size))
         return np.full(shape, 1 / self.num_subnetworks, "float32")

@@ -51,9 +51,16 @@ class CowMasks(MaskSampler):
         """Two: the rule has no form for more inputs."""
         return 2
 
-    def draw(self, rng, batch_size, image_size, progress=0.0):
+    def draw(
+        self,
+        rng: np.random.Generator,
+        batch_size: int,
+        image_size: tuple[int, int],
+        progress: float = 0.0,
+    ) -> np.ndarray:
         shares = rng.uniform(*SHARES, batch_size)
-        sigmas = np.exp(rng.uniform(*np.log(WIDTHS), batch_size))
+        low, high = np.log(WIDTHS)
+        sigmas = np.exp(rng.uniform(low, high, batch_size))
         height, width = self.grid_shape(image_size)
         require(
             height * width > 1,

@@ -1,5 +1,7 @@
 from dataclasses import dataclass
 
+import numpy as np
+
 from keras_mixvit.masks._binary import BinaryMasks
 from keras_mixvit.masks._box import box_coverage
 
@@ -36,6 +38,8 @@ class CutMixMasks(BinaryMasks):
         MixMo, Section 3.3 and Algorithm 1; CutMix, Section 3.
     """
 
-    def draw_region(self, rng, ratios, grid_shape):
+    def draw_region(
+        self, rng: np.random.Generator, ratios: np.ndarray, grid_shape: tuple[int, int]
+    ) -> np.ndarray:
         centers = [rng.integers(side, size=len(ratios)) for side in grid_shape]
         return box_coverage(ratios, centers, grid_shape, 1) > 0

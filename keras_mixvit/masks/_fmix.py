@@ -50,7 +50,9 @@ class FMixMasks(BinaryMasks):
             decay=self.decay,
         )
 
-    def draw_region(self, rng, ratios, grid_shape):
+    def draw_region(
+        self, rng: np.random.Generator, ratios: np.ndarray, grid_shape: tuple[int, int]
+    ) -> np.ndarray:
         height, width = grid_shape
         rows, columns = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
         frequency = np.hypot(rows, columns)

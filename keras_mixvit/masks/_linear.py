@@ -44,7 +44,13 @@ class LinearMasks(MaskSampler):
         require_positive_integer("num_subnetworks", self.num_subnetworks, minimum=2)
         require_alpha(self.alpha)
 
-    def draw(self, rng, batch_size, image_size, progress=0.0):
+    def draw(
+        self,
+        rng: np.random.Generator,
+        batch_size: int,
+        image_size: tuple[int, int],
+        progress: float = 0.0,
+    ) -> np.ndarray:
         shares = rng.dirichlet([self.alpha] * self.num_subnetworks, batch_size)
         shape = (batch_size, self.num_subnetworks, *self.grid_shape(image_size))
         masks = np.empty(shape, "float32")

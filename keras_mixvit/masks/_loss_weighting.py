@@ -1,9 +1,10 @@
 import numpy as np
 
 from keras_mixvit._checks import is_number, require
+from keras_mixvit._types import Namespace, Tensor
 
 
-def loss_weighting(ratios, r: float = 3.0, xp=np):
+def loss_weighting(ratios: Tensor, r: float = 3.0, xp: Namespace = np) -> Tensor:
     """Weights w_r of the losses of M subnetworks, from the ratios of a mixture.
 
     `w_r(ratio_m) = M ratio_m^(1/r) / sum_j ratio_j^(1/r)`: with r = 1 a loss

@@ -65,7 +65,13 @@ class PatchCutMix(MaskSampler):
         require_alpha(self.alpha)
         require_choice("owner_per", self.owner_per, ("batch", "sample"))
 
-    def draw(self, rng, batch_size, image_size, progress=0.0):
+    def draw(
+        self,
+        rng: np.random.Generator,
+        batch_size: int,
+        image_size: tuple[int, int],
+        progress: float = 0.0,
+    ) -> np.ndarray:
         ratios = rng.beta(self.alpha, self.alpha, batch_size)
         centers = [rng.integers(side, size=batch_size) for side in image_size]
         coverage = box_coverage(ratios, centers, image_size, self.patch_size)

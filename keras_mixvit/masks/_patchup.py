@@ -41,7 +41,9 @@ class PatchUpMasks(BinaryMasks):
         MixMo, Table 2 and Section 6.7; PatchUp (Faramarzi et al., 2020).
     """
 
-    def draw_region(self, rng, ratios, grid_shape):
+    def draw_region(
+        self, rng: np.random.Generator, ratios: np.ndarray, grid_shape: tuple[int, int]
+    ) -> np.ndarray:
         height, width = grid_shape
         require(
             min(grid_shape) >= BLOCK,

@@ -1,7 +1,11 @@
+from typing import Any
+
 import keras
+import numpy.typing as npt
 from keras import ops
 
 from keras_mixvit._checks import require_positive_integer
+from keras_mixvit._types import Tensor
 from keras_mixvit.metrics._predictions import SampleScores, sample_scores
 
 
@@ -37,16 +41,21 @@ class TopKAccuracy(keras.metrics.MeanMetricWrapper):
         MixMo, Section 4.1 (Top5).
     """
 
-    def __init__(self, k: int = 5, name: str = "top_k_accuracy", dtype=None):
+    def __init__(
+        self,
+        k: int = 5,
+        name: str = "top_k_accuracy",
+        dtype: str | keras.DTypePolicy | None = None,
+    ):
         require_positive_integer("k", k)
         super().__init__(fn=is_among_likeliest, name=name, dtype=dtype, k=k)
         self.k = k
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"k": self.k, "name": self.name, "dtype": self.dtype}
 
 
-def is_among_likeliest(labels, logits, k: int = 1):
+def is_among_likeliest(labels: Tensor, logits: Tensor, k: int = 1):
     """1 where the true class is among the k likeliest, else 0, `(...)`."""
     labels, logits = ops.convert_to_tensor(labels), ops.cast(logits, "float32")
     if len(labels.shape) == len(logits.shape):
@@ -61,7 +70,7 @@ def is_among_likeliest(labels, logits, k: int = 1):
     return ops.cast(rank < k, "float32")
 
 
-def accuracy(logits, labels, k: int = 1) -> float:
+def accuracy(logits: npt.ArrayLike, labels: npt.ArrayLike, k: int = 1) -> float:
     """Share of predictions with the true class among the k likeliest.
 
     Of classes with equal logits the first are taken, so that one prediction

@@ -1,9 +1,10 @@
 import numpy as np
+import numpy.typing as npt
 
 from keras_mixvit.metrics._predictions import SampleScores, sample_scores
 
 
-def auroc(logits, labels) -> float:
+def auroc(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     """Area under the ROC curve of confidence as a sign of being right.
 
     It is the probability that a right prediction has a higher confidence, its

@@ -1,7 +1,11 @@
+from typing import Any
+
 import keras
 import numpy as np
+import numpy.typing as npt
 from keras import ops
 
+from keras_mixvit._types import Tensor
 from keras_mixvit.metrics._predictions import sample_scores
 
 
@@ -34,17 +38,22 @@ class Brier(keras.metrics.MeanMetricWrapper):
         1950.
     """
 
-    def __init__(self, per_class: bool = False, name: str = "brier", dtype=None):
+    def __init__(
+        self,
+        per_class: bool = False,
+        name: str = "brier",
+        dtype: str | keras.DTypePolicy | None = None,
+    ):
         super().__init__(
             fn=squared_distance, name=name, dtype=dtype, per_class=per_class
         )
         self.per_class = per_class
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"per_class": self.per_class, "name": self.name, "dtype": self.dtype}
 
 
-def squared_distance(labels, logits, per_class: bool = False):
+def squared_distance(labels: Tensor, logits: Tensor, per_class: bool = False):
     """Brier score of each prediction, `(...)`."""
     labels, logits = ops.convert_to_tensor(labels), ops.cast(logits, "float32")
     if len(labels.shape) < len(logits.shape):
@@ -53,7 +62,9 @@ def squared_distance(labels, logits, per_class: bool = False):
     return ops.mean(squares, axis=-1) if per_class else ops.sum(squares, axis=-1)
 
 
-def brier(logits, labels, per_class: bool = False) -> float:
+def brier(
+    logits: npt.ArrayLike, labels: npt.ArrayLike, per_class: bool = False
+) -> float:
     """Brier score: squared distance of the probabilities to the one-hot label.
 
     Args:

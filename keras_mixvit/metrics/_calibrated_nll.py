@@ -1,4 +1,5 @@
 import numpy as np
+import numpy.typing as npt
 
 from keras_mixvit._checks import require, require_positive_integer
 from keras_mixvit.metrics._predictions import (
@@ -10,7 +11,9 @@ from keras_mixvit.metrics._predictions import (
 from keras_mixvit.metrics._temperature import temperature_of
 
 
-def calibrated_nll(logits, labels, seed: int = 0) -> float:
+def calibrated_nll(
+    logits: npt.ArrayLike, labels: npt.ArrayLike, seed: int = 0
+) -> float:
     """NLL after temperature scaling, each half calibrated on the other.
 
     The samples are split in two at random. The temperature that is best for
@@ -47,7 +50,9 @@ def calibrated_nll(logits, labels, seed: int = 0) -> float:
     return calibrated(logits, labels, seed)[0]
 
 
-def calibrated(logits, labels, seed: int = 0) -> tuple[float, list[float]]:
+def calibrated(
+    logits: npt.ArrayLike, labels: npt.ArrayLike, seed: int = 0
+) -> tuple[float, list[float]]:
     """NLL_c, and the temperatures applied to the two halves.
 
     Args:

@@ -1,8 +1,12 @@
+from typing import Any
+
 import keras
 import numpy as np
+import numpy.typing as npt
 from keras import ops
 
 from keras_mixvit._checks import require_positive_integer
+from keras_mixvit._types import Tensor
 from keras_mixvit.metrics._accuracy import is_among_likeliest
 from keras_mixvit.metrics._predictions import SampleScores, sample_scores
 
@@ -41,14 +45,21 @@ class ECE(keras.metrics.Metric):
         MixMo, Section 6.5 (ECE, 15 bins); Naeini et al., 2015.
     """
 
-    def __init__(self, bins: int = 15, name: str = "ece", dtype=None):
+    def __init__(
+        self,
+        bins: int = 15,
+        name: str = "ece",
+        dtype: str | keras.DTypePolicy | None = None,
+    ):
         super().__init__(name=name, dtype=dtype)
         require_positive_integer("bins", bins)
         self.bins = bins
         self.gaps = self.add_weight(shape=(bins,), initializer="zeros", name="gaps")
         self.total = self.add_weight(shape=(), initializer="zeros", name="total")
 
-    def update_state(self, labels, logits, sample_weight=None):
+    def update_state(
+        self, labels: Tensor, logits: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
         logits = ops.cast(logits, "float32")
         right = is_among_likeliest(labels, logits)
         confidence = ops.max(ops.softmax(logits, axis=-1), axis=-1)
@@ -60,10 +71,10 @@ class ECE(keras.metrics.Metric):
         self.gaps.assign_add(ops.sum(ops.reshape(gaps, (-1, self.bins)), axis=0))
         self.total.assign_add(ops.sum(weights))
 
-    def result(self):
+    def result(self) -> Tensor:
         return ops.divide_no_nan(ops.sum(ops.abs(self.gaps)), self.total)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"bins": self.bins, "name": self.name, "dtype": self.dtype}
 
 
@@ -77,7 +88,9 @@ def broadcast_weights(sample_weight, values):
     return weights * ops.ones_like(values)
 
 
-def calibration_error(logits, labels, bins: int = 15, adaptive: bool = False) -> float:
+def calibration_error(
+    logits: npt.ArrayLike, labels: npt.ArrayLike, bins: int = 15, adaptive: bool = False
+) -> float:
     """Expected calibration error: how far confidence is from accuracy.
 
     Predictions are sorted into bins by their confidence, the highest

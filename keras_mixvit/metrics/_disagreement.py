@@ -1,10 +1,13 @@
 import itertools
+from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from keras import ops
 
 from keras_mixvit._checks import require
+from keras_mixvit._types import Tensor
 from keras_mixvit.metrics._predictions import require_members
 from keras_mixvit.metrics._ratio_error import predicted_classes
 
@@ -38,10 +41,14 @@ class Disagreement(keras.metrics.Mean):
 
     on_subnetworks = True
 
-    def __init__(self, name: str = "disagreement", dtype=None):
+    def __init__(
+        self, name: str = "disagreement", dtype: str | keras.DTypePolicy | None = None
+    ):
         super().__init__(name=name, dtype=dtype)
 
-    def update_state(self, labels, logits, sample_weight=None):
+    def update_state(
+        self, labels: Tensor, logits: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
         logits = ops.convert_to_tensor(logits)
         # Keras's argmax of floats puts -0.0 below 0.0 on two backends of three.
         is_top = logits == ops.max(logits, axis=-1, keepdims=True)
@@ -51,7 +58,7 @@ class Disagreement(keras.metrics.Mean):
         values = ops.sum(differ, axis=(1, 2)) / (members * (members - 1))
         return super().update_state(values, sample_weight)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "dtype": self.dtype}
 
 
@@ -65,7 +72,7 @@ def require_pair(values) -> int:
     return values.shape[1]
 
 
-def disagreement(logits) -> float:
+def disagreement(logits: npt.ArrayLike) -> float:
     """Share of samples on which two subnetworks predict different classes.
 
     Args:

@@ -1,6 +1,10 @@
+from typing import Any
+
 import keras
+import numpy.typing as npt
 from keras import ops
 
+from keras_mixvit._types import Tensor
 from keras_mixvit.metrics._predictions import sample_scores
 
 
@@ -30,14 +34,14 @@ class NLL(keras.metrics.MeanMetricWrapper):
         MixMo, Section 4.1 (NLL).
     """
 
-    def __init__(self, name: str = "nll", dtype=None):
+    def __init__(self, name: str = "nll", dtype: str | keras.DTypePolicy | None = None):
         super().__init__(fn=negative_log_likelihood, name=name, dtype=dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "dtype": self.dtype}
 
 
-def negative_log_likelihood(labels, logits):
+def negative_log_likelihood(labels: Tensor, logits: Tensor):
     """NLL `(...)` of labels `(...)` or `(..., K)` given logits `(..., K)`."""
     labels, logits = ops.convert_to_tensor(labels), ops.cast(logits, "float32")
     # Keras's cross-entropies multiply what may be minus infinity by 0.
@@ -50,7 +54,7 @@ def negative_log_likelihood(labels, logits):
     return -ops.squeeze(ops.take_along_axis(logs, labels, axis=-1), axis=-1)
 
 
-def nll(logits, labels) -> float:
+def nll(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     """Mean negative log-likelihood of the true class.
 
     Args:

@@ -1,7 +1,11 @@
+from typing import Any
+
 import keras
 import numpy as np
+import numpy.typing as npt
 from keras import ops
 
+from keras_mixvit._types import Tensor
 from keras_mixvit.metrics._disagreement import require_pair
 from keras_mixvit.metrics._predictions import highest, over_chunks, require_members
 
@@ -37,10 +41,14 @@ class PairwiseKL(keras.metrics.Mean):
 
     on_subnetworks = True
 
-    def __init__(self, name: str = "pairwise_kl", dtype=None):
+    def __init__(
+        self, name: str = "pairwise_kl", dtype: str | keras.DTypePolicy | None = None
+    ):
         super().__init__(name=name, dtype=dtype)
 
-    def update_state(self, labels, logits, sample_weight=None):
+    def update_state(
+        self, labels: Tensor, logits: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
         logs = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
         members = require_pair(logs)
         powers = ops.exp(logs)
@@ -51,11 +59,11 @@ class PairwiseKL(keras.metrics.Mean):
         values = values / (members * (members - 1))
         return super().update_state(values, sample_weight)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "dtype": self.dtype}
 
 
-def pairwise_kl(logits) -> float:
+def pairwise_kl(logits: npt.ArrayLike) -> float:
     """Kullback-Leibler divergence between the predictions of two subnetworks.
 
     The mean over ordered pairs: the divergence of a pair depends on which

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from keras_mixvit._checks import require
 
@@ -35,7 +36,9 @@ class SampleScores(NamedTuple):
         return self.rank == 0
 
 
-def require_predictions(logits, labels) -> tuple[np.ndarray, np.ndarray]:
+def require_predictions(
+    logits: npt.ArrayLike, labels: npt.ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
     """Logits and labels as arrays, if they fit together.
 
     Args:
@@ -63,7 +66,7 @@ def require_predictions(logits, labels) -> tuple[np.ndarray, np.ndarray]:
     return logits, labels
 
 
-def require_logits(logits, ranks: tuple[int, ...]) -> np.ndarray:
+def require_logits(logits: npt.ArrayLike, ranks: tuple[int, ...]) -> np.ndarray:
     """Logits as an array if their shape is one of the ranks, hardly ever copied."""
     logits = np.asarray(logits)
     if logits.dtype.name == "bfloat16":
@@ -83,7 +86,7 @@ def require_logits(logits, ranks: tuple[int, ...]) -> np.ndarray:
     return logits
 
 
-def require_members(logits) -> np.ndarray:
+def require_members(logits: npt.ArrayLike) -> np.ndarray:
     """Logits `(n, M, K)` as an array, if there is a pair to compare."""
     logits = require_logits(logits, (3,))
     require(
@@ -169,7 +172,7 @@ def highest(values: np.ndarray) -> np.ndarray:
     return top
 
 
-def sample_scores(logits, labels) -> SampleScores:
+def sample_scores(logits: npt.ArrayLike, labels: npt.ArrayLike) -> SampleScores:
     """Scores of each prediction, all from one pass.
 
     Args:

@@ -1,10 +1,13 @@
 import itertools
+from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from keras import ops
 
 from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit._types import Tensor
 from keras_mixvit.metrics._accuracy import is_among_likeliest
 from keras_mixvit.metrics._predictions import (
     highest,
@@ -54,7 +57,12 @@ class RatioError(keras.metrics.Metric):
 
     on_subnetworks = True
 
-    def __init__(self, num_subnetworks: int = 2, name: str = "ratio_error", dtype=None):
+    def __init__(
+        self,
+        num_subnetworks: int = 2,
+        name: str = "ratio_error",
+        dtype: str | keras.DTypePolicy | None = None,
+    ):
         super().__init__(name=name, dtype=dtype)
         require_positive_integer("num_subnetworks", num_subnetworks, minimum=2)
         self.num_subnetworks = num_subnetworks
@@ -62,7 +70,9 @@ class RatioError(keras.metrics.Metric):
         self.single = self.add_weight(shape=shape, initializer="zeros", name="single")
         self.common = self.add_weight(shape=shape, initializer="zeros", name="common")
 
-    def update_state(self, labels, logits, sample_weight=None):
+    def update_state(
+        self, labels: Tensor, logits: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
         require(
             logits.shape[1] == self.num_subnetworks,
             f"`num_subnetworks` must be that of the predictions, {logits.shape[1]}.",
@@ -75,7 +85,7 @@ class RatioError(keras.metrics.Metric):
         self.common.assign_add(common)
         self.single.assign_add(either[:, None] + either[None, :] - 2 * common)
 
-    def result(self):
+    def result(self) -> Tensor:
         upper = np.triu(np.ones(self.common.shape, "float32"), k=1)
         single, common = ops.convert_to_tensor(self.single), self.common * upper
         single = single * upper
@@ -86,7 +96,7 @@ class RatioError(keras.metrics.Metric):
         total = ops.sum(ops.where(counted, ratios, 0.0))
         return total / ops.sum(ops.cast(counted, total.dtype))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "num_subnetworks": self.num_subnetworks,
             "name": self.name,
@@ -107,7 +117,7 @@ def weights_per_sample(sample_weight, values):
     return weights[:, None]
 
 
-def ratio_error(logits, labels) -> float:
+def ratio_error(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     """How many more samples one of two subnetworks gets wrong than both, d_re.
 
     For a pair of subnetworks it is the number of samples on which only one of

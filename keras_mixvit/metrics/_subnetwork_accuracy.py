@@ -1,6 +1,7 @@
 import keras
 from keras import ops
 
+from keras_mixvit._types import Tensor
 from keras_mixvit.metrics._accuracy import is_among_likeliest
 from keras_mixvit.metrics._subnetwork_mean import SubnetworkMean
 
@@ -42,9 +43,9 @@ class SubnetworkAccuracy(SubnetworkMean):
         self,
         subnetwork: int | None = None,
         name: str = "subnetwork_accuracy",
-        dtype=None,
+        dtype: str | keras.DTypePolicy | None = None,
     ):
         super().__init__(subnetwork, name, dtype)
 
-    def values(self, labels, logits):
+    def values(self, labels: Tensor, logits: Tensor) -> Tensor:
         return ops.cast(is_among_likeliest(labels, logits), self.dtype)

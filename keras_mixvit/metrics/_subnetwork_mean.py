@@ -1,14 +1,16 @@
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit._types import Tensor
 
 
 class SubnetworkMean(keras.metrics.Mean):
     """The mean of a value of every prediction of subnetworks, or of one of them.
 
-    A subclass gives `values(labels, logits)`, from `(B, M[, K])` and
-    `(B, M, K)` to `(B, M)`.
+    A subclass gives `values`.
 
     Args:
         subnetwork: Integer, the only subnetwork to count, or `None` for all.
@@ -21,13 +23,21 @@ class SubnetworkMean(keras.metrics.Mean):
 
     on_subnetworks = True
 
-    def __init__(self, subnetwork: int | None, name: str, dtype):
+    def __init__(
+        self, subnetwork: int | None, name: str, dtype: str | keras.DTypePolicy | None
+    ):
         super().__init__(name=name, dtype=dtype)
         if subnetwork is not None:
             require_positive_integer("subnetwork", subnetwork, minimum=0)
         self.subnetwork = subnetwork
 
-    def update_state(self, labels, logits, sample_weight=None):
+    def values(self, labels: Tensor, logits: Tensor) -> Tensor:
+        """Values `(B, M)` of labels `(B, M[, K])` and logits `(B, M, K)`."""
+        raise NotImplementedError
+
+    def update_state(
+        self, labels: Tensor, logits: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
         labels, logits = ops.convert_to_tensor(labels), ops.convert_to_tensor(logits)
         if sample_weight is not None:
             sample_weight = ops.convert_to_tensor(sample_weight)
@@ -43,5 +53,5 @@ class SubnetworkMean(keras.metrics.Mean):
                 sample_weight = sample_weight[:, self.subnetwork]
         return super().update_state(values, sample_weight)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"subnetwork": self.subnetwork, "name": self.name, "dtype": self.dtype}

@@ -1,5 +1,6 @@
 import keras
 
+from keras_mixvit._types import Tensor
 from keras_mixvit.metrics._nll import negative_log_likelihood
 from keras_mixvit.metrics._subnetwork_mean import SubnetworkMean
 
@@ -41,9 +42,9 @@ class SubnetworkNLL(SubnetworkMean):
         self,
         subnetwork: int | None = None,
         name: str = "subnetwork_nll",
-        dtype=None,
+        dtype: str | keras.DTypePolicy | None = None,
     ):
         super().__init__(subnetwork, name, dtype)
 
-    def values(self, labels, logits):
+    def values(self, labels: Tensor, logits: Tensor) -> Tensor:
         return negative_log_likelihood(labels, logits)

@@ -1,4 +1,5 @@
 import numpy as np
+import numpy.typing as npt
 
 from keras_mixvit.metrics._predictions import (
     averaged,
@@ -13,7 +14,7 @@ FLOOR = -1e150
 ROUGH = 4096
 
 
-def fit_temperature(logits, labels) -> float:
+def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     """The temperature T with which logits / T have the least NLL.
 
     NLL is convex in 1 / T: Newton's method on its derivative, kept within a

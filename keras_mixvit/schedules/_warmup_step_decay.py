@@ -1,7 +1,10 @@
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_mixvit._checks import is_number, require, require_positive_integer
+from keras_mixvit._types import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
@@ -72,7 +75,7 @@ class WarmupStepDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.decay_at = tuple(decay_at)
         self.decay_rate = decay_rate
 
-    def __call__(self, step):
+    def __call__(self, step: Tensor) -> Tensor:
         step = ops.cast(step, "float32")
         warmup_steps = max(1.0, self.warmup * self.total_steps)
         # Steps count from 0: the first one already learns.
@@ -82,7 +85,7 @@ class WarmupStepDecay(keras.optimizers.schedules.LearningRateSchedule):
             factor = ops.where(passed, factor * self.decay_rate, factor)
         return self.learning_rate * factor
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "learning_rate": self.learning_rate,
             "total_steps": self.total_steps,

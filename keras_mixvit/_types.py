@@ -1,0 +1,11 @@
+"""Names of types in annotations."""
+
+import types
+from typing import Any, TypeAlias
+
+# A tensor of one of the backends, or a NumPy array that is taken for one.
+Tensor: TypeAlias = Any
+# `numpy`, or what has the same functions for tensors, such as `keras.ops`.
+Namespace: TypeAlias = types.ModuleType
+# (H, W, C) of an image.
+ImageShape: TypeAlias = tuple[int, int, int]
