@@ -13,6 +13,7 @@ from keras_mixvit import Ensemble, SingleNetwork, evaluate
 from keras_mixvit._interrupts import interrupted_later
 from keras_mixvit._kept_steps import Run, kept_steps, remembering
 from keras_mixvit.backbones import WideResNet
+from keras_mixvit.models._attention_maps import attention_network
 from tests.helpers import LOSS, images, numpy, tiny_convit
 
 BACKEND = keras.config.backend()
@@ -232,7 +233,7 @@ def test_graphs_and_reports_keep_the_weights(fresh, states):
     for network in (
         fresh.inference_network,
         fresh.ensemble(),
-        fresh._attention_network(None),
+        attention_network(fresh, None),
         Ensemble([fresh]),
         fresh.backbone,
     ):

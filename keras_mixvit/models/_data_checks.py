@@ -22,6 +22,16 @@ def require_pairs(model) -> None:
     )
 
 
+def require_learnable(model, x, training: bool) -> None:
+    """Requires a model to learn from images, where a step trains on them."""
+    require(
+        not training or model.learns_from_images,
+        "`x` must be a mixed pair, a dict of `images` (B, M, H, W, C) and `masks` "
+        "(B, M, h, w), as `mixed_pair_dataset` yields.",
+        x=f"{type(x).__name__} of shape {tuple(getattr(x, 'shape', ()))}",
+    )
+
+
 def check_dataset(model, dataset) -> None:
     """Requires a `MixedPairDataset` to fit a model."""
     require_pairs(model)
@@ -37,14 +47,13 @@ def check_dataset(model, dataset) -> None:
         masks_shape=dataset.masks_shape,
     )
     require_labels("y", dataset.y, model.num_classes)
-    places = getattr(model, "places", None)
-    mixing = dataset.manifold_mixing
+    layers, mixing = model.num_mixed_layers, dataset.manifold_mixing
     require(
-        (mixing and mixing.num_layers) == places,
+        (mixing and mixing.num_layers) == layers,
         "`x` must be made without `manifold_mixing` for this model."
-        if places is None
+        if layers is None
         else "`x` must be made with "
-        f"`manifold_mixing=ManifoldMixing(num_layers={places})` for this model.",
+        f"`manifold_mixing=ManifoldMixing(num_layers={layers})` for this model.",
         manifold_mixing=mixing,
     )
 

@@ -1,18 +1,18 @@
 """What surrounds a pass of Keras over data sets."""
 
 import contextlib
-import warnings
-
-import keras
+from collections.abc import Iterator
+from typing import Any
 
 from keras_mixvit._checks import require
 from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.data._tf_batches import SERVED, pairs_of
 from keras_mixvit.data.sources._batch_reader import closing
+from keras_mixvit.models._keras_workarounds import warn_of_workers
 
 
 @contextlib.contextmanager
-def passing_over(*data):
+def passing_over(*data: Any) -> Iterator[None]:
     """Warns of data that Keras reads wrongly, and stops threads at the end.
 
     Args:
@@ -22,31 +22,6 @@ def passing_over(*data):
         warn_of_workers(item, stacklevel=5)
     with closing(*(pairs_of(item) or item for item in data)):
         yield
-
-
-def warn_of_workers(data, stacklevel: int) -> None:
-    """Warns of a `PyDataset` that Keras would read with several workers.
-
-    Keras 3.15 takes a first batch to build what is not built yet, starts all
-    workers for it, and starts them again for the pass itself. What the first
-    ones still hold enters the pass.
-
-    Args:
-        data: Anything.
-        stacklevel: Integer, that of `warnings.warn`.
-    """
-    if not isinstance(data, keras.utils.PyDataset):
-        return
-    workers = data.workers
-    if workers > 1 or (workers > 0 and data.use_multiprocessing):
-        warnings.warn(
-            f"Keras {keras.version()} may repeat and lose batches of a PyDataset with "
-            f"several workers, in the first pass over it. Received: workers={workers}, "
-            f"use_multiprocessing={data.use_multiprocessing}. Use workers=1 and "
-            "use_multiprocessing=False. `mixed_pair_dataset` and `ImageSet.batches` "
-            "have threads of their own that give the right batches.",
-            stacklevel=stacklevel,
-        )
 
 
 def led_pairs(x) -> list[MixedPairDataset]:

@@ -1,17 +1,22 @@
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_mixvit._checks import require, require_positive_integer
 from keras_mixvit.backbones._backbone import Backbone
+from keras_mixvit.masks import ConstantMasks
+from keras_mixvit.models._backbone_methods import BackboneMethods, image_shape_of
 from keras_mixvit.models._graph import Graph
-from keras_mixvit.models._single_network import SingleNetwork
+from keras_mixvit.models._mimo_model import MIMOModel
+from keras_mixvit.models._single_network import single_inference_network, take_stages
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
-class ManifoldMixUp(SingleNetwork):
+class ManifoldMixUp(BackboneMethods, MIMOModel):
     """A single network whose images or hidden features are mixed in training.
 
-    The samples of a batch are mixed with others of it, at one place drawn per
+    The samples of a batch are mixed with others of it, at one layer drawn per
     batch: the images, or the output of one of the first groups of blocks. It
     learns from `mixed_pair_dataset(..., manifold_mixing=ManifoldMixing())`;
     inference is that of `SingleNetwork`.
@@ -19,8 +24,8 @@ class ManifoldMixUp(SingleNetwork):
     Args:
         backbone: `Backbone` whose layers the model takes over.
         num_classes: Integer, the number K of classes.
-        places: Integer of at least 2, the number of places, that of the
-            `ManifoldMixing`. Defaults to `3`.
+        num_layers: Integer of at least 2, the number of layers at which samples
+            may be mixed, that of the `ManifoldMixing`. Defaults to `3`.
         temperature: Positive float, by which `predict(x, calibrated=True)`
             divides logits. Defaults to `1.0`.
         name: String, the name of the model. Defaults to `"manifold_mixup"`.
@@ -29,7 +34,7 @@ class ManifoldMixUp(SingleNetwork):
 
     Input shape:
         `(B, H, W, C)`, or `{"images": (B, 1, H, W, C), "masks": (B, 1, h, w),
-        "partners": (B,), "shares": (B, places)}`.
+        "partners": (B,), "shares": (B, num_layers)}`.
 
     Output shape:
         `(B, K)`, logits; `(B, 1, K)` for mixed samples.
@@ -54,35 +59,60 @@ class ManifoldMixUp(SingleNetwork):
         self,
         backbone: Backbone,
         num_classes: int,
-        places: int = 3,
+        num_layers: int = 3,
         temperature: float = 1.0,
         name: str = "manifold_mixup",
-        dtype=None,
+        dtype: Any = None,
     ):
-        require_positive_integer("places", places, minimum=2)
-        super().__init__(backbone, num_classes, temperature, name=name, dtype=dtype)
-        self.places = places
-        self._connect(self._training_network(), self.inference_network)
+        require_positive_integer("num_layers", num_layers, minimum=2)
+        super().__init__(
+            image_shape_of(backbone),
+            num_classes,
+            num_subnetworks=1,
+            temperature=temperature,
+            name=name,
+            dtype=dtype,
+            backbone=backbone,
+        )
+        take_stages(self, backbone)
+        self.num_layers = num_layers
+        self._connect(self._training_network(), self._inference_network())
+
+    def mask_sampler(self) -> ConstantMasks:
+        """The sampler for `mixed_pair_dataset`, which mixes no images.
+
+        Returns:
+            A `ConstantMasks`.
+        """
+        return ConstantMasks(self.backbone.patch_size, num_subnetworks=1)
+
+    @property
+    def num_mixed_layers(self) -> int:
+        """At how many layers mixed pairs mix the samples of a batch."""
+        return self.num_layers
 
     @property
     def learns_from_images(self) -> bool:
         """False: without partners nothing would be mixed."""
         return False
 
+    def _inference_network(self, maps=None):
+        return single_inference_network(self, maps)
+
     def _training_network(self):
         images = keras.Input((1, *self.image_shape), name="images")
         masks = keras.Input((1, *self.backbone.grid_shape), name="masks")
         partners = keras.Input((), name="partners", dtype="int32")
-        shares = keras.Input((self.places,), name="shares")
+        shares = keras.Input((self.num_layers,), name="shares")
         mixed_at = []
 
         def mixed(index, features):
-            place = index + 1
-            if place >= self.places:
+            layer = index + 1
+            if layer >= self.num_layers:
                 return features
-            mixed_at.append(place)
+            mixed_at.append(layer)
             shape = (-1, *[1] * (len(features.shape) - 1))
-            share = ops.cast(ops.reshape(shares[:, place], shape), features.dtype)
+            share = ops.cast(ops.reshape(shares[:, layer], shape), features.dtype)
             others = ops.take(features, partners, axis=0)
             return share * features + (1 - share) * others
 
@@ -90,9 +120,9 @@ class ManifoldMixUp(SingleNetwork):
         grid = self.backbone.apply_position(grid)
         grid = self.backbone.apply_blocks(grid, between=mixed)
         require(
-            len(mixed_at) == self.places,
-            "`places` must not exceed 1 plus the number of groups of the backbone.",
-            places=self.places,
+            len(mixed_at) == self.num_layers,
+            "`num_layers` must not exceed 1 plus the number of groups of the backbone.",
+            num_layers=self.num_layers,
             groups=len(mixed_at) - 1,
         )
         logits = self.heads(self.trunk(grid))
@@ -105,4 +135,4 @@ class ManifoldMixUp(SingleNetwork):
         return Graph(inputs, logits, name="training")
 
     def get_config(self):
-        return {**super().get_config(), "places": self.places}
+        return {**super().get_config(), "num_layers": self.num_layers}

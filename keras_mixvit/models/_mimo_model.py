@@ -1,21 +1,30 @@
-import warnings
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_mixvit._checks import (
+    is_number,
     require,
     require_choice,
     require_positive_integer,
 )
+from keras_mixvit._kept_steps import KeepsSteps
+from keras_mixvit._many_steps import ManySteps
+from keras_mixvit.backbones._backbone import Backbone
+from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset
+from keras_mixvit.distribution._distributed_runs import DistributedRuns
 from keras_mixvit.models._argument_checks import require_weights
-from keras_mixvit.models._checked_model import CheckedModel
 from keras_mixvit.models._class_weights import weights_of
-from keras_mixvit.models._data_checks import is_pair, require_pairs
+from keras_mixvit.models._compiling import Compiling
+from keras_mixvit.models._data_checks import is_pair, require_learnable, require_pairs
 from keras_mixvit.models._ensembling import ensemble_logits
-from keras_mixvit.models._export_checks import require_export
-from keras_mixvit.models._export_options import export_options
-from keras_mixvit.models._graph import Graph
+from keras_mixvit.models._files import Files
+from keras_mixvit.models._keras_workarounds import keep_precision_of_inputs
+from keras_mixvit.models._model_state import ModelState
+from keras_mixvit.models._on_batch import OnBatch
+from keras_mixvit.models._runs import Runs
+from keras_mixvit.models._step_functions import make_steps_augment
 from keras_mixvit.models._step_inputs import (
     augmented,
     labels_for,
@@ -23,13 +32,10 @@ from keras_mixvit.models._step_inputs import (
     weighted,
 )
 
-PAIR_FORM = (
-    "`x` must be a mixed pair, a dict of `images` (B, M, H, W, C) and `masks` "
-    "(B, M, h, w), as `mixed_pair_dataset` yields."
-)
 
-
-class MIMOModel(CheckedModel):
+class MIMOModel(
+    Runs, OnBatch, Compiling, Files, DistributedRuns, KeepsSteps, ManySteps, keras.Model
+):
     """A classifier of M subnetworks, trained on mixed pairs of images.
 
     It holds two functional graphs that share their layers: `training_network`
@@ -45,7 +51,8 @@ class MIMOModel(CheckedModel):
     is true are given the logits `(B, M, K)`, all others the ensemble.
 
     A subclass makes its layers as attributes, which is what is tracked, saved
-    and listed, and passes the two graphs to `_connect`.
+    and listed, and passes the two graphs to `_connect`. The bases are mixins,
+    each a subject of its own: what is here is what the model computes.
 
     Args:
         image_shape: Tuple of integers (H, W, C).
@@ -58,6 +65,8 @@ class MIMOModel(CheckedModel):
         name: String, the name of the model, or `None`. Defaults to `None`.
         dtype: Dtype or dtype policy, or `None` for the global policy.
             Defaults to `None`.
+        backbone: `Backbone` whose layers a subclass uses, or `None`. Its policy
+            is the default one. Defaults to `None`.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -74,9 +83,14 @@ class MIMOModel(CheckedModel):
         ensemble_of: str = "logits",
         temperature: float = 1.0,
         name: str | None = None,
-        dtype=None,
+        dtype: Any = None,
+        backbone: Backbone | None = None,
     ):
+        if dtype is None and backbone is not None:
+            dtype = backbone.dtype_policy
         super().__init__(name=name, dtype=dtype)
+        keep_precision_of_inputs(self)
+        self._held = ModelState(backbone)
         require_positive_integer("num_classes", num_classes)
         require_choice("ensemble_of", ensemble_of, ("logits", "probabilities"))
         self.image_shape = tuple(image_shape)
@@ -89,6 +103,15 @@ class MIMOModel(CheckedModel):
         self._held.training_network = training_network
         self._held.inference_network = inference_network
         self.built = True
+        if self._held.backbone is not None:
+            paths = [variable.path for variable in self.variables]
+            shared = sorted({path for path in paths if paths.count(path) > 1})
+            require(
+                not shared,
+                "`backbone` must give its variables paths of their own, of which "
+                "PyTorch's trainer keeps one each.",
+                shared=shared,
+            )
 
     @property
     def training_network(self) -> keras.Model:
@@ -134,28 +157,31 @@ class MIMOModel(CheckedModel):
         """Whether the model can be called on mixed pairs."""
         return True
 
-    def __dir__(self):
-        # Keras saves what `dir` lists. Weights are saved with the layers
-        # alone, so that a file does not depend on the graphs around them.
-        graphs = {"training_network", "inference_network", "backbone"}
-        return [name for name in super().__dir__() if name not in graphs]
+    @property
+    def num_mixed_layers(self) -> int | None:
+        """At how many layers mixed pairs mix the samples of a batch, or `None`."""
+        return None
 
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        # Keras does not save them. A file without them is an older one.
-        for place, state in enumerate(self._seed_states()):
-            store[f"seed_{place}"] = keras.ops.convert_to_numpy(state)
+    @property
+    def temperature(self) -> float:
+        """What `predict(x, calibrated=True)` divides logits by; it can be set."""
+        return self._held.temperature
 
-    def load_own_variables(self, store):
-        states = self._seed_states()
-        if len(store.keys()) == len(states):
-            for place, state in enumerate(states):
-                state.assign(store[f"seed_{place}"])
+    @temperature.setter
+    def temperature(self, temperature: float) -> None:
+        require(
+            is_number(temperature) and 0 < temperature < float("inf"),
+            "`temperature` must be a positive finite number.",
+            temperature=temperature,
+        )
+        self._held.temperature = float(temperature)
 
-    def _seed_states(self):
-        return [v for v in self.variables if v.name == "seed_generator_state"]
+    @property
+    def _device_images(self):
+        pipeline = self._held.pipeline
+        return None if pipeline is None else pipeline.device_images
 
-    def augment_as(self, dataset) -> None:
+    def augment_as(self, dataset: MixedPairDataset) -> None:
         """Makes steps augment images as a data set with `"draws"` asks for.
 
         `fit` and `evaluate` do so for a `MixedPairDataset`; where such a data
@@ -164,8 +190,8 @@ class MIMOModel(CheckedModel):
         Args:
             dataset: `MixedPairDataset`.
         """
-        self._augment_as(dataset, "train_function")
-        self._augment_as(dataset, "test_function")
+        make_steps_augment(self, dataset, "train_function")
+        make_steps_augment(self, dataset, "test_function")
 
     def call(self, inputs, training=None):
         if not isinstance(inputs, dict):
@@ -198,57 +224,7 @@ class MIMOModel(CheckedModel):
             dtype = self.inference_network.output.dtype
         return keras.KerasTensor(self.compute_output_shape(shapes), dtype)
 
-    def ensemble(self) -> keras.Model:
-        """The ensemble as a functional classifier of images, weights shared."""
-        images = keras.Input(self.image_shape, name="images")
-        logits = self.inference_network(images)
-        outputs = ensemble_logits(logits, self.ensemble_of)
-        return Graph(images, outputs, name=f"{self.name}_ensemble")
-
-    def export(
-        self,
-        filepath,
-        format: str = "tf_saved_model",
-        verbose: bool | None = None,
-        input_signature=None,
-        **kwargs,
-    ):
-        """Writes the ensemble, a classifier of images, to be run without Keras.
-
-        Args:
-            filepath: Path to write to: a folder for `"tf_saved_model"`, else
-                a file ending in `.onnx`, `.tflite` or `.pt2`.
-            format: `"tf_saved_model"` (on TensorFlow, or on JAX with
-                TensorFlow installed), `"onnx"` or `"litert"` (on TensorFlow),
-                or `"torch"` (on PyTorch). Defaults to `"tf_saved_model"`.
-            verbose: Boolean, whether Keras prints what it wrote, or `None`
-                for its default. Defaults to `None`.
-            input_signature: What `keras.Model.export` takes, or `None` for
-                images in batches of any size. Defaults to `None`.
-            **kwargs: Further arguments of `keras.Model.export`.
-
-        Raises:
-            ValueError: If the backend does not write the format, with the way
-                round, or the path does not suit it.
-            ModuleNotFoundError: If a package that the format needs is missing.
-        """
-        require_export(str(filepath), format)
-        ensemble = self.ensemble()
-        if format == "onnx":
-            # Keras refuses this format to a model that was never called.
-            ensemble(ops.zeros((1, *self.image_shape)))
-        with warnings.catch_warnings():
-            # Keras's own, about NumPy.
-            warnings.simplefilter("ignore", FutureWarning)
-            ensemble.export(
-                filepath,
-                format=format,
-                verbose=verbose,
-                input_signature=input_signature,
-                **{**export_options(format, input_signature), **kwargs},
-            )
-
-    def loss_weights(self, ratios):
+    def loss_weights(self, ratios: Any) -> Any:
         """Weights `(B, M)` of the losses, from the ratios really drawn.
 
         The larger the share of an input, the larger its weight. Keras
@@ -281,11 +257,7 @@ class MIMOModel(CheckedModel):
             by_class = weights_of(y, self._held.class_weights, rank)
             sample_weight = weighted(by_class, sample_weight)
         if not isinstance(x, dict):
-            require(
-                not training or self.learns_from_images,
-                PAIR_FORM,
-                x=f"{type(x).__name__} of shape {tuple(getattr(x, 'shape', ()))}",
-            )
+            require_learnable(self, x, training)
             if sample_weight is not None:
                 sample_weight = ops.reshape(sample_weight, (-1,))
             # Without masks the model gives subnetwork logits, from which
@@ -307,7 +279,7 @@ class MIMOModel(CheckedModel):
             labels = self._labels(x, y)
             if not is_pair(x):
                 labels = ops.repeat(labels[:, None], y_pred.shape[1], axis=1)
-            for metric in self._held.subnetwork_metrics:
+            for metric in self._held.compiled.subnetwork_metrics:
                 metric.update_state(labels, y_pred)
         y, y_pred = self._matched(x, y, y_pred)
         sample_weight = per_subnetwork(x, sample_weight)
@@ -319,4 +291,6 @@ class MIMOModel(CheckedModel):
         return self._labels(x, y), y_pred
 
     def _labels(self, x, y):
-        return labels_for(self._held.label_form, is_pair(x), y, self.num_classes)
+        return labels_for(
+            self._held.compiled.label_form, is_pair(x), y, self.num_classes
+        )

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -19,14 +21,19 @@ from keras_mixvit.masks import (
     loss_weighting,
 )
 from keras_mixvit.models._axes import folded, unfolded
-from keras_mixvit.models._backbone_model import BackboneModel, keeps_grid
+from keras_mixvit.models._backbone_methods import (
+    BackboneMethods,
+    image_shape_of,
+    keeps_grid,
+)
 from keras_mixvit.models._graph import Graph
+from keras_mixvit.models._mimo_model import MIMOModel
 
 METHODS = ("mimo", "linear-mixmo", "cut-mixmo")
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
-class MixMo(BackboneModel):
+class MixMo(BackboneMethods, MIMOModel):
     """M inputs, encoded by M stems and mixed in feature space, M predictions.
 
     In training, the M inputs of a sample go through their stems, masks mix the
@@ -99,17 +106,18 @@ class MixMo(BackboneModel):
         ensemble_of: str = "logits",
         temperature: float = 1.0,
         name: str = "mixmo",
-        dtype=None,
+        dtype: Any = None,
     ):
         require_positive_integer("num_subnetworks", num_subnetworks, minimum=2)
         super().__init__(
-            backbone,
+            image_shape_of(backbone),
             num_classes,
             num_subnetworks,
             ensemble_of,
             temperature,
             name,
             dtype,
+            backbone,
         )
         require(is_number(r) and r > 0, "`r` must be positive.", r=r)
         require_choice("num_stems", num_stems, (1, num_subnetworks, None))

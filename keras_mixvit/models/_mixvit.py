@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -14,18 +16,27 @@ from keras_mixvit.layers import (
     SourceEmbedding,
     SourceEncoding,
 )
-from keras_mixvit.masks import ConstantMasks, PatchCutMix
+from keras_mixvit.masks import ConstantMasks, MaskSampler, PatchCutMix
 from keras_mixvit.models._axes import folded, stacked, unfolded
-from keras_mixvit.models._backbone_model import BackboneModel, keeps_grid
+from keras_mixvit.models._backbone_methods import (
+    BackboneMethods,
+    image_shape_of,
+    keeps_grid,
+)
 from keras_mixvit.models._graph import Graph
+from keras_mixvit.models._mimo_model import MIMOModel
+from keras_mixvit.models._mixvit_schemes import (
+    SCHEMES,
+    alternating_masks,
+    require_inference,
+)
 
 ATTRIBUTIONS = {"embedding": SourceEmbedding, "encoding": SourceEncoding}
 MIXINGS = ("binarized_cutmix", "averaged_masks", "all_tokens")
-SCHEMES = ("parallel", "sum", "alternating")
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
-class MixViT(BackboneModel):
+class MixViT(BackboneMethods, MIMOModel):
     """A vision transformer of M subnetworks that part in its last layers.
 
     In training, M images are mixed patch by patch into one, stem and body run
@@ -107,17 +118,18 @@ class MixViT(BackboneModel):
         temperature: float = 1.0,
         seed: int = 0,
         name: str = "mixvit",
-        dtype=None,
+        dtype: Any = None,
     ):
         require_positive_integer("num_subnetworks", num_subnetworks, minimum=2)
         super().__init__(
-            backbone,
+            image_shape_of(backbone),
             num_classes,
             num_subnetworks,
             ensemble_of,
             temperature,
             name,
             dtype,
+            backbone,
         )
         require(
             keeps_grid(backbone),
@@ -137,25 +149,25 @@ class MixViT(BackboneModel):
         self.inference = inference
         self.alternation = alternation
         self.seed = seed
-        options = {"dtype": self.dtype_policy}
+        policy = self.dtype_policy
         self.mixing = self.attribution = None
         if input_mixing != "all_tokens":
             self.mixing = BinarizedPatchCutMix(
                 backbone.patch_size,
                 binarize=input_mixing == "binarized_cutmix",
                 name="mixing",
-                **options,
+                dtype=policy,
             )
         self.stem, self.body = backbone.stem, backbone.body
         if source_attribution is not None:
             self.attribution = ATTRIBUTIONS[source_attribution](
-                num_subnetworks, name=f"source_{source_attribution}", **options
+                num_subnetworks, name=f"source_{source_attribution}", dtype=policy
             )
         self.trunk = backbone.trunk
         self.heads = self._make_heads(num_subnetworks)
         self._connect(self._training_network(), self._inference_network())
 
-    def mask_sampler(self, alpha: float = 0.5, owner_per: str = "batch"):
+    def mask_sampler(self, alpha: float = 0.5, owner_per: str = "batch") -> MaskSampler:
         """The sampler of masks that goes with the model's `input_mixing`.
 
         Args:
@@ -242,13 +254,11 @@ class MixViT(BackboneModel):
         return Graph(images, logits, name="inference")
 
     def _features_before(self, grid, maps=None):
-        """What comes before attribution: the body, or only its position."""
         if self.attribution_position == "late":
             return self._run_body(grid, maps)
         return self.backbone.apply_position(grid)
 
     def _trunk_after(self, grid, maps=None):
-        """What comes after attribution: the trunk, and all blocks if early."""
         if self.attribution_position == "early":
             grid = self.backbone.apply_blocks(grid, maps)
         return self._run_trunk(grid, maps)
@@ -270,16 +280,10 @@ class MixViT(BackboneModel):
         return grids if self.attribution is None else self.attribution(grids)
 
     def alternating_masks(self) -> np.ndarray:
-        """The one-hot pattern `(M, h, w)` of alternating inference."""
-        height, width = self.backbone.grid_shape
-        if self.alternation == "checkerboard":
-            places = np.add.outer(np.arange(height), np.arange(width))
-            sources = places % self.num_subnetworks
-        else:
-            rng = np.random.default_rng(self.seed)
-            sources = rng.integers(self.num_subnetworks, size=(height, width))
-        one_hot = np.arange(self.num_subnetworks)[:, None, None] == sources
-        return one_hot.astype("float32")
+        """The one-hot pattern `(M, h, w)` of alternating inference, in float32."""
+        return alternating_masks(
+            self.backbone.grid_shape, self.num_subnetworks, self.alternation, self.seed
+        )
 
     def get_config(self):
         return {
@@ -293,25 +297,3 @@ class MixViT(BackboneModel):
             "ensemble_of": self.ensemble_of,
             "seed": self.seed,
         }
-
-
-def require_inference(inference, num_subnetworks, source_attribution, input_mixing):
-    """Requires an inference scheme that the rest of the model has."""
-    is_index = is_integer(inference) and 0 <= inference < num_subnetworks
-    require(
-        is_index or inference in SCHEMES,
-        "`inference` must be 'parallel', 'sum', 'alternating' or the index of a "
-        f"subnetwork, 0 to {num_subnetworks - 1}.",
-        inference=inference,
-    )
-    require(
-        inference == "parallel" or input_mixing != "all_tokens",
-        "`inference` must be 'parallel' on all tokens, where one pass feeds every "
-        "head.",
-        inference=inference,
-    )
-    require(
-        is_index or inference == "parallel" or source_attribution is not None,
-        "`inference` must be 'parallel' or an index without source attribution.",
-        inference=inference,
-    )

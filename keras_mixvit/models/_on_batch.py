@@ -1,22 +1,24 @@
+from typing import Any
+
+import numpy as np
+
 from keras_mixvit.models._argument_checks import full_weights
 from keras_mixvit.models._class_weights import class_weights
 from keras_mixvit.models._data_checks import check_arrays
+from keras_mixvit.models._step_functions import make_steps_weigh
 
 
 class OnBatch:
-    """Keras's methods for a single batch, with the checks of `fit`.
-
-    It stands before `keras.Model` among the bases of a class.
-    """
+    """Mixin of `MIMOModel`: Keras's methods for one batch, with the checks of `fit`."""
 
     def train_on_batch(
         self,
-        x,
-        y=None,
-        sample_weight=None,
-        class_weight: dict | str | None = None,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict[int, float] | str | None = None,
         return_dict: bool = False,
-    ):
+    ) -> Any:
         """One training step, as `keras.Model.train_on_batch` makes it.
 
         Args:
@@ -35,13 +37,19 @@ class OnBatch:
             ValueError: If data do not fit the model.
         """
         check_arrays(self, x, y)
-        self._weigh_classes(class_weights(class_weight, x, y, self.num_classes))
+        make_steps_weigh(self, class_weights(class_weight, x, y, self.num_classes))
         sample_weight = full_weights(sample_weight, x, self.num_subnetworks)
         return super().train_on_batch(
             x, y, sample_weight=sample_weight, return_dict=return_dict
         )
 
-    def test_on_batch(self, x, y=None, sample_weight=None, return_dict: bool = False):
+    def test_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
         """One step of evaluation, as `keras.Model.test_on_batch` makes it.
 
         Args:
@@ -64,7 +72,7 @@ class OnBatch:
             x, y, sample_weight=sample_weight, return_dict=return_dict
         )
 
-    def predict_on_batch(self, x):
+    def predict_on_batch(self, x: Any) -> np.ndarray:
         """Logits `(B, K)` of the ensemble for one batch of images.
 
         Args:

@@ -4,6 +4,8 @@ import warnings
 
 import keras
 
+from keras_mixvit.models._keras_workarounds import decaying, not_decayed
+
 # What can be changed after `compile`.
 SETTINGS = ("run_eagerly", "jit_compile", "steps_per_execution")
 
@@ -40,39 +42,13 @@ def additions(model: keras.Model, metrics) -> dict:
     found = {
         "not_decayed": [variable.path for variable in not_decayed(model)],
         "on_subnetworks": [
-            place
-            for place, metric in enumerate(keras.tree.flatten(metrics))
+            index
+            for index, metric in enumerate(keras.tree.flatten(metrics))
             if getattr(metric, "on_subnetworks", False)
             and not getattr(type(metric), "on_subnetworks", False)
         ],
     }
     return {name: value for name, value in found.items() if value}
-
-
-def not_decayed(model: keras.Model) -> list:
-    """The variables that were excluded from weight decay.
-
-    Args:
-        model: Compiled model.
-    """
-    # Keras 3.15 has no public way to ask. On TensorFlow it matches names of
-    # TensorFlow's variables.
-    optimizer = decaying(model.optimizer)
-    decays = getattr(optimizer, "_use_weight_decay", None)
-    if decays is None:
-        if getattr(optimizer, "weight_decay", None):
-            warnings.warn(
-                "This version of Keras does not tell which variables are excluded "
-                "from weight decay: exclude them again after you load the file.",
-                stacklevel=2,
-            )
-        return []
-    on_tensorflow = keras.config.backend() == "tensorflow"
-    return [
-        variable
-        for variable in model.trainable_variables
-        if not decays(variable.value if on_tensorflow else variable)
-    ]
 
 
 def exclude(model: keras.Model, paths: list[str]) -> None:
@@ -95,11 +71,6 @@ def exclude(model: keras.Model, paths: list[str]) -> None:
     decaying(model.optimizer).exclude_from_weight_decay(
         var_list=[variables[path] for path in paths]
     )
-
-
-def decaying(optimizer):
-    """The optimizer that decays the weights, within one that scales the loss."""
-    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def warn_of_lost(config: dict) -> None:

@@ -1,13 +1,16 @@
+from typing import Any
+
 import keras
 
 from keras_mixvit.backbones._backbone import Backbone
 from keras_mixvit.masks import ConstantMasks
-from keras_mixvit.models._backbone_model import BackboneModel
+from keras_mixvit.models._backbone_methods import BackboneMethods, image_shape_of
 from keras_mixvit.models._graph import Graph
+from keras_mixvit.models._mimo_model import MIMOModel
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
-class SingleNetwork(BackboneModel):
+class SingleNetwork(BackboneMethods, MIMOModel):
     """The single-input single-output classifier, the papers' baseline.
 
     It is a MIMO model of one subnetwork: it learns from images, or from the
@@ -50,13 +53,18 @@ class SingleNetwork(BackboneModel):
         num_classes: int,
         temperature: float = 1.0,
         name: str = "single_network",
-        dtype=None,
+        dtype: Any = None,
     ):
         super().__init__(
-            backbone, num_classes, 1, temperature=temperature, name=name, dtype=dtype
+            image_shape_of(backbone),
+            num_classes,
+            num_subnetworks=1,
+            temperature=temperature,
+            name=name,
+            dtype=dtype,
+            backbone=backbone,
         )
-        self.stem, self.body, self.trunk = backbone.stem, backbone.body, backbone.trunk
-        self.heads = self._make_heads(1)
+        take_stages(self, backbone)
         inference = self._inference_network()
         images = keras.Input((1, *self.image_shape), name="images")
         masks = keras.Input((1, *backbone.grid_shape), name="masks")
@@ -65,10 +73,24 @@ class SingleNetwork(BackboneModel):
         self._connect(training, inference)
 
     def _inference_network(self, maps=None):
-        images = keras.Input(self.image_shape, name="images")
-        features = self._run_trunk(self._run_body(self.stem(images), maps), maps)
-        return Graph(images, self.heads(features), name="inference")
+        return single_inference_network(self, maps)
 
     def mask_sampler(self) -> ConstantMasks:
         """The sampler for `mixed_pair_dataset`: every image stands alone."""
         return ConstantMasks(self.backbone.patch_size, num_subnetworks=1)
+
+
+def take_stages(model: BackboneMethods, backbone: Backbone) -> None:
+    """Gives a model the stages of a backbone and one head."""
+    model.stem, model.body = backbone.stem, backbone.body
+    model.trunk = backbone.trunk
+    model.heads = model._make_heads(1)
+
+
+def single_inference_network(
+    model: BackboneMethods, maps: dict[str, Any] | None
+) -> Graph:
+    """The graph of a model with one stem, one trunk and one head."""
+    images = keras.Input(model.image_shape, name="images")
+    features = model._run_trunk(model._run_body(model.stem(images), maps), maps)
+    return Graph(images, model.heads(features), name="inference")

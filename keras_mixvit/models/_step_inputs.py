@@ -29,7 +29,7 @@ def augmented(inputs, pipeline):
     )
     rest = dict(inputs)
     key = "indices" if "indices" in rest else "images"
-    held = getattr(pipeline, "device_images", None)
+    held = None if pipeline is None else pipeline.device_images
     require(
         key == "images" or (held is not None and held.value is not None),
         "`x` must have `images`, or `model.augment_as(dataset.on_device())` be called "

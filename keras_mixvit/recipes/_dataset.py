@@ -14,7 +14,7 @@ from keras_mixvit.masks import (
     PatchCutMix,
     PatchUpMasks,
 )
-from keras_mixvit.models import MixMo, SingleNetwork
+from keras_mixvit.models import MixMo
 from keras_mixvit.models._mimo_model import MIMOModel
 from keras_mixvit.recipes._augmentations import augmentation_for
 from keras_mixvit.recipes._class_weighting import class_weight_for
@@ -103,7 +103,7 @@ def masks_for(recipe: Recipe, model: MIMOModel) -> MaskSampler:
         recipe: `Recipe`.
         model: What `model_for` gave.
     """
-    if isinstance(model, SingleNetwork):
+    if model.num_subnetworks == 1:
         return model.mask_sampler()
     alpha = {} if recipe.alpha is None else {"alpha": recipe.alpha}
     if not isinstance(model, MixMo):

@@ -92,7 +92,8 @@ def test_other_classes_hold_their_arguments_as_attributes(name):
 def test_arguments_of_a_base_class_reach_the_config_of_its_subclasses(base):
     derived = [item for item in CLASSES.values() if issubclass(item, base)]
     derived = [item for item in derived if item.__name__ not in BASES]
-    kept = set(parameters(base.__init__)) - {"num_subnetworks", "ensemble_of"}
+    optional = {"backbone", "ensemble_of", "num_subnetworks"}
+    kept = set(parameters(base.__init__)) - optional
     for item in derived:
         instance = make(item.__name__)
         for argument in kept - {"dtype"}:

@@ -49,7 +49,7 @@ ARGUMENTS = {
     "ManifoldMixUp": lambda: {
         "backbone": backbone(),
         "num_classes": 5,
-        "places": 2,
+        "num_layers": 2,
         "temperature": 1.5,
         "name": "given",
         "dtype": "mixed_bfloat16",

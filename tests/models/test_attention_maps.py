@@ -10,6 +10,7 @@ from keras_mixvit.layers import (
     GatedPositionalAttention,
     TalkingHeadsAttention,
 )
+from keras_mixvit.models._attention_maps import attention_network
 from tests.helpers import LOSS, images, numpy, set_weights, tiny_cait, tiny_convit
 from tests.layers.compiled import compiled
 from tests.layers.references import (
@@ -52,7 +53,7 @@ def published(**changes):
 
 def map_shapes(model):
     """Shapes of the maps of two images, of which nothing is computed."""
-    network = model._attention_network(None)
+    network = attention_network(model, None)
     maps = network.compute_output_spec(keras.KerasTensor((2, 8, 12, 3)))
     return {
         name: (2, spec.shape[0] // 2, *spec.shape[1:]) for name, spec in maps.items()
@@ -239,14 +240,14 @@ def test_blocks_are_chosen_and_stay_in_the_order_asked_for(parallel):
     assert list(chosen) == names
     for name in chosen:
         np.testing.assert_allclose(chosen[name], maps[name], atol=1e-6)
-    assert list(model._attention_network(["class_block_0"]).output) == ["class_block_0"]
+    assert list(attention_network(model, ["class_block_0"]).output) == ["class_block_0"]
 
 
 def test_blocks_come_in_the_order_in_which_they_run():
     # More than ten: an alphabet would put `block_10` before `block_2`.
     backbone = tiny_convit(num_blocks=11, num_class_blocks=1)
     names = [f"block_{i}" for i in range(11)] + ["class_block_0"]
-    network = SingleNetwork(backbone, 5)._attention_network(None)
+    network = attention_network(SingleNetwork(backbone, 5), None)
     assert list(network.output) == names
 
 

@@ -123,7 +123,7 @@ def data_of(model, mixing, **changes):
 
 
 def test_a_transformer_learns_the_mixed_labels_of_its_data_set():
-    model = ManifoldMixUp(convit(num_blocks=1), 5, places=2)
+    model = ManifoldMixUp(convit(num_blocks=1), 5, num_layers=2)
     set_weights(model)
     # A rate of zero keeps the network with which the loss is computed by hand.
     model.compile(keras.optimizers.SGD(0.0), SOFT, metrics=["accuracy"], **EAGERLY)
@@ -172,7 +172,7 @@ def test_the_single_network_refuses_its_data_set():
 
 
 def test_plain_images_are_refused_for_training():
-    model = ManifoldMixUp(convit(num_blocks=1), 5, places=2)
+    model = ManifoldMixUp(convit(num_blocks=1), 5, num_layers=2)
     model.compile("sgd", LOSS, **EAGERLY)
     assert not model.learns_from_images
     with pytest.raises(ValueError, match="`x` must be a mixed pair, a dict of"):
@@ -180,35 +180,36 @@ def test_plain_images_are_refused_for_training():
 
 
 @pytest.mark.parametrize(
-    ("make", "places", "text"),
+    ("make", "num_layers", "text"),
     [
         (
             wide_resnet,
             5,
-            r"`places` must not exceed 1 plus the number of groups of the backbone\. "
-            r"Received: places=5, groups=3",
+            r"`num_layers` must not exceed 1 plus the number of groups of the "
+            r"backbone\. Received: num_layers=5, groups=3",
         ),
         (
             lambda: convit(num_blocks=1),
             3,
-            r"`places` must not exceed 1 plus the number of groups of the backbone\. "
-            r"Received: places=3, groups=1",
+            r"`num_layers` must not exceed 1 plus the number of groups of the "
+            r"backbone\. Received: num_layers=3, groups=1",
         ),
         (
             lambda: convit(num_blocks=1),
             1,
-            r"`places` must be an integer of at least 2\. Received: places=1",
+            r"`num_layers` must be an integer of at least 2\. Received: num_layers=1",
         ),
         (
             lambda: convit(num_blocks=1),
             2.0,
-            r"`places` must be an integer of at least 2\. Received: places=2\.0",
+            r"`num_layers` must be an integer of at least 2\. "
+            r"Received: num_layers=2\.0",
         ),
     ],
 )
-def test_places_that_the_backbone_does_not_have_are_refused(make, places, text):
+def test_layers_that_the_backbone_does_not_have_are_refused(make, num_layers, text):
     with pytest.raises(ValueError, match=text):
-        ManifoldMixUp(make(), 5, places=places)
+        ManifoldMixUp(make(), 5, num_layers=num_layers)
 
 
 def test_there_may_be_a_place_after_every_group():
@@ -218,13 +219,13 @@ def test_there_may_be_a_place_after_every_group():
 
 
 def test_a_saved_model_is_the_same_model(tmp_path):
-    model = ManifoldMixUp(convit(num_blocks=1), 5, places=2, name="mine")
+    model = ManifoldMixUp(convit(num_blocks=1), 5, num_layers=2, name="mine")
     set_weights(model)
     model.save(tmp_path / "model.keras")
     again = load_model(tmp_path / "model.keras")
     assert type(again) is ManifoldMixUp
     assert again.get_config() == model.get_config()
-    assert (again.places, again.name) == (2, "mine")
+    assert (again.num_layers, again.name) == (2, "mine")
     inputs = pair(shares_at(1, 0.4, places=2), grid=model.backbone.grid_shape)
     np.testing.assert_allclose(
         numpy(call(again, inputs)), numpy(call(model, inputs)), atol=1e-6

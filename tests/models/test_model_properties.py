@@ -162,7 +162,7 @@ def models(draw, kind):
     if method == "single":
         return SingleNetwork, backbone, classes, options
     if method == "manifold":
-        options["places"] = draw(st.integers(2, 3))
+        options["num_layers"] = draw(st.integers(2, 3))
         return ManifoldMixUp, backbone, classes, options
     members = draw(st.integers(2, 3))
     options["num_subnetworks"] = members

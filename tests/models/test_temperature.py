@@ -32,7 +32,9 @@ MAKERS = {
     "mixvit": lambda **options: MixViT(convit(), 3, **options),
     "mixmo": lambda **options: MixMo(convit(), 3, **options),
     "single_network": lambda **options: SingleNetwork(convit(), 3, **options),
-    "manifold_mixup": lambda **options: ManifoldMixUp(convit(), 3, places=2, **options),
+    "manifold_mixup": lambda **options: ManifoldMixUp(
+        convit(), 3, num_layers=2, **options
+    ),
     "ensemble": lambda **options: Ensemble([SingleNetwork(convit(), 3)], **options),
 }
 

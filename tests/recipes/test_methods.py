@@ -168,7 +168,7 @@ def test_manifold_mixup_mixes_at_the_places_of_its_model():
     model, dataset = made("manifold-mixup", num_blocks=2)
     assert dataset.manifold_mixing == ManifoldMixing(3, 2.0) == ManifoldMixing()
     assert dataset.pixel_mixing is None
-    assert dataset[0][0]["shares"].shape == (8, model.places)
+    assert dataset[0][0]["shares"].shape == (8, model.num_layers)
     assert dataset[0][1].shape == (8, 1, 3)
 
 

@@ -1,30 +1,43 @@
-from types import SimpleNamespace
+from dataclasses import dataclass
 
 import keras
 
 from keras_mixvit._checks import require
-from keras_mixvit._kept_steps import KeepsSteps
-from keras_mixvit._many_steps import ManySteps
 from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.data.sources._batch_reader import closing
-from keras_mixvit.distribution._parallel import Part, arguments
+from keras_mixvit.distribution._parallel import Parallel, Part, arguments
 from keras_mixvit.distribution._parallel_of import parallel_of, predict_spread
 
 
-class DistributedModel(KeepsSteps, ManySteps, keras.Model):
-    """Keras's `fit`, `evaluate` and `predict` on the devices in use.
+@dataclass
+class SpreadState:
+    """What a run on several devices remembers between the calls of Keras.
+
+    Fields:
+        validation: List of the passes of the validation of `fit`, or `None`.
+        keeps_metrics: Boolean, whether metrics go on from the pass before.
+        is_in_step: Boolean, whether a step is computing its metrics.
+        summing: The `Parallel` that sums metrics over processes, or `None`.
+    """
+
+    validation: list[Part] | None = None
+    keeps_metrics: bool = False
+    is_in_step: bool = False
+    summing: Parallel | None = None
+
+
+class DistributedRuns:
+    """Mixin of `keras.Model`: its runs take place on the devices in use.
 
     On one device they are Keras's. On several, each process reads its part of
     mixed pairs, and what is evaluated or predicted may have any length: what
     the devices do not divide, each of them sees.
     """
 
-    def __init__(self, name: str | None = None, dtype=None):
-        super().__init__(name=name, dtype=dtype)
-        # Held plainly: Keras must neither track nor save what is in here.
-        self._spread = SimpleNamespace(
-            validation=None, keeps_metrics=False, is_in_step=False, summing=None
-        )
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # Keras neither tracks nor saves a dataclass.
+        self._spread = SpreadState()
 
     def _own_batches(self, pairs: MixedPairDataset) -> MixedPairDataset:
         """What this process reads of the batches of mixed pairs."""

@@ -1,71 +1,31 @@
+from typing import Any, Self
+
 import keras
 import numpy as np
+import numpy.typing as npt
 
-from keras_mixvit._checks import (
-    require,
-    require_known,
-    require_positive_integer,
-)
+from keras_mixvit._checks import require
+from keras_mixvit._old_names import with_new_names
 from keras_mixvit.backbones._backbone import Backbone
 from keras_mixvit.convert import load_timm_weights, pretrained_backbone
-from keras_mixvit.data.sources._array_checks import require_images
-from keras_mixvit.distribution._parallel_of import predict_spread
 from keras_mixvit.layers import SubnetworkHeads
+from keras_mixvit.models._attention_maps import attention_maps
 from keras_mixvit.models._frozen_layers import freeze, frozen_paths
-from keras_mixvit.models._graph import Graph
-from keras_mixvit.models._mimo_model import MIMOModel
 from keras_mixvit.models._quantized_layers import quantize_again, quantized_layers
 
 
-class BackboneModel(MIMOModel):
-    """A MIMO model that takes over the layers of a backbone.
+class BackboneMethods:
+    """Mixin of a `MIMOModel` whose layers are those of a backbone.
 
-    A subclass gives `_inference_network`, which makes the graph from images
-    to subnetwork logits and hands the dict of attention maps on to
-    `_run_body` and `_run_trunk`.
-
-    Args:
-        backbone: `Backbone` whose layers the model takes over.
-        num_classes: Integer, the number K of classes.
-        num_subnetworks: Integer, the number M of subnetworks.
-        ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
-            averages. Defaults to `"logits"`.
-        temperature: Positive float, by which `predict(x, calibrated=True)`
-            divides logits. Defaults to `1.0`.
-        name: String, the name of the model, or `None`. Defaults to `None`.
-        dtype: Dtype or dtype policy, or `None` for the backbone's. Defaults
-            to `None`.
-
-    Raises:
-        ValueError: If an argument is out of its range.
+    The model gives `_inference_network`, which makes the graph from images to
+    subnetwork logits and hands the dict of attention maps on to `_run_body`
+    and `_run_trunk`.
     """
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        num_classes: int,
-        num_subnetworks: int,
-        ensemble_of: str = "logits",
-        temperature: float = 1.0,
-        name: str | None = None,
-        dtype=None,
-    ):
-        require(
-            isinstance(backbone, Backbone),
-            "`backbone` must be a `Backbone`.",
-            backbone=backbone,
-        )
-        super().__init__(
-            backbone.image_shape,
-            num_classes,
-            num_subnetworks,
-            ensemble_of,
-            temperature,
-            name=name,
-            dtype=backbone.dtype_policy if dtype is None else dtype,
-        )
-        self._held.backbone = backbone
-        self._held.attention_networks = {}
+    @property
+    def backbone(self) -> Backbone:
+        """The backbone whose layers the model uses."""
+        return self._held.backbone
 
     @classmethod
     def from_timm(
@@ -77,8 +37,8 @@ class BackboneModel(MIMOModel):
         revision: str | None = None,
         cache_dir: str | None = None,
         backbone_options: dict | None = None,
-        **options,
-    ):
+        **options: Any,
+    ) -> Self:
         """A model that starts from the weights of a pretrained CaiT or ConViT.
 
         Weights come from a folder, the cache, or the Hugging Face hub, which
@@ -128,14 +88,9 @@ class BackboneModel(MIMOModel):
         load_timm_weights(model, found.path, keeps_head, found.source_grid)
         return model
 
-    @property
-    def backbone(self) -> Backbone:
-        """The backbone whose layers the model uses."""
-        return self._held.backbone
-
     def attention_maps(
         self,
-        images,
+        images: npt.ArrayLike,
         blocks: list[str] | None = None,
         batch_size: int = 32,
     ) -> dict[str, np.ndarray]:
@@ -173,56 +128,7 @@ class BackboneModel(MIMOModel):
         References:
             MixViT, Section 2.4 and Algorithm 2.
         """
-        images = require_images("images", keras.ops.convert_to_numpy(images))
-        require(
-            images.shape[1:] == self.image_shape,
-            f"`images` must have shape (n, H, W, C) with (H, W, C) = "
-            f"{self.image_shape}.",
-            shape=images.shape,
-        )
-        require_positive_integer("batch_size", batch_size)
-        network = self._attention_network(blocks)
-        found = predict_spread(network.predict, network, images, batch_size, verbose=0)
-        # Passes stand beside each other on the batch axis.
-        return {
-            name: found[name]
-            .reshape(len(images), -1, *found[name].shape[1:])
-            .astype("float32")
-            for name in network.output
-        }
-
-    def _attention_network(self, blocks):
-        require(
-            blocks is None or (len(blocks) > 0 and not isinstance(blocks, str)),
-            "`blocks` must be None or a list of names.",
-            blocks=blocks,
-        )
-        key = None if blocks is None else tuple(blocks)
-        networks = self._held.attention_networks
-        if key not in networks:
-            maps = {}
-            images = self._inference_network(maps).input
-            require(
-                maps,
-                "`backbone` must have attention; convolutional networks have none.",
-                backbone=self.backbone.name,
-            )
-            for name in blocks or ():
-                require_known("blocks", name, maps)
-            chosen = maps if blocks is None else {name: maps[name] for name in blocks}
-            networks[key] = Graph(images, chosen, name="attention")
-        return networks[key]
-
-    def _connect(self, training_network, inference_network):
-        super()._connect(training_network, inference_network)
-        paths = [variable.path for variable in self.variables]
-        shared = sorted({path for path in paths if paths.count(path) > 1})
-        require(
-            not shared,
-            "`backbone` must give its variables paths of their own, of which PyTorch's "
-            "trainer keeps one each.",
-            shared=shared,
-        )
+        return attention_maps(self, images, blocks, batch_size)
 
     def _make_heads(self, count):
         return SubnetworkHeads(
@@ -244,21 +150,6 @@ class BackboneModel(MIMOModel):
             self.trunk(grid) if maps is None else self.backbone.apply_trunk(grid, maps)
         )
 
-    def save(self, filepath, *args, **kwargs) -> None:
-        """Writes the model, as `keras.Model.save` does.
-
-        Args:
-            filepath: Path of the file.
-            *args: Further arguments of `keras.Model.save`.
-            **kwargs: Further arguments of `keras.Model.save`.
-
-        Raises:
-            ValueError: If a layer is quantized so that no file could hold it.
-        """
-        # Keras opens the file before it asks for the config.
-        quantized_layers(self)
-        super().save(filepath, *args, **kwargs)
-
     def get_config(self):
         # Keras keeps this of a graph; here layers are no part of the config.
         frozen, quantized = frozen_paths(self), quantized_layers(self)
@@ -274,7 +165,7 @@ class BackboneModel(MIMOModel):
 
     @classmethod
     def from_config(cls, config):
-        config = dict(config)
+        config = with_new_names(cls.__name__, config)
         frozen = config.pop("frozen", ())
         quantized = config.pop("quantized", {})
         backbone = keras.saving.deserialize_keras_object(config["backbone"])
@@ -282,6 +173,20 @@ class BackboneModel(MIMOModel):
         freeze(model, frozen)
         quantize_again(model, quantized)
         return model
+
+
+def image_shape_of(backbone: Backbone) -> tuple[int, int, int]:
+    """Shape (H, W, C) of the images of a backbone.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    require(
+        isinstance(backbone, Backbone),
+        "`backbone` must be a `Backbone`.",
+        backbone=backbone,
+    )
+    return backbone.image_shape
 
 
 def keeps_grid(backbone: Backbone) -> bool:

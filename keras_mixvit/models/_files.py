@@ -1,0 +1,94 @@
+import os
+from typing import Any
+
+import keras
+
+from keras_mixvit.models._ensembling import ensemble_logits
+from keras_mixvit.models._export_checks import require_export
+from keras_mixvit.models._graph import Graph
+from keras_mixvit.models._keras_workarounds import (
+    export_options,
+    exporting,
+    load_seeds,
+    save_seeds,
+    saved_names,
+)
+from keras_mixvit.models._quantized_layers import quantized_layers
+
+
+class Files:
+    """Mixin of `MIMOModel`: what it writes into files, and how they are read."""
+
+    def ensemble(self) -> keras.Model:
+        """The ensemble as a functional classifier of images, weights shared.
+
+        Returns:
+            A graph from images to logits `(B, K)`.
+        """
+        images = keras.Input(self.image_shape, name="images")
+        logits = self.inference_network(images)
+        outputs = ensemble_logits(logits, self.ensemble_of)
+        return Graph(images, outputs, name=f"{self.name}_ensemble")
+
+    def export(
+        self,
+        filepath: str | os.PathLike,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Writes the ensemble, a classifier of images, to be run without Keras.
+
+        Args:
+            filepath: Path to write to: a folder for `"tf_saved_model"`, else
+                a file ending in `.onnx`, `.tflite` or `.pt2`.
+            format: `"tf_saved_model"` (on TensorFlow, or on JAX with
+                TensorFlow installed), `"onnx"` or `"litert"` (on TensorFlow),
+                or `"torch"` (on PyTorch). Defaults to `"tf_saved_model"`.
+            verbose: Boolean, whether Keras prints what it wrote, or `None`
+                for its default. Defaults to `None`.
+            input_signature: What `keras.Model.export` takes, or `None` for
+                images in batches of any size. Defaults to `None`.
+            **kwargs: Further arguments of `keras.Model.export`.
+
+        Raises:
+            ValueError: If the backend does not write the format, with the way
+                round, or the path does not suit it.
+            ModuleNotFoundError: If a package that the format needs is missing.
+        """
+        require_export(str(filepath), format)
+        ensemble = self.ensemble()
+        with exporting(ensemble, self.image_shape, format):
+            ensemble.export(
+                filepath,
+                format=format,
+                verbose=verbose,
+                input_signature=input_signature,
+                **{**export_options(format, input_signature), **kwargs},
+            )
+
+    def save(self, filepath: str | os.PathLike, *args: Any, **kwargs: Any) -> None:
+        """Writes the model, as `keras.Model.save` does.
+
+        Args:
+            filepath: Path of the file.
+            *args: Further arguments of `keras.Model.save`.
+            **kwargs: Further arguments of `keras.Model.save`.
+
+        Raises:
+            ValueError: If a layer is quantized so that no file could hold it.
+        """
+        # Keras opens the file before it asks for the config.
+        quantized_layers(self)
+        super().save(filepath, *args, **kwargs)
+
+    def __dir__(self):
+        return saved_names(super().__dir__())
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        save_seeds(self, store)
+
+    def load_own_variables(self, store):
+        load_seeds(self, store)

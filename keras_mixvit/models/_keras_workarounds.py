@@ -1,0 +1,239 @@
+"""What works around Keras 3.15, and what makes each workaround unnecessary.
+
+Each comment here says what Keras does and when its workaround can go. These stand
+elsewhere, beside the code that they serve:
+
+| where | what Keras 3.15 does | goes away with |
+|---|---|---|
+| `_kept_steps.py` | loses weights when a JAX step of `evaluate` or `predict` fails | a Keras that puts them back, as `fit` does |
+| `_many_steps.py` | runs `steps_per_execution` by a Python loop on JAX | a Keras that scans |
+| `layers/_dropout.py`, `_seed_generator.py` | repeats random numbers on every replica of TensorFlow and PyTorch | seeds per replica in Keras |
+| `layers/_batch_normalization.py` | has `synchronized=True` on TensorFlow only | that option on every backend |
+| `layers/_class_token.py` | refuses a config that it made, where a policy stands in the call | a Keras that reads it |
+| `backbones/_normalization.py` | loses the constants of `Normalization` in an export to ONNX | an export that keeps them |
+| `data/_batch_reader.py` | reads first batches before `on_epoch_begin` | keras-team/keras pull request 23284, and one start of the workers |
+| `models/_frozen_layers.py`, `_quantized_layers.py` | keeps frozen and quantized layers of functional models only | a config that holds both |
+"""  # noqa: E501
+
+import contextlib
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import keras
+
+# --- Runs ---------------------------------------------------------------------
+
+
+def keep_precision_of_inputs(model: keras.Model) -> None:
+    """Lets a model take its inputs as they are.
+
+    Keras casts every input of a layer to the compute dtype: what was drawn for
+    images would not survive bfloat16. By design; layers cast what they take.
+    """
+    model.autocast = False
+
+
+class EpochSetter(keras.callbacks.Callback):
+    """Sets the epoch of data sets when an epoch begins.
+
+    Keras says to a `PyDataset` that an epoch begins, not which one. Counting goes
+    wrong where Keras takes a batch beforehand or you resume a run. Goes away with
+    a Keras that passes the number of the epoch.
+
+    Args:
+        *datasets: Objects with an attribute `epoch`, counted from 0.
+    """
+
+    def __init__(self, *datasets):
+        super().__init__()
+        self.datasets = datasets
+
+    def on_epoch_begin(self, epoch, logs=None):
+        for dataset in self.datasets:
+            dataset.epoch = epoch
+
+
+def with_callback(callbacks: Any, *further: keras.callbacks.Callback) -> list:
+    """Callbacks of a user, none, one or several, after further ones.
+
+    Keras takes a `CallbackList` for its own, which knows the model and its
+    parameters. Goes away with a Keras that tells them to any list.
+
+    Args:
+        callbacks: What Keras takes. Of a `CallbackList` its callbacks are taken.
+        *further: Callbacks.
+    """
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = callbacks.callbacks
+    if callbacks is None:
+        callbacks = []
+    several = isinstance(callbacks, (list, tuple))
+    return [*further, *(callbacks if several else [callbacks])]
+
+
+def warn_of_workers(data: Any, stacklevel: int) -> None:
+    """Warns of a `PyDataset` that Keras would read with several workers.
+
+    Keras takes a first batch to build what is not built yet, starts all workers
+    for it, and starts them again for the pass itself. What the first ones still
+    hold enters the pass. Goes away with a Keras that starts them once.
+
+    Args:
+        data: Anything.
+        stacklevel: Integer, that of `warnings.warn`.
+    """
+    if not isinstance(data, keras.utils.PyDataset):
+        return
+    workers = data.workers
+    if workers > 1 or (workers > 0 and data.use_multiprocessing):
+        warnings.warn(
+            f"Keras {keras.version()} may repeat and lose batches of a PyDataset with "
+            f"several workers, in the first pass over it. Received: workers={workers}, "
+            f"use_multiprocessing={data.use_multiprocessing}. Use workers=1 and "
+            "use_multiprocessing=False. `mixed_pair_dataset` and `ImageSet.batches` "
+            "have threads of their own that give the right batches.",
+            stacklevel=stacklevel,
+        )
+
+
+# --- Files --------------------------------------------------------------------
+
+# Keras saves every layer that `dir` lists. Weights are saved with the layers
+# alone, so that a file does not depend on the graphs around them. Goes away with a
+# public way to tell Keras what to save.
+UNSAVED = ("backbone", "inference_network", "training_network")
+
+
+def saved_names(names: Iterable[str]) -> list[str]:
+    """What `dir` lists of a model, without what Keras must not save."""
+    return [name for name in names if name not in UNSAVED]
+
+
+# Keras does not save the state of seeds (keras-team/keras issue 19796). Goes away
+# when it does. A file without them is an older one.
+
+
+def save_seeds(model: keras.Model, store: Any) -> None:
+    """Writes the seeds of a model into the store of its own variables."""
+    for number, state in enumerate(_seed_states(model)):
+        store[f"seed_{number}"] = keras.ops.convert_to_numpy(state)
+
+
+def load_seeds(model: keras.Model, store: Any) -> None:
+    """Reads what `save_seeds` wrote."""
+    states = _seed_states(model)
+    if len(store.keys()) == len(states):
+        for number, state in enumerate(states):
+            state.assign(store[f"seed_{number}"])
+
+
+def _seed_states(model):
+    return [v for v in model.variables if v.name == "seed_generator_state"]
+
+
+def on_any_backend(config: Any) -> Any:
+    """A config whose optimizers are not those of one backend.
+
+    On PyTorch, Keras names the module of an optimizer of its own, which no other
+    backend can use; the public name serves all. Goes away when Keras writes it.
+    """
+    if isinstance(config, (list, tuple)):
+        return [on_any_backend(value) for value in config]
+    if not isinstance(config, dict):
+        return config
+    config = {key: on_any_backend(value) for key, value in config.items()}
+    if str(config.get("module")).startswith("keras.src.backend."):
+        config.update(module="keras.optimizers", registered_name=None)
+    return config
+
+
+def not_decayed(model: keras.Model) -> list:
+    """The variables that were excluded from weight decay.
+
+    Keras does not save them and has no public way to ask. On TensorFlow it matches
+    names of TensorFlow's variables. Goes away when it saves them.
+
+    Args:
+        model: Compiled model.
+    """
+    optimizer = decaying(model.optimizer)
+    decays = getattr(optimizer, "_use_weight_decay", None)
+    if decays is None:
+        if getattr(optimizer, "weight_decay", None):
+            warnings.warn(
+                "This version of Keras does not tell which variables are excluded "
+                "from weight decay: exclude them again after you load the file.",
+                stacklevel=2,
+            )
+        return []
+    on_tensorflow = keras.config.backend() == "tensorflow"
+    return [
+        variable
+        for variable in model.trainable_variables
+        if not decays(variable.value if on_tensorflow else variable)
+    ]
+
+
+def decaying(optimizer: Any) -> Any:
+    """The optimizer that decays the weights, within one that scales the loss."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+# --- Exports ------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def exporting(graph: keras.Model, image_shape: tuple, format: str) -> Iterator[None]:
+    """Prepares Keras for an export of a graph, within the context."""
+    if format == "onnx":
+        # Keras refuses this format to a model that was never called. Goes away
+        # with a Keras that takes any built model.
+        graph(keras.ops.zeros((1, *image_shape)))
+    with warnings.catch_warnings():
+        # Keras calls NumPy in a way that NumPy 2 warns of. Goes away when it stops.
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
+def export_options(format: str, input_signature: Any) -> dict:
+    """Keyword arguments of `keras.Model.export` for a format."""
+    if format == "torch" and input_signature is None:
+        import torch
+
+        # Keras would write a program for batches of one image only. Goes away when
+        # it leaves the size of the batch open.
+        return {"dynamic_shapes": {0: torch.export.Dim("batch", min=1)}}
+    if format == "onnx":
+        _register_erfc()
+    return {}
+
+
+def _register_erfc():
+    """Tells tf2onnx how to write TensorFlow's exact GELU.
+
+    tf2onnx 1.17 knows no Erfc and would write a node that no runtime has. Goes
+    away with onnx/tensorflow-onnx pull request 2463.
+    """
+    import numpy as np
+    from tf2onnx import utils
+    from tf2onnx.handler import tf_op
+
+    @tf_op("Erfc")
+    class Erfc:
+        """erfc(x) = 1 - erf(x)."""
+
+        @classmethod
+        def version_9(cls, ctx, node, **kwargs):
+            dtype = utils.map_onnx_to_numpy_type(ctx.get_dtype(node.output[0]))
+            shapes, dtypes = node.output_shapes, node.output_dtypes
+            ctx.remove_node(node.name)
+            erf = ctx.make_node("Erf", node.input, shapes=shapes, dtypes=dtypes)
+            one = ctx.make_const(utils.make_name("one"), np.ones((), dtype))
+            ctx.make_node(
+                "Sub",
+                [one.output[0], erf.output[0]],
+                outputs=node.output,
+                shapes=shapes,
+                dtypes=dtypes,
+            )

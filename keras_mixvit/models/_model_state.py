@@ -1,0 +1,61 @@
+"""What a model holds that Keras must neither track nor save.
+
+Keras looks into lists, dicts and layers among the attributes of a model, not into
+dataclasses.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from keras_mixvit.backbones._backbone import Backbone
+
+if TYPE_CHECKING:
+    from keras_mixvit.data._image_pipeline import ImagePipeline
+
+
+@dataclass
+class CompiledState:
+    """What `compile` was given.
+
+    Fields:
+        arguments: Dict of its arguments.
+        settings: Dict of how steps run, right after it.
+        subnetwork_metrics: List of metrics that see every subnetwork.
+        label_form: The labels that the loss takes.
+    """
+
+    arguments: dict = field(default_factory=dict)
+    settings: dict = field(default_factory=dict)
+    subnetwork_metrics: list = field(default_factory=list)
+    label_form: str = "as given"
+
+
+@dataclass
+class ModelState:
+    """What a `MIMOModel` holds.
+
+    Fields:
+        backbone: `Backbone` whose layers the model uses, or `None`.
+        training_network: The graph that `fit` trains.
+        inference_network: The graph that `predict` runs.
+        attention_networks: Dict of the graphs that `attention_maps` has made.
+        temperature: Float, what calibrated logits are divided by.
+        compiled: What `compile` was given.
+        pipeline: What steps do to images, or `None`.
+        pipeline_of: Dict from the name of a step function to the pipeline for which
+            it was compiled.
+        class_weights: Array of the weights of classes, or `None`.
+    """
+
+    backbone: Backbone | None = None
+    training_network: keras.Model | None = None
+    inference_network: keras.Model | None = None
+    attention_networks: dict = field(default_factory=dict)
+    temperature: float = 1.0
+    compiled: CompiledState = field(default_factory=CompiledState)
+    pipeline: "ImagePipeline | None" = None
+    pipeline_of: dict[str, Any] = field(default_factory=dict)
+    class_weights: np.ndarray | None = None

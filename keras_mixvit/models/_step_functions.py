@@ -1,0 +1,64 @@
+"""What compiled steps hold: they are made again where it has changed."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset
+
+if TYPE_CHECKING:
+    from keras_mixvit.models._mimo_model import MIMOModel
+
+
+def make_steps_augment(
+    model: "MIMOModel", dataset: MixedPairDataset, function: str
+) -> None:
+    """Makes one kind of steps augment images as a data set asks for.
+
+    Args:
+        model: Model.
+        dataset: `MixedPairDataset`.
+        function: `"train_function"` or `"test_function"`.
+    """
+    state, pipeline = model._held, dataset.pipeline
+    if not dataset.augments_on_device and pipeline.device_images is None:
+        pipeline = None
+    state.pipeline = pipeline
+    if state.pipeline_of.get(function) is not pipeline:
+        setattr(model, function, None)
+        state.pipeline_of[function] = pipeline
+
+
+def make_steps_weigh(model: "MIMOModel", weights: np.ndarray | None) -> None:
+    """Makes training steps weigh classes, or no longer.
+
+    Args:
+        model: Model.
+        weights: Array `(K,)`, or `None`.
+    """
+    if not np.array_equal(weights, model._held.class_weights):
+        model.train_function = None
+        model._held.class_weights = weights
+
+
+@contextlib.contextmanager
+def releasing_images(model: "MIMOModel", x: Any, pairs: Any) -> Iterator[None]:
+    """Gives the memory of images that `fit` put on the device back.
+
+    Args:
+        model: Model.
+        x: What Keras trains on.
+        pairs: The data set that it was made of.
+    """
+    try:
+        yield
+    finally:
+        if isinstance(x, MixedPairDataset) and x.pipeline.device_images is not None:
+            x.pipeline.device_images.release()
+            model._held.pipeline = pairs.pipeline if pairs.augments_on_device else None
+            if keras.config.backend() == "tensorflow":
+                # A graph holds the tensor that it was traced with.
+                model.train_function = None
