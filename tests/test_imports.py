@@ -75,7 +75,7 @@ ALLOWED = {
     "augmentation": {"augmentation"},
     "data": {"data", "augmentation", "masks"},
     "metrics": {"metrics"},
-    "costs": {"costs", "layers"},
+    "costs": {"costs", "backbones", "layers", "models"},
     "analysis": {"analysis", "layers", "masks", "metrics"},
     "distribution": {"distribution", "data"},
     "evaluation": {"evaluation", "data", "distribution", "metrics", "models"},

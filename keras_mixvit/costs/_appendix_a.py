@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+from keras_mixvit._protocols import HasBackbone
+from keras_mixvit.backbones import ConViT
+from keras_mixvit.backbones._vision_transformer import VisionTransformer
+from keras_mixvit.models import MIMOModel
+
 
 @dataclass(frozen=True)
 class AppendixA:
@@ -98,10 +103,10 @@ def appendix_a(model, training: bool = False) -> AppendixA | None:
         `AppendixA`, or `None` without class-attention blocks over patches or
         with an MLP that is not four times as wide as a token.
     """
-    backbone = getattr(model, "backbone", model)
-    trunk = getattr(backbone, "trunk_attention", "class_attention")
-    applies = hasattr(backbone, "num_class_blocks") and backbone.mlp_ratio == 4
-    if not applies or trunk != "class_attention":
+    backbone = model.backbone if isinstance(model, HasBackbone) else model
+    if not isinstance(backbone, VisionTransformer) or backbone.mlp_ratio != 4:
+        return None
+    if isinstance(backbone, ConViT) and backbone.trunk_attention != "class_attention":
         return None
     height, width = backbone.grid_shape
     return AppendixA(
@@ -109,6 +114,6 @@ def appendix_a(model, training: bool = False) -> AppendixA | None:
         backbone.num_class_blocks,
         height * width,
         backbone.width,
-        getattr(model, "num_subnetworks", 1),
+        model.num_subnetworks if isinstance(model, MIMOModel) else 1,
         training,
     )

@@ -3,13 +3,15 @@ from dataclasses import replace
 import keras
 
 from keras_mixvit._checks import require, require_choice
+from keras_mixvit.backbones import Backbone
 from keras_mixvit.costs._appendix_a import appendix_a
 from keras_mixvit.costs._cost import Cost
 from keras_mixvit.costs._flop_report import FlopReport, FlopRow, PerSubnetwork
-from keras_mixvit.costs._layer_calls import LayerCalls, is_backbone, is_functional
+from keras_mixvit.costs._layer_calls import LayerCalls, is_functional
 from keras_mixvit.costs._layer_costs import rule_of
 from keras_mixvit.layers import SubnetworkHeads
 from keras_mixvit.layers._source_attribution import SourceAttribution
+from keras_mixvit.models import Ensemble, MIMOModel, MixViT
 
 
 def flops(
@@ -101,12 +103,10 @@ def flops(
 
 def _calls(model, training):
     calls = LayerCalls(training)
-    if hasattr(model, "inference_network"):
-        for member in getattr(model, "models", [model]):
-            calls.learn_stages(member)
-        network = model.training_network if training else model.inference_network
-        calls.walk(network)
-    elif is_backbone(model):
+    if isinstance(model, MIMOModel):
+        calls.learn_stages(model)
+        calls.walk(model.training_network if training else model.inference_network)
+    elif isinstance(model, Backbone):
         calls.walk_stages(model)
     else:
         require(
@@ -149,25 +149,25 @@ def _count(call):
 
 
 def _per_subnetwork(model, rows, calls, training, unknown):
-    members = getattr(model, "num_subnetworks", None)
-    if members is None or not hasattr(model, "inference_network"):
+    if not isinstance(model, MIMOModel):
         return None
+    subnetworks = model.num_subnetworks
     total = sum((row.cost for row in rows), Cost())
-    if hasattr(model, "models"):
-        return PerSubnetwork(total // members, total // members)
+    if isinstance(model, Ensemble):
+        return PerSubnetwork(total // subnetworks, total // subnetworks)
     network = model.training_network if training else model.inference_network
     if network.output.shape[1] == 1:
         return PerSubnetwork(total, None)
     stems = calls.stage_calls.count("stem") > 1
     own = sum((r.cost for r in rows if _is_own(r, stems)), Cost())
     # What is done once per call is done once, however many subnetworks.
-    further = replace(own // members, per_call=0)
+    further = replace(own // subnetworks, per_call=0)
     alone = replace(total - own + further, per_call=total.per_call)
-    if getattr(model, "input_mixing", None) == "all_tokens":
+    if isinstance(model, MixViT) and model.input_mixing == "all_tokens":
         backbone = flops(model.backbone, training, unknown).total
-        ends = [r.cost // members for r in rows if r.stage in ("attribution", "heads")]
-        alone = sum(ends, backbone)
-        further = (total - alone) // (members - 1)
+        ends = [r.cost for r in rows if r.stage in ("attribution", "heads")]
+        alone = sum((cost // subnetworks for cost in ends), backbone)
+        further = (total - alone) // (subnetworks - 1)
     return PerSubnetwork(alone, further)
 
 

@@ -3,11 +3,14 @@
 import re
 
 import keras
+import numpy as np
 
 from keras_mixvit._checks import require
+from keras_mixvit.backbones import Backbone
 from keras_mixvit.costs._keras_costs import LayerCall
 from keras_mixvit.layers import BinarizedPatchCutMix, SubnetworkHeads
 from keras_mixvit.layers._source_attribution import SourceAttribution
+from keras_mixvit.models import MIMOModel
 
 STAGES = ("stem", "body", "trunk")
 STAGE_CLASSES = {
@@ -45,12 +48,13 @@ class LayerCalls:
         self.stage_calls: list[str] = []
         self._stages: dict[int, str] = {}
 
-    def learn_stages(self, model) -> None:
-        """Notes which layer is of which stage of a model or backbone."""
-        stages = {name: [getattr(model, name, None)] for name in STAGES}
-        stages["stem"] += getattr(model, "stems", [])
-        for stage, networks in stages.items():
-            for network in filter(None, networks):
+    def learn_stages(self, model: MIMOModel) -> None:
+        """Notes which layer is of which stage of a model or of its models."""
+        for network in model.layers:
+            stage = named_stage(network)
+            if isinstance(network, MIMOModel):
+                self.learn_stages(network)
+            elif stage is not None:
                 self._stages[id(network)] = stage
                 self._stages.update({id(layer): stage for layer in network.layers})
 
@@ -95,8 +99,9 @@ class LayerCalls:
 
     def walk_stages(self, backbone, path="", stage=None):
         """Walks the stages of a backbone, one after the other."""
-        for name in STAGES:
-            self.walk(getattr(backbone, name), None, f"{path}{name}/", stage or name)
+        networks = (backbone.stem, backbone.body, backbone.trunk)
+        for name, network in zip(STAGES, networks, strict=True):
+            self.walk(network, None, f"{path}{name}/", stage or name)
 
     def _visit(self, layer, args, kwargs, tensors, path, stage):
         path = f"{path}{layer.name}"
@@ -108,9 +113,9 @@ class LayerCalls:
         outputs = keras.tree.map_structure(
             specification, layer.compute_output_spec(*args, **kwargs)
         )
-        if is_backbone(layer):
+        if isinstance(layer, Backbone):
             self.walk_stages(layer, f"{path}/", stage)
-        elif hasattr(layer, "inference_network"):
+        elif isinstance(layer, MIMOModel):
             self.learn_stages(layer)
             self.walk(layer.inference_network, shapes, f"{path}/", None)
         else:
@@ -126,29 +131,31 @@ class LayerCalls:
                 return stage
         if id(layer) in self._stages:
             return self._stages[id(layer)]
-        named = re.fullmatch(r"(stem|body|trunk)(_\d+)?", layer.name)
-        if named and is_functional(layer):
-            return named[1]
-        if enclosing is not None:
-            return enclosing
+        stage = named_stage(layer) or enclosing
+        if stage is not None:
+            return stage
         is_operation = not isinstance(layer, keras.layers.Layer)
         return next(filter(None, inherited), None) if is_operation else None
 
 
 def is_functional(model) -> bool:
     """Whether a model is a graph of layers: functional, or a built `Sequential`."""
-    return isinstance(model, keras.Model) and bool(getattr(model, "inputs", None))
+    try:
+        return isinstance(model, keras.Model) and bool(model.inputs)
+    except AttributeError:  # Its class writes `call`.
+        return False
 
 
-def is_backbone(model) -> bool:
-    """Whether a model is made of the three stages, without heads."""
-    has_stages = all(hasattr(model, name) for name in STAGES)
-    return has_stages and not hasattr(model, "inference_network")
+def named_stage(layer) -> str | None:
+    """The stage that a graph of layers is by its name, `stem_1` for example."""
+    named = re.fullmatch(r"(stem|body|trunk)(_\d+)?", layer.name)
+    return named[1] if named and is_functional(layer) else None
 
 
 def is_tensor(x) -> bool:
     """Whether an argument of a call is a tensor or an array."""
-    return keras.ops.is_tensor(x) or hasattr(x, "shape")
+    kinds = (keras.KerasTensor, keras.Variable, np.ndarray)
+    return keras.ops.is_tensor(x) or isinstance(x, kinds)
 
 
 def specification(x):

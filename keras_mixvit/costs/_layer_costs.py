@@ -55,12 +55,15 @@ def _attention(call, qkv_bias):
         multiply_adds=4 * features * width + 2 * features * tokens,
         biases=(4 if qkv_bias else 1) * features,
         softmax=5 * maps,
-        elementwise=features + _drops(call, maps) + _drops(call, features, "dropout"),
+        elementwise=features
+        + _drops(call, maps, call.layer.attention_dropout_rate)
+        + _drops(call, features, call.layer.dropout_rate),
     )
 
 
-def _drops(call, elements, name="attention_dropout"):
-    return elements if call.training and getattr(call.layer, f"{name}_rate") else 0
+def _drops(call, elements, rate):
+    """Products of dropout, in training."""
+    return elements if call.training and rate else 0
 
 
 def _sequence(shape):
@@ -80,7 +83,9 @@ def class_attention(call):
         # The key bias is a product with the query and a constant of the scores.
         biases=(5 * features + maps if bias else features),
         softmax=5 * maps,
-        elementwise=features + _drops(call, maps) + _drops(call, features, "dropout"),
+        elementwise=features
+        + _drops(call, maps, call.layer.attention_dropout_rate)
+        + _drops(call, features, call.layer.dropout_rate),
     )
 
 
@@ -92,7 +97,7 @@ def mlp(call):
         multiply_adds=2 * hidden * width,
         biases=hidden + features,
         activations=hidden,
-        elementwise=_drops(call, hidden + features, "dropout"),
+        elementwise=_drops(call, hidden + features, call.layer.dropout_rate),
     )
 
 
@@ -104,7 +109,7 @@ def patch_embedding(call):
 
 def position_embedding(call):
     features = math.prod(call.output)
-    return Cost(elementwise=features + _drops(call, features, "dropout"))
+    return Cost(elementwise=features + _drops(call, features, call.layer.dropout_rate))
 
 
 def source_embedding(call):
