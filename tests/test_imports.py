@@ -1,4 +1,3 @@
-import ast
 import os
 import subprocess
 import sys
@@ -67,58 +66,6 @@ assert "tensorflow" not in sys.modules
 print("done")
 """
 
-ALLOWED = {
-    "layers": {"layers", "masks"},
-    "masks": {"masks"},
-    "backbones": {"backbones", "layers", "masks"},
-    "convert": {"convert", "backbones", "layers"},
-    "augmentation": {"augmentation"},
-    "data": {"data", "augmentation", "masks"},
-    "metrics": {"metrics"},
-    "costs": {"costs", "backbones", "layers", "models"},
-    "analysis": {"analysis", "layers", "masks", "metrics"},
-    "distribution": {"distribution", "data"},
-    "evaluation": {"evaluation", "data", "distribution", "metrics", "models"},
-    "models": {
-        "models",
-        "layers",
-        "backbones",
-        "convert",
-        "masks",
-        "data",
-        "distribution",
-    },
-    "schedules": {"schedules"},
-    "recipes": {
-        "recipes",
-        "augmentation",
-        "backbones",
-        "data",
-        "distribution",
-        "layers",
-        "masks",
-        "metrics",
-        "models",
-        "schedules",
-    },
-    "training": {
-        "training",
-        "analysis",
-        "data",
-        "distribution",
-        "evaluation",
-        "metrics",
-        "models",
-        "recipes",
-    },
-    "cli": {"cli", "data", "distribution", "evaluation", "recipes", "training"},
-}
-# Folders of a part that know less of it than the part itself.
-ALLOWED_WITHIN = {
-    ("data", "sources"): {"sources"},
-    ("data", "sets"): {"sets", "sources"},
-}
-
 
 def run(code, folder=None, **environment):
     """Output of a Python program of its own."""
@@ -160,66 +107,6 @@ def test_a_missing_backend_is_told_with_the_variable_that_names_it():
     others = [name for name in installed_backends() if name != "tensorflow"]
     assert "KERAS_BACKEND" in last
     assert last.endswith(f"installed: {', '.join(others) or 'none is'}.")
-
-
-def imported_modules(path):
-    """Modules of the library that a file imports from, as lists of names."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"relative import in {path}"
-            names = [node.module]
-            if node.module == "keras_mixvit":
-                names = [f"keras_mixvit.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        for name in names:
-            if name.split(".")[0] == "keras_mixvit":
-                yield name.split(".")
-
-
-def imported_parts(path):
-    """The same, of each the name that follows the package's."""
-    for names in imported_modules(path):
-        yield [*names, ""][1]
-
-
-@pytest.mark.parametrize("part", sorted(ALLOWED))
-def test_parts_import_in_one_direction(part):
-    for path in sorted((PACKAGE / part).rglob("*.py")):
-        parts = {name for name in imported_parts(path) if not name.startswith("_")}
-        assert parts <= ALLOWED[part], path.name
-
-
-@pytest.mark.parametrize(("part", "folder"), sorted(ALLOWED_WITHIN))
-def test_folders_of_a_part_import_in_one_direction(part, folder):
-    for path in sorted((PACKAGE / part / folder).rglob("*.py")):
-        for names in imported_modules(path):
-            if names[1:2] == [part]:
-                within = [*names, ""][2]
-                assert within in ALLOWED_WITHIN[part, folder], path.name
-
-
-def test_the_list_of_folders_within_parts_is_complete():
-    folders = {path.parent for path in PACKAGE.glob("*/*/__init__.py")}
-    found = {(path.parent.name, path.name) for path in folders}
-    assert found == set(ALLOWED_WITHIN)
-
-
-def test_the_list_of_parts_is_complete():
-    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    assert folders == set(ALLOWED)
-
-
-def test_shared_checks_import_no_part():
-    for path in PACKAGE.glob("_[a-z]*.py"):
-        parts = {name for name in imported_parts(path) if not name.startswith("_")}
-        assert not parts, path.name
-
-
-def test_the_package_itself_imports_neither_recipes_nor_analysis_nor_command():
-    parts = set(imported_parts(PACKAGE / "__init__.py"))
-    assert not parts & {"recipes", "training", "analysis", "costs", "cli"}
 
 
 def test_large_parts_are_loaded_on_first_use():
