@@ -1,6 +1,6 @@
 """Attention weights of the blocks of a model."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,12 +11,12 @@ from keras_mixvit.data.sources._array_checks import require_images
 from keras_mixvit.distribution._parallel_of import predict_spread
 from keras_mixvit.models._graph import Graph
 
-if TYPE_CHECKING:
-    from keras_mixvit.models._backbone_methods import BackboneMethods
+# A `MIMOModel` with `BackboneMethods`, which import this module.
+Model = Any
 
 
 def attention_maps(
-    model: "BackboneMethods",
+    model: Model,
     images: npt.ArrayLike,
     blocks: list[str] | None,
     batch_size: int,
@@ -40,7 +40,7 @@ def attention_maps(
     }
 
 
-def attention_network(model: "BackboneMethods", blocks: list[str] | None) -> Graph:
+def attention_network(model: Model, blocks: list[str] | None) -> Graph:
     """The graph from images to the attention maps of blocks, made once."""
     require(
         blocks is None or (len(blocks) > 0 and not isinstance(blocks, str)),

@@ -2,20 +2,18 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset
 
-if TYPE_CHECKING:
-    from keras_mixvit.models._mimo_model import MIMOModel
+# A `MIMOModel`, whose module imports this one.
+Model = Any
 
 
-def make_steps_augment(
-    model: "MIMOModel", dataset: MixedPairDataset, function: str
-) -> None:
+def make_steps_augment(model: Model, dataset: MixedPairDataset, function: str) -> None:
     """Makes one kind of steps augment images as a data set asks for.
 
     Args:
@@ -32,7 +30,7 @@ def make_steps_augment(
         state.pipeline_of[function] = pipeline
 
 
-def make_steps_weigh(model: "MIMOModel", weights: np.ndarray | None) -> None:
+def make_steps_weigh(model: Model, weights: np.ndarray | None) -> None:
     """Makes training steps weigh classes, or no longer.
 
     Args:
@@ -45,7 +43,7 @@ def make_steps_weigh(model: "MIMOModel", weights: np.ndarray | None) -> None:
 
 
 @contextlib.contextmanager
-def releasing_images(model: "MIMOModel", x: Any, pairs: Any) -> Iterator[None]:
+def releasing_images(model: Model, x: Any, pairs: Any) -> Iterator[None]:
     """Gives the memory of images that `fit` put on the device back.
 
     Args:
