@@ -1,17 +1,24 @@
 """Names of arguments in files that earlier versions wrote."""
 
+from typing import Any
+
 # What an argument was called before, by the class whose config holds it.
 RENAMED = {
     "ManifoldMixUp": {"places": "num_layers"},
+    "MixMo": {"num_heads": "num_classifiers"},
+    "PreActivationBlock": {"strided": "strided_conv"},
+    "WideResNet": {"strided": "strided_conv"},
 }
 
 
-def with_new_names(class_name: str, config: dict) -> dict:
+def with_new_names(owner: type, config: dict[str, Any]) -> dict[str, Any]:
     """A config with the names that the constructor of a class takes.
 
     Args:
-        class_name: String, the name of the class.
+        owner: The class, or a subclass of it.
         config: Dict of arguments, as a file holds it.
     """
-    renamed = RENAMED.get(class_name, {})
+    renamed: dict[str, str] = {}
+    for base in owner.__mro__:
+        renamed |= RENAMED.get(base.__name__, {})
     return {renamed.get(name, name): value for name, value in config.items()}

@@ -89,7 +89,7 @@ figure
 
 # %%
 mixmo = MixMo(backbone, num_classes=10)
-linear = mixmo.mask_sampler("linear-mixmo")
+linear = mixmo.mask_sampler("linear_mixmo")
 pairs = mixed_pair_dataset(train.images, train.labels, linear, epochs=12, seed=3)
 figure, _ = mixed_samples(pairs, None, train.class_names)
 figure

@@ -106,7 +106,7 @@ print(
 # features.
 
 # %%
-boxes = model.mask_sampler("cut-mixmo", probability=1)
+boxes = model.mask_sampler("cut_mixmo", probability=1)
 pairs = mixed_pair_dataset(images, labels, boxes, epochs=10, batch_size=50)
 figure, _ = mixed_samples(pairs, None, train.class_names)
 display(figure)
@@ -154,9 +154,9 @@ print(f"largest difference {float(keras.ops.max(abs(ensemble - model(x)))):.1e}"
 # %%
 samplers = {
     "MIMO": model.mask_sampler("mimo"),
-    "Linear": model.mask_sampler("linear-mixmo"),
-    "Cut, p = 0.5": model.mask_sampler("cut-mixmo", probability=0.5),
-    "Cut, p = 1": model.mask_sampler("cut-mixmo", probability=1),
+    "Linear": model.mask_sampler("linear_mixmo"),
+    "Cut, p = 0.5": model.mask_sampler("cut_mixmo", probability=0.5),
+    "Cut, p = 1": model.mask_sampler("cut_mixmo", probability=1),
 }
 figure, _ = mask_gallery(samplers, image_size=image_shape[:2], seed=3)
 display(figure)
@@ -189,7 +189,7 @@ print(f"mean shares of the two images {np.mean(drawn, axis=0).round(3)}")
 
 # %%
 EPOCHS = 48
-sampler = model.mask_sampler("cut-mixmo", probability=0.5)
+sampler = model.mask_sampler("cut_mixmo", probability=0.5)
 rng = np.random.default_rng(0)
 
 

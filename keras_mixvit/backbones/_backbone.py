@@ -1,10 +1,12 @@
 import abc
-from types import SimpleNamespace
+from collections.abc import Callable
+from typing import Any, Self
 
 import keras
 
 from keras_mixvit._checks import is_number, require, require_positive_integer
 from keras_mixvit._kept_steps import KeepsSteps
+from keras_mixvit._old_names import with_new_names
 from keras_mixvit.layers._patch_embedding import require_divides
 
 
@@ -21,7 +23,7 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
 
     Args:
         image_shape: Tuple of integers (H, W, C).
-        patch_size: Integer, the side in pixels of one place of the grid.
+        patch_size: Integer, the side in pixels of one position of the grid.
         l2: Non-negative float, the weight of the sum of squares of all
             parameters in the loss. Defaults to `0.0`.
         name: String, the name of the model, or `None`. Defaults to `None`.
@@ -39,7 +41,7 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
         patch_size: int,
         l2: float = 0.0,
         name: str | None = None,
-        dtype=None,
+        dtype: Any = None,
     ):
         super().__init__(name=name, dtype=dtype)
         require(
@@ -59,8 +61,6 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
         self.image_shape = tuple(image_shape)
         self.patch_size = patch_size
         require_divides(patch_size, self.image_shape[:2])
-        # Layers belong to the stages; held plainly here, none is listed twice.
-        self._parts = SimpleNamespace()
 
     @property
     def grid_shape(self) -> tuple[int, int]:
@@ -76,12 +76,17 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
     def head_initializer(self) -> keras.initializers.Initializer | None:
         """What `SubnetworkHeads` takes for a head on the features."""
 
-    def apply_position(self, grid):
-        """Grid with what tells its places apart; here as it is."""
+    def apply_position(self, grid: Any) -> Any:
+        """Grid with what tells its positions apart; here as it is."""
         return grid
 
     @abc.abstractmethod
-    def apply_blocks(self, grid, maps: dict | None = None, between=None):
+    def apply_blocks(
+        self,
+        grid: Any,
+        maps: dict[str, Any] | None = None,
+        between: Callable[[int, Any], Any] | None = None,
+    ) -> Any:
         """Grid after the blocks of the body.
 
         Args:
@@ -94,7 +99,7 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
         """
 
     @abc.abstractmethod
-    def apply_trunk(self, grid, maps: dict | None = None):
+    def apply_trunk(self, grid: Any, maps: dict[str, Any] | None = None) -> Any:
         """Features `(B, f)` of a grid.
 
         Args:
@@ -121,7 +126,7 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
     def compute_output_shape(self, input_shape):
         return (input_shape[0], *self.trunk.output.shape[1:])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "image_shape": self.image_shape,
             "patch_size": self.patch_size,
@@ -130,5 +135,5 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
         }
 
     @classmethod
-    def from_config(cls, config):
-        return cls(**config)
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        return cls(**with_new_names(cls, config))

@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from keras_mixvit._checks import require_rate
@@ -88,34 +91,35 @@ class CaiT(VisionTransformer):
         dropout_rate: float = 0.0,
         attention_dropout_rate: float = 0.0,
         stochastic_depth_rate: float = 0.0,
-        mean=None,
-        std=None,
+        mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
         seed: int | None = None,
         recompute: bool = False,
         name: str = "cait",
-        dtype=None,
+        dtype: Any = None,
     ):
         super().__init__(
-            image_shape=image_shape,
-            patch_size=patch_size,
-            width=width,
-            num_heads=num_heads,
-            num_blocks=num_blocks,
-            num_class_blocks=num_class_blocks,
-            mlp_ratio=mlp_ratio,
-            qkv_bias=qkv_bias,
-            layer_scale=layer_scale,
-            epsilon=epsilon,
-            dropout_rate=dropout_rate,
-            attention_dropout_rate=attention_dropout_rate,
-            stochastic_depth_rate=stochastic_depth_rate,
-            mean=mean,
-            std=std,
-            seed=seed,
-            recompute=recompute,
-            name=name,
-            dtype=dtype,
+            image_shape,
+            patch_size,
+            width,
+            num_heads,
+            num_blocks,
+            num_class_blocks,
+            mlp_ratio,
+            qkv_bias,
+            layer_scale,
+            epsilon,
+            dropout_rate,
+            attention_dropout_rate,
+            stochastic_depth_rate,
+            mean,
+            std,
+            seed,
+            recompute,
+            name,
+            dtype,
         )
+        self._make_network()
 
     def _attention(self, seed):
         return TalkingHeadsAttention(

@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -106,39 +109,40 @@ class ConViT(VisionTransformer):
         dropout_rate: float = 0.0,
         attention_dropout_rate: float = 0.0,
         stochastic_depth_rate: float = 0.0,
-        mean=None,
-        std=None,
+        mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
         seed: int | None = None,
         recompute: bool = False,
         name: str = "convit",
-        dtype=None,
+        dtype: Any = None,
     ):
         require_choice(
             "trunk_attention", trunk_attention, ("class_attention", "self_attention")
         )
         super().__init__(
-            image_shape=image_shape,
-            patch_size=patch_size,
-            width=width,
-            num_heads=num_heads,
-            num_blocks=num_blocks,
-            num_class_blocks=num_class_blocks,
-            trunk_attention=trunk_attention,
-            mlp_ratio=mlp_ratio,
-            qkv_bias=qkv_bias,
-            layer_scale=layer_scale,
-            epsilon=epsilon,
-            locality_strength=locality_strength,
-            dropout_rate=dropout_rate,
-            attention_dropout_rate=attention_dropout_rate,
-            stochastic_depth_rate=stochastic_depth_rate,
-            mean=mean,
-            std=std,
-            seed=seed,
-            recompute=recompute,
-            name=name,
-            dtype=dtype,
+            image_shape,
+            patch_size,
+            width,
+            num_heads,
+            num_blocks,
+            num_class_blocks,
+            mlp_ratio,
+            qkv_bias,
+            layer_scale,
+            epsilon,
+            dropout_rate,
+            attention_dropout_rate,
+            stochastic_depth_rate,
+            mean,
+            std,
+            seed,
+            recompute,
+            name,
+            dtype,
         )
+        self.trunk_attention = trunk_attention
+        self.locality_strength = locality_strength
+        self._make_network()
 
     def _attention(self, seed):
         return GatedPositionalAttention(
@@ -188,3 +192,10 @@ class ConViT(VisionTransformer):
         require_rate("stochastic_depth_rate", self.stochastic_depth_rate)
         blocks = self.num_blocks + self.num_class_blocks
         return np.linspace(0, self.stochastic_depth_rate, blocks)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "trunk_attention": self.trunk_attention,
+            "locality_strength": self.locality_strength,
+        }

@@ -1,29 +1,70 @@
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import keras
 
+from keras_mixvit._checks import require_positive_integer
 from keras_mixvit.backbones._backbone import Backbone
-from keras_mixvit.backbones._normalization import normalized, plain
+from keras_mixvit.backbones._normalization import as_config, normalized
+from keras_mixvit.layers import BasicBlock, PreActivationBlock
+
+
+@dataclass
+class ConvolutionalParts:
+    """The layers of a residual network, but for its stem.
+
+    Fields:
+        groups: List of groups, which are lists of blocks.
+        norm: Batch norm beside them, or `None`.
+    """
+
+    groups: list[list[PreActivationBlock | BasicBlock]]
+    norm: keras.layers.Layer | None = None
 
 
 class ConvolutionalBackbone(Backbone):
     """What the residual networks share: groups of blocks, average pooling.
 
-    A subclass names and documents every argument, which all become attributes
-    and the config, and gives `_make_parts`, which fills `self._parts.groups`,
-    lists of blocks, and `_stem_convolution`. Convolutional networks have no
-    attention, so that they add nothing to `maps`.
+    A subclass documents the arguments, gives `_make_parts` and
+    `_stem_convolution`, and calls `_make_network` at the end of its constructor.
+    Convolutional networks have no attention, so that they add nothing to `maps`.
     """
 
-    def __init__(self, image_shape, patch_size, l2, name, dtype, **arguments):
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        patch_size: int,
+        widening: int,
+        l2: float,
+        mean: float | Sequence[float] | None,
+        std: float | Sequence[float] | None,
+        recompute: bool,
+        name: str,
+        dtype: Any,
+    ):
+        require_positive_integer("widening", widening)
         super().__init__(image_shape, patch_size, l2, name=name, dtype=dtype)
-        for argument in ("mean", "std"):
-            arguments[argument] = plain(arguments[argument])
-        self._argument_names = tuple(arguments)
-        for argument, value in arguments.items():
-            setattr(self, argument, value)
+        self.widening = widening
+        self.mean = as_config(mean)
+        self.std = as_config(std)
+        self.recompute = recompute
         self._layer_options = {"l2": l2, "dtype": self.dtype_policy}
-        self._block_options = {**self._layer_options, "recompute": self.recompute}
-        self._make_parts()
+        self._block_options = {**self._layer_options, "recompute": recompute}
+
+    def _make_network(self):
+        # Layers belong to the stages; held in a dataclass, none is listed twice.
+        self._parts = self._make_parts()
         self._connect()
+
+    @abc.abstractmethod
+    def _make_parts(self) -> ConvolutionalParts:
+        """The layers of the body and the trunk."""
+
+    @abc.abstractmethod
+    def _stem_convolution(self, images, name: str):
+        """Grid of normalised images, by a convolution of this name."""
 
     def make_stem(self, name="stem"):
         images = keras.Input(self.image_shape, name="images")
@@ -54,5 +95,11 @@ class ConvolutionalBackbone(Backbone):
     def get_config(self):
         config = super().get_config()
         del config["patch_size"]
-        arguments = {name: getattr(self, name) for name in self._argument_names}
-        return {**config, "l2": self.l2, **arguments}
+        return {
+            **config,
+            "widening": self.widening,
+            "l2": self.l2,
+            "mean": self.mean,
+            "std": self.std,
+            "recompute": self.recompute,
+        }

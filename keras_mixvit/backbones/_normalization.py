@@ -1,18 +1,27 @@
 """Mean and standard deviation of images, as every backbone takes them."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
 from keras_mixvit._checks import is_number, numbers_of, require
 
 
-def plain(value):
+def as_config(
+    value: float | Sequence[float] | None,
+) -> float | tuple[float, ...] | None:
     """A number as it is, several as a tuple of floats, as a config keeps them."""
     is_one = is_number(value) or not numbers_of(value)
     return value if is_one else tuple(map(float, value))
 
 
-def normalized(images, mean, std):
+def normalized(
+    images: Any,
+    mean: float | Sequence[float] | None,
+    std: float | Sequence[float] | None,
+) -> Any:
     """`(images - mean) / std` per channel, or the images if both are `None`.
 
     Args:

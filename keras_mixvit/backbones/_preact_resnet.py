@@ -1,8 +1,13 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
-from keras_mixvit._checks import require_positive_integer
-from keras_mixvit.backbones._convolutional import ConvolutionalBackbone
+from keras_mixvit.backbones._convolutional import (
+    ConvolutionalBackbone,
+    ConvolutionalParts,
+)
 from keras_mixvit.layers import PreActivationBlock
 from keras_mixvit.layers._convolution import convolution
 
@@ -58,24 +63,16 @@ class PreActResNet(ConvolutionalBackbone):
         image_shape: tuple[int, int, int] = (64, 64, 3),
         widening: int = 1,
         l2: float = 0.0,
-        mean=None,
-        std=None,
+        mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
         recompute: bool = False,
         name: str = "preact_resnet",
-        dtype=None,
+        dtype: Any = None,
     ):
-        require_positive_integer("widening", widening)
         super().__init__(
-            image_shape,
-            patch_size=2,
-            l2=l2,
-            name=name,
-            dtype=dtype,
-            widening=widening,
-            mean=mean,
-            std=std,
-            recompute=recompute,
+            image_shape, 2, widening, l2, mean, std, recompute, name, dtype
         )
+        self._make_network()
 
     def _stem_convolution(self, images, name):
         conv = convolution(
@@ -83,8 +80,8 @@ class PreActResNet(ConvolutionalBackbone):
         )
         return conv(ops.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0))))
 
-    def _make_parts(self):
-        self._parts.groups = [
+    def _make_parts(self) -> ConvolutionalParts:
+        groups = [
             [
                 PreActivationBlock(
                     64 * 2**group * self.widening,
@@ -97,6 +94,7 @@ class PreActResNet(ConvolutionalBackbone):
             ]
             for group in range(4)
         ]
+        return ConvolutionalParts(groups)
 
     def head_initializer(self):
         # Unlike in WideResNet, the published heads start from 0.01.

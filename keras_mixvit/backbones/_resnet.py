@@ -1,8 +1,13 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
-from keras_mixvit._checks import require_positive_integer
-from keras_mixvit.backbones._convolutional import ConvolutionalBackbone
+from keras_mixvit.backbones._convolutional import (
+    ConvolutionalBackbone,
+    ConvolutionalParts,
+)
 from keras_mixvit.layers import BasicBlock
 from keras_mixvit.layers._convolution import batch_norm, convolution
 
@@ -59,24 +64,16 @@ class ResNet(ConvolutionalBackbone):
         image_shape: tuple[int, int, int] = (224, 224, 3),
         widening: int = 1,
         l2: float = 0.0,
-        mean=None,
-        std=None,
+        mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
         recompute: bool = False,
         name: str = "resnet",
-        dtype=None,
+        dtype: Any = None,
     ):
-        require_positive_integer("widening", widening)
         super().__init__(
-            image_shape,
-            patch_size=2,
-            l2=l2,
-            name=name,
-            dtype=dtype,
-            widening=widening,
-            mean=mean,
-            std=std,
-            recompute=recompute,
+            image_shape, 2, widening, l2, mean, std, recompute, name, dtype
         )
+        self._make_network()
 
     def _stem_convolution(self, images, name):
         conv = convolution(
@@ -84,9 +81,9 @@ class ResNet(ConvolutionalBackbone):
         )
         return conv(ops.pad(images, ((0, 0), (3, 3), (3, 3), (0, 0))))
 
-    def _make_parts(self):
-        self._parts.norm = batch_norm(name="norm", **self._layer_options)
-        self._parts.groups = [
+    def _make_parts(self) -> ConvolutionalParts:
+        norm = batch_norm(name="norm", **self._layer_options)
+        groups = [
             [
                 BasicBlock(
                     64 * 2**group * self.widening,
@@ -98,6 +95,7 @@ class ResNet(ConvolutionalBackbone):
             ]
             for group in range(4)
         ]
+        return ConvolutionalParts(groups, norm)
 
     def apply_blocks(self, grid, maps=None, between=None):
         grid = ops.relu(self._parts.norm(grid))

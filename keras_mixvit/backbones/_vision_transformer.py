@@ -1,10 +1,14 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import keras
 
 from keras_mixvit._checks import require_heads, require_positive_integer
 from keras_mixvit._seeds import child_seed
 from keras_mixvit.backbones._attention_map import record_attention
 from keras_mixvit.backbones._backbone import Backbone
-from keras_mixvit.backbones._normalization import normalized, plain
+from keras_mixvit.backbones._normalization import as_config, normalized
 from keras_mixvit.layers import (
     ClassAttention,
     ClassAttentionBlock,
@@ -15,36 +19,78 @@ from keras_mixvit.layers import (
 )
 
 
+@dataclass
+class TransformerParts:
+    """The layers of a vision transformer, but for its stem."""
+
+    position: PositionEmbedding
+    blocks: list[TransformerBlock]
+    class_token: ClassToken
+    class_blocks: list[TransformerBlock | ClassAttentionBlock]
+    norm: keras.layers.LayerNormalization
+
+
 class VisionTransformer(Backbone):
     """What ConViT and CaiT share: patches, blocks, class attention, a norm.
 
-    A subclass names and documents every argument, which all become attributes
-    and the config, and gives `_attention`, the self-attention of one block,
-    and `_stochastic_depth_rates`, one rate per block.
+    A subclass documents the arguments, gives `_attention`, the self-attention of
+    one block, and `_stochastic_depth_rates`, one rate per block, and calls
+    `_make_network` at the end of its constructor.
     """
 
     _class_blocks_drop = True
 
-    def __init__(self, image_shape, patch_size, name, dtype, **arguments):
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        patch_size: int,
+        width: int,
+        num_heads: int,
+        num_blocks: int,
+        num_class_blocks: int,
+        mlp_ratio: float,
+        qkv_bias: bool,
+        layer_scale: float | None,
+        epsilon: float,
+        dropout_rate: float,
+        attention_dropout_rate: float,
+        stochastic_depth_rate: float,
+        mean: float | Sequence[float] | None,
+        std: float | Sequence[float] | None,
+        seed: int | None,
+        recompute: bool,
+        name: str,
+        dtype: Any,
+    ):
         super().__init__(image_shape, patch_size, name=name, dtype=dtype)
-        for argument in ("width", "num_heads", "num_blocks", "num_class_blocks"):
-            require_positive_integer(argument, arguments[argument])
-        require_heads(arguments["width"], arguments["num_heads"])
-        for argument in ("mean", "std"):
-            arguments[argument] = plain(arguments[argument])
-        self._argument_names = tuple(arguments)
-        for argument, value in arguments.items():
-            setattr(self, argument, value)
-        self._make_parts()
-        self._connect()
+        require_positive_integer("width", width)
+        require_positive_integer("num_heads", num_heads)
+        require_positive_integer("num_blocks", num_blocks)
+        require_positive_integer("num_class_blocks", num_class_blocks)
+        require_heads(width, num_heads)
+        self.width = width
+        self.num_heads = num_heads
+        self.num_blocks = num_blocks
+        self.num_class_blocks = num_class_blocks
+        self.mlp_ratio = mlp_ratio
+        self.qkv_bias = qkv_bias
+        self.layer_scale = layer_scale
+        self.epsilon = epsilon
+        self.dropout_rate = dropout_rate
+        self.attention_dropout_rate = attention_dropout_rate
+        self.stochastic_depth_rate = stochastic_depth_rate
+        self.mean = as_config(mean)
+        self.std = as_config(std)
+        self.seed = seed
+        self.recompute = recompute
 
-    def _make_parts(self):
-        parts, dtype = self._parts, self.dtype_policy
-        parts.position = PositionEmbedding(
+    def _make_network(self):
+        dtype = self.dtype_policy
+        position = PositionEmbedding(
             self.dropout_rate, child_seed(self.seed, 0), name="position", dtype=dtype
         )
         rates = self._stochastic_depth_rates()
-        parts.blocks = [
+        blocks = [
             TransformerBlock(
                 self._attention(child_seed(self.seed, 1 + 2 * i)),
                 **self._block_options(rates[i], self.dropout_rate, 2 + 2 * i),
@@ -52,9 +98,9 @@ class VisionTransformer(Backbone):
             )
             for i in range(self.num_blocks)
         ]
-        parts.class_token = ClassToken(name="class_token", dtype=dtype)
+        class_token = ClassToken(name="class_token", dtype=dtype)
         class_dropout = self.dropout_rate if self._class_blocks_drop else 0.0
-        parts.class_blocks = [
+        class_blocks = [
             self._class_block(
                 i - self.num_blocks,
                 child_seed(self.seed, 1 + 2 * i),
@@ -63,9 +109,14 @@ class VisionTransformer(Backbone):
             )
             for i in range(self.num_blocks, len(rates))
         ]
-        parts.norm = keras.layers.LayerNormalization(
+        norm = keras.layers.LayerNormalization(
             epsilon=self.epsilon, name="norm", dtype=dtype
         )
+        # Layers belong to the stages; held in a dataclass, none is listed twice.
+        self._parts = TransformerParts(
+            position, blocks, class_token, class_blocks, norm
+        )
+        self._connect()
 
     def _class_block(self, index, attention_seed, **options):
         drops = self._class_blocks_drop
@@ -126,6 +177,22 @@ class VisionTransformer(Backbone):
             token = block(token, grid)
         return self._parts.norm(token)
 
-    def get_config(self):
-        arguments = {name: getattr(self, name) for name in self._argument_names}
-        return {**super().get_config(), **arguments}
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "width": self.width,
+            "num_heads": self.num_heads,
+            "num_blocks": self.num_blocks,
+            "num_class_blocks": self.num_class_blocks,
+            "mlp_ratio": self.mlp_ratio,
+            "qkv_bias": self.qkv_bias,
+            "layer_scale": self.layer_scale,
+            "epsilon": self.epsilon,
+            "dropout_rate": self.dropout_rate,
+            "attention_dropout_rate": self.attention_dropout_rate,
+            "stochastic_depth_rate": self.stochastic_depth_rate,
+            "mean": self.mean,
+            "std": self.std,
+            "seed": self.seed,
+            "recompute": self.recompute,
+        }

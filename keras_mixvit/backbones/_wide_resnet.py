@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from keras_mixvit._checks import (
@@ -5,7 +8,10 @@ from keras_mixvit._checks import (
     require_choice,
     require_positive_integer,
 )
-from keras_mixvit.backbones._convolutional import ConvolutionalBackbone
+from keras_mixvit.backbones._convolutional import (
+    ConvolutionalBackbone,
+    ConvolutionalParts,
+)
 from keras_mixvit.layers import PreActivationBlock
 from keras_mixvit.layers._convolution import batch_norm, convolution
 
@@ -23,7 +29,7 @@ class WideResNet(ConvolutionalBackbone):
         image_shape: Tuple of integers (H, W, C). Defaults to `(32, 32, 3)`.
         depth: Integer 6n + 4, the number of layers. Defaults to `28`.
         widening: Integer, the factor w of the channels. Defaults to `10`.
-        strided: `"second"`, as in the published MixMo, or `"first"`, as in
+        strided_conv: `"second"`, as in the published MixMo, or `"first"`, as in
             MIMO (edward2): the convolution of a block that has its stride.
             Defaults to `"second"`.
         l2: Non-negative float, the weight of the sum of squares of all
@@ -67,13 +73,13 @@ class WideResNet(ConvolutionalBackbone):
         image_shape: tuple[int, int, int] = (32, 32, 3),
         depth: int = 28,
         widening: int = 10,
-        strided: str = "second",
+        strided_conv: str = "second",
         l2: float = 0.0,
-        mean=None,
-        std=None,
+        mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
         recompute: bool = False,
         name: str = "wide_resnet",
-        dtype=None,
+        dtype: Any = None,
     ):
         require_positive_integer("depth", depth)
         require(
@@ -81,33 +87,25 @@ class WideResNet(ConvolutionalBackbone):
             "`depth` must be 6n + 4 with n of at least 1.",
             depth=depth,
         )
-        require_positive_integer("widening", widening)
-        require_choice("strided", strided, ("second", "first"))
+        require_choice("strided_conv", strided_conv, ("second", "first"))
         super().__init__(
-            image_shape,
-            patch_size=1,
-            l2=l2,
-            name=name,
-            dtype=dtype,
-            depth=depth,
-            widening=widening,
-            strided=strided,
-            mean=mean,
-            std=std,
-            recompute=recompute,
+            image_shape, 1, widening, l2, mean, std, recompute, name, dtype
         )
+        self.depth = depth
+        self.strided_conv = strided_conv
+        self._make_network()
 
     def _stem_convolution(self, images, name):
         return convolution(16, name=name, **self._layer_options)(images)
 
-    def _make_parts(self):
-        self._parts.groups = [
+    def _make_parts(self) -> ConvolutionalParts:
+        groups = [
             [
                 PreActivationBlock(
                     16 * 2**group * self.widening,
                     2 if group and not block else 1,
                     "wide",
-                    self.strided,
+                    self.strided_conv,
                     name=f"group_{group}_block_{block}",
                     **self._block_options,
                 )
@@ -115,7 +113,12 @@ class WideResNet(ConvolutionalBackbone):
             ]
             for group in range(3)
         ]
-        self._parts.norm = batch_norm(name="norm", **self._layer_options)
+        norm = batch_norm(name="norm", **self._layer_options)
+        return ConvolutionalParts(groups, norm)
 
     def apply_trunk(self, grid, maps=None):
         return super().apply_trunk(keras.ops.relu(self._parts.norm(grid)), maps)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return {**config, "depth": self.depth, "strided_conv": self.strided_conv}

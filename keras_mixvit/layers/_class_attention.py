@@ -1,18 +1,13 @@
 import keras
 from keras import ops
 
-from keras_mixvit._checks import (
-    require_heads,
-    require_positive_integer,
-    require_rate,
-)
-from keras_mixvit._seeds import child_seed
-from keras_mixvit.layers._dropout import Dropout
+from keras_mixvit._checks import require_heads
+from keras_mixvit.layers._attention import Attention
 from keras_mixvit.layers._mlp import normal
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
-class ClassAttention(keras.layers.Layer):
+class ClassAttention(Attention):
     """Attention of one class token over itself and a grid of tokens.
 
     There is a single query, so keys and values of the grid are never formed.
@@ -59,45 +54,24 @@ class ClassAttention(keras.layers.Layer):
         MixViT, Section 2.4 and Appendix A; CaiT, Section 3.
     """
 
-    def __init__(
-        self,
-        num_heads: int,
-        qkv_bias: bool = True,
-        dropout_rate: float = 0.0,
-        attention_dropout_rate: float = 0.0,
-        seed: int | None = None,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        require_positive_integer("num_heads", num_heads)
-        require_rate("dropout_rate", dropout_rate)
-        require_rate("attention_dropout_rate", attention_dropout_rate)
-        self.num_heads = num_heads
-        self.qkv_bias = qkv_bias
-        self.dropout_rate = dropout_rate
-        self.attention_dropout_rate = attention_dropout_rate
-        self.seed = seed
-        self.dropout = Dropout(
-            dropout_rate, seed=child_seed(seed, 0), dtype=self.dtype_policy
-        )
-        self.attention_dropout = Dropout(
-            attention_dropout_rate, seed=child_seed(seed, 1), dtype=self.dtype_policy
-        )
-
-    def build(self, token_shape, grid_shape):
+    def build(self, token_shape: tuple, grid_shape: tuple) -> None:
         width = token_shape[-1]
         require_heads(width, self.num_heads)
-        for name in ("query", "key", "value", "projection"):
-            kernel = self.add_weight(
-                name=f"{name}_kernel", shape=(width, width), initializer=normal()
-            )
-            setattr(self, f"{name}_kernel", kernel)
-            bias = None
-            if self.qkv_bias or name == "projection":
-                bias = self.add_weight(
-                    name=f"{name}_bias", shape=(width,), initializer="zeros"
-                )
-            setattr(self, f"{name}_bias", bias)
+        has_bias = self.qkv_bias
+        self.query_kernel, self.query_bias = self._linear("query", width, has_bias)
+        self.key_kernel, self.key_bias = self._linear("key", width, has_bias)
+        self.value_kernel, self.value_bias = self._linear("value", width, has_bias)
+        self.projection_kernel, self.projection_bias = self._linear("projection", width)
+
+    def _linear(self, name, width, has_bias=True):
+        """Kernel and bias of a linear map; `None` for the bias that it lacks."""
+        kernel = self.add_weight(
+            name=f"{name}_kernel", shape=(width, width), initializer=normal()
+        )
+        if not has_bias:
+            return kernel, None
+        bias = self.add_weight(name=f"{name}_bias", shape=(width,), initializer="zeros")
+        return kernel, bias
 
     def attention(self, token, grid):
         """Attention weights `(B, num_heads, 1 + h·w)`, the class token first."""
@@ -121,8 +95,7 @@ class ClassAttention(keras.layers.Layer):
             # stays in the graph, so that every backend gives it a gradient.
             bias = ops.reshape(self.key_bias, (self.num_heads, head_width))
             scores = scores + ops.sum(query * bias, axis=-1, keepdims=True)
-        weights = ops.softmax(ops.cast(scores, "float32"), axis=-1)
-        return ops.cast(weights, self.compute_dtype)
+        return self._softmax(scores)
 
     def call(self, token, grid, training=None):
         weights = self.attention(token, grid)
@@ -141,18 +114,9 @@ class ClassAttention(keras.layers.Layer):
         output = ops.matmul(value, self.projection_kernel) + self.projection_bias
         return self.dropout(output, training=training)
 
-    def compute_output_shape(self, token_shape, grid_shape):
+    # Keras asks by the names of the arguments of `call`.
+    def compute_output_shape(self, token_shape: tuple, grid_shape: tuple) -> tuple:
         return token_shape
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "qkv_bias": self.qkv_bias,
-            "dropout_rate": self.dropout_rate,
-            "attention_dropout_rate": self.attention_dropout_rate,
-            "seed": self.seed,
-        }
 
     def _per_head(self, kernel):
         width = kernel.shape[0]

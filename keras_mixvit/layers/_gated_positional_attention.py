@@ -1,21 +1,16 @@
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from keras_mixvit._checks import (
-    is_number,
-    require,
-    require_heads,
-    require_positive_integer,
-    require_rate,
-)
-from keras_mixvit._seeds import child_seed
-from keras_mixvit.layers._dropout import Dropout
+from keras_mixvit._checks import is_number, require, require_heads
+from keras_mixvit.layers._attention import Attention
 from keras_mixvit.layers._mlp import linear, normal
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
-class GatedPositionalAttention(keras.layers.Layer):
+class GatedPositionalAttention(Attention):
     """Gated positional self-attention (GPSA) over a grid of any shape.
 
     Attention weights are `(1 - s) softmax(q kᵀ) + s softmax(p)`, with one
@@ -80,30 +75,18 @@ class GatedPositionalAttention(keras.layers.Layer):
         dropout_rate: float = 0.0,
         attention_dropout_rate: float = 0.0,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
-        super().__init__(**kwargs)
-        require_positive_integer("num_heads", num_heads)
-        require_rate("dropout_rate", dropout_rate)
-        require_rate("attention_dropout_rate", attention_dropout_rate)
+        super().__init__(
+            num_heads, qkv_bias, dropout_rate, attention_dropout_rate, seed, **kwargs
+        )
         require(
             is_number(locality_strength) and locality_strength > 0,
             "`locality_strength` must be positive.",
             locality_strength=locality_strength,
         )
-        self.num_heads = num_heads
-        self.qkv_bias = qkv_bias
         self.locality_strength = locality_strength
         self.grid_shape = None if grid_shape is None else tuple(grid_shape)
-        self.dropout_rate = dropout_rate
-        self.attention_dropout_rate = attention_dropout_rate
-        self.seed = seed
-        self.dropout = Dropout(
-            dropout_rate, seed=child_seed(seed, 0), dtype=self.dtype_policy
-        )
-        self.attention_dropout = Dropout(
-            attention_dropout_rate, seed=child_seed(seed, 1), dtype=self.dtype_policy
-        )
 
     def build(self, input_shape):
         width = input_shape[-1]
@@ -174,8 +157,8 @@ class GatedPositionalAttention(keras.layers.Layer):
             (-1, tokens, 2, self.num_heads, features // self.num_heads),
         )
         query, key = (ops.transpose(query_key[:, :, i], (0, 2, 1, 3)) for i in (0, 1))
-        query = query * query.shape[-1] ** -0.5
-        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
+        scores = self._scores(query, key)
+        # Not rounded before the gate.
         content = ops.softmax(ops.cast(scores, "float32"), axis=-1)
         gate = ops.sigmoid(ops.cast(self.gate, "float32"))[:, None, None]
         position = gate * self.positional_attention(self._copies(grid.shape))
@@ -189,23 +172,13 @@ class GatedPositionalAttention(keras.layers.Layer):
             (-1, height * width, self.num_heads, features // self.num_heads),
         )
         attended = ops.matmul(weights, ops.transpose(value, (0, 2, 1, 3)))
-        attended = ops.transpose(attended, (0, 2, 1, 3))
-        attended = ops.reshape(attended, (-1, height, width, features))
-        return self.dropout(self.projection(attended), training=training)
+        return self._project(attended, grid.shape, training)
 
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "num_heads": self.num_heads,
-            "qkv_bias": self.qkv_bias,
             "locality_strength": self.locality_strength,
             "grid_shape": self.grid_shape,
-            "dropout_rate": self.dropout_rate,
-            "attention_dropout_rate": self.attention_dropout_rate,
-            "seed": self.seed,
         }
 
     def _copies(self, shape):

@@ -1,3 +1,5 @@
+from typing import Any, Self
+
 import keras
 from keras import ops
 
@@ -6,6 +8,7 @@ from keras_mixvit._checks import (
     require_choice,
     require_positive_integer,
 )
+from keras_mixvit._old_names import with_new_names
 from keras_mixvit.layers._convolution import batch_norm, convolution, strided_shape
 from keras_mixvit.layers._recomputation import RecomputableLayer, recomputable
 
@@ -28,7 +31,7 @@ class PreActivationBlock(RecomputableLayer):
         stride: Integer, the stride of the block. Defaults to `1`.
         kind: `"wide"` or `"preact"`, the columns of the table. Defaults to
             `"wide"`.
-        strided: `"second"` or `"first"`, the convolution with the stride, or
+        strided_conv: `"second"` or `"first"`, the convolution with the stride, or
             `None` for that of the table. Defaults to `None`.
         l2: Non-negative float, the weight of the sum of squares of all
             parameters in the loss. Defaults to `0.0`.
@@ -61,25 +64,25 @@ class PreActivationBlock(RecomputableLayer):
         filters: int,
         stride: int = 1,
         kind: str = "wide",
-        strided: str | None = None,
+        strided_conv: str | None = None,
         l2: float = 0.0,
         recompute: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(recompute, **kwargs)
         require_positive_integer("filters", filters)
         require_positive_integer("stride", stride)
         require_choice("kind", kind, ("wide", "preact"))
-        require_choice("strided", strided, ("first", "second", None))
+        require_choice("strided_conv", strided_conv, ("first", "second", None))
         require(0 <= l2 < float("inf"), "`l2` must not be negative.", l2=l2)
         self.filters = filters
         self.stride = stride
         self.kind = kind
-        self.strided = strided
+        self.strided_conv = strided_conv
         self.l2 = l2
         self._is_wide = kind == "wide"
-        at_second = (strided or ("second" if self._is_wide else "first")) == "second"
-        self._strides = (1, stride) if at_second else (stride, 1)
+        strided = strided_conv or ("second" if self._is_wide else "first")
+        self._strides = (1, stride) if strided == "second" else (stride, 1)
 
     def build(self, input_shape):
         options = {"l2": self.l2, "dtype": self.dtype_policy}
@@ -132,6 +135,10 @@ class PreActivationBlock(RecomputableLayer):
             "filters": self.filters,
             "stride": self.stride,
             "kind": self.kind,
-            "strided": self.strided,
+            "strided_conv": self.strided_conv,
             "l2": self.l2,
         }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        return cls(**with_new_names(cls, config))

@@ -3,18 +3,13 @@ import math
 import keras
 from keras import ops
 
-from keras_mixvit._checks import (
-    require_heads,
-    require_positive_integer,
-    require_rate,
-)
-from keras_mixvit._seeds import child_seed
-from keras_mixvit.layers._dropout import Dropout
+from keras_mixvit._checks import require_heads
+from keras_mixvit.layers._attention import Attention
 from keras_mixvit.layers._mlp import linear
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
-class SelfAttention(keras.layers.Layer):
+class SelfAttention(Attention):
     """Multi-head self-attention over a sequence or a grid of tokens.
 
     One product makes query, key and value, as in the published vision
@@ -51,31 +46,6 @@ class SelfAttention(keras.layers.Layer):
         MixViT, Section 2.1 and Appendix A; ConViT, Section 2.
     """
 
-    def __init__(
-        self,
-        num_heads: int,
-        qkv_bias: bool = True,
-        dropout_rate: float = 0.0,
-        attention_dropout_rate: float = 0.0,
-        seed: int | None = None,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        require_positive_integer("num_heads", num_heads)
-        require_rate("dropout_rate", dropout_rate)
-        require_rate("attention_dropout_rate", attention_dropout_rate)
-        self.num_heads = num_heads
-        self.qkv_bias = qkv_bias
-        self.dropout_rate = dropout_rate
-        self.attention_dropout_rate = attention_dropout_rate
-        self.seed = seed
-        self.dropout = Dropout(
-            dropout_rate, seed=child_seed(seed, 0), dtype=self.dtype_policy
-        )
-        self.attention_dropout = Dropout(
-            attention_dropout_rate, seed=child_seed(seed, 1), dtype=self.dtype_policy
-        )
-
     def build(self, input_shape):
         width = input_shape[-1]
         require_heads(width, self.num_heads)
@@ -94,37 +64,14 @@ class SelfAttention(keras.layers.Layer):
         query, key, value = self._split(tokens)
         weights = self._weights(query, key)
         weights = self.attention_dropout(weights, training=training)
-        attended = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
-        attended = ops.reshape(attended, (-1, *tokens.shape[1:]))
-        return self.dropout(self.projection(attended), training=training)
+        return self._project(ops.matmul(weights, value), tokens.shape, training)
 
     def _split(self, tokens):
         """Query, key and value, each `(B, num_heads, T, d / num_heads)`."""
-        _, *places, features = tokens.shape
+        _, *positions, features = tokens.shape
         head_shape = (self.num_heads, features // self.num_heads)
-        qkv = ops.reshape(self.qkv(tokens), (-1, math.prod(places), 3, *head_shape))
+        qkv = ops.reshape(self.qkv(tokens), (-1, math.prod(positions), 3, *head_shape))
         return (ops.transpose(qkv[:, :, i], (0, 2, 1, 3)) for i in range(3))
 
     def _weights(self, query, key):
         return self._softmax(self._scores(query, key))
-
-    def _scores(self, query, key):
-        query = query * query.shape[-1] ** -0.5
-        return ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
-
-    def _softmax(self, scores):
-        weights = ops.softmax(ops.cast(scores, "float32"), axis=-1)
-        return ops.cast(weights, self.compute_dtype)
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "qkv_bias": self.qkv_bias,
-            "dropout_rate": self.dropout_rate,
-            "attention_dropout_rate": self.attention_dropout_rate,
-            "seed": self.seed,
-        }

@@ -45,17 +45,19 @@ class TalkingHeadsAttention(SelfAttention):
 
     def build(self, input_shape):
         super().build(input_shape)
-        for name in ("score", "weight"):
-            kernel = self.add_weight(
-                name=f"{name}_heads_kernel",
-                shape=(self.num_heads, self.num_heads),
-                initializer=normal(),
-            )
-            bias = self.add_weight(
-                name=f"{name}_heads_bias", shape=(self.num_heads,), initializer="zeros"
-            )
-            setattr(self, f"{name}_heads_kernel", kernel)
-            setattr(self, f"{name}_heads_bias", bias)
+        self.score_heads_kernel, self.score_heads_bias = self._heads("score")
+        self.weight_heads_kernel, self.weight_heads_bias = self._heads("weight")
+
+    def _heads(self, name):
+        """Kernel and bias of a linear map over the heads."""
+        shape = (self.num_heads, self.num_heads)
+        kernel = self.add_weight(
+            name=f"{name}_heads_kernel", shape=shape, initializer=normal()
+        )
+        bias = self.add_weight(
+            name=f"{name}_heads_bias", shape=shape[:1], initializer="zeros"
+        )
+        return kernel, bias
 
     def _weights(self, query, key):
         scores = self._scores(query, key)

@@ -165,7 +165,7 @@ class BackboneMethods:
 
     @classmethod
     def from_config(cls, config):
-        config = with_new_names(cls.__name__, config)
+        config = with_new_names(cls, config)
         frozen = config.pop("frozen", ())
         quantized = config.pop("quantized", {})
         backbone = keras.saving.deserialize_keras_object(config["backbone"])

@@ -29,7 +29,7 @@ from keras_mixvit.models._backbone_methods import (
 from keras_mixvit.models._graph import Graph
 from keras_mixvit.models._mimo_model import MIMOModel
 
-METHODS = ("mimo", "linear-mixmo", "cut-mixmo")
+METHODS = ("mimo", "linear_mixmo", "cut_mixmo")
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
@@ -55,7 +55,7 @@ class MixMo(BackboneMethods, MIMOModel):
             integer, the only subnetwork to use. Defaults to `"sum"`.
         num_stems: Integer, M or 1; 1 gives all inputs the same stem. `None`
             for M. Defaults to `None`.
-        num_heads: Integer, M or 1; 1 has one head predict the labels in
+        num_classifiers: Integer, M or 1; 1 has one classifier predict the labels in
             proportion to the masks, whatever `r`. `None` for M. Defaults to
             `None`.
         ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
@@ -102,7 +102,7 @@ class MixMo(BackboneMethods, MIMOModel):
         r: float = 3.0,
         inference: str | int = "sum",
         num_stems: int | None = None,
-        num_heads: int | None = None,
+        num_classifiers: int | None = None,
         ensemble_of: str = "logits",
         temperature: float = 1.0,
         name: str = "mixmo",
@@ -121,21 +121,21 @@ class MixMo(BackboneMethods, MIMOModel):
         )
         require(is_number(r) and r > 0, "`r` must be positive.", r=r)
         require_choice("num_stems", num_stems, (1, num_subnetworks, None))
-        require_choice("num_heads", num_heads, (1, num_subnetworks, None))
-        require_inference(inference, num_subnetworks, num_heads)
+        require_choice("num_classifiers", num_classifiers, (1, num_subnetworks, None))
+        require_inference(inference, num_subnetworks, num_classifiers)
         self.r = float(r)
         self.inference = inference
         self.num_stems = num_stems
-        self.num_heads = num_heads
+        self.num_classifiers = num_classifiers
         names = [f"stem_{m}" for m in range(1, num_stems or num_subnetworks)]
         self.stems = [backbone.stem, *map(backbone.make_stem, names)]
         self.body, self.trunk = backbone.body, backbone.trunk
-        self.heads = self._make_heads(num_heads or num_subnetworks)
+        self.heads = self._make_heads(num_classifiers or num_subnetworks)
         self._connect(self._training_network(), self._inference_network())
 
     def mask_sampler(
         self,
-        method: str = "cut-mixmo",
+        method: str = "cut_mixmo",
         alpha: float = 2.0,
         probability: float = 0.5,
         mixing: str = "dirichlet",
@@ -143,9 +143,9 @@ class MixMo(BackboneMethods, MIMOModel):
         """The sampler of masks of a method, on the model's mixing grid.
 
         Args:
-            method: `"mimo"`, constant masks; `"linear-mixmo"`; or
-                `"cut-mixmo"`, boxes in some batches, on transformers in whole
-                patches as in MixViT. Defaults to `"cut-mixmo"`.
+            method: `"mimo"`, constant masks; `"linear_mixmo"`; or
+                `"cut_mixmo"`, boxes in some batches, on transformers in whole
+                patches as in MixViT. Defaults to `"cut_mixmo"`.
             alpha: Positive float, the concentration of the ratios; MIMO has
                 none. Defaults to `2.0`.
             probability: Float in [0, 1], how many batches of Cut-MixMo have
@@ -166,7 +166,7 @@ class MixMo(BackboneMethods, MIMOModel):
         if method == "mimo":
             return ConstantMasks(size, members)
         linear = LinearMasks(size, members, alpha)
-        if method == "linear-mixmo":
+        if method == "linear_mixmo":
             return linear
         if keeps_grid(self.backbone):
             binary = PatchCutMix(size, members, alpha, single_source_ramp=False)
@@ -174,7 +174,7 @@ class MixMo(BackboneMethods, MIMOModel):
             binary = CutMixMasks(size, members, alpha, mixing)
         return BinaryOrLinear(binary, linear, probability)
 
-    def loss_weights(self, ratios):
+    def loss_weights(self, ratios: Any) -> Any:
         """Weights `(B, M)` of the losses, from the ratios really drawn.
 
         Keras averages over B and M where the paper sums over M, hence a factor
@@ -191,7 +191,7 @@ class MixMo(BackboneMethods, MIMOModel):
         References:
             MixMo, Eq. 3 and 5, Table 3.
         """
-        if self.num_heads == 1:
+        if self.num_classifiers == 1:
             return super().loss_weights(ratios)
         return ratios.shape[1] * loss_weighting(ratios, self.r, ops)
 
@@ -209,14 +209,14 @@ class MixMo(BackboneMethods, MIMOModel):
             for m in range(members)
         )
         logits = self.heads(self._run_trunk(self._run_body(members * mixed)))
-        if self.num_heads == 1:
+        if self.num_classifiers == 1:
             logits = ops.repeat(logits, members, axis=1)
         return Graph({"images": images, "masks": masks}, logits, name="training")
 
     @property
     def inference_schemes(self) -> tuple:
         """The values of `inference` that the trained model can be run with."""
-        others = ("sum",) if self.num_heads == 1 else ("sum", "parallel")
+        others = ("sum",) if self.num_classifiers == 1 else ("sum", "parallel")
         return tuple(dict.fromkeys((self.inference, *others)))
 
     def inference_network_of(self, inference: str | int) -> keras.Model:
@@ -231,7 +231,7 @@ class MixMo(BackboneMethods, MIMOModel):
         Raises:
             ValueError: If the model has no such scheme.
         """
-        require_inference(inference, self.num_subnetworks, self.num_heads)
+        require_inference(inference, self.num_subnetworks, self.num_classifiers)
         return self._inference_network(inference=inference)
 
     def _inference_network(self, maps=None, inference=None):
@@ -258,12 +258,12 @@ class MixMo(BackboneMethods, MIMOModel):
             "r": self.r,
             "inference": self.inference,
             "num_stems": self.num_stems,
-            "num_heads": self.num_heads,
+            "num_classifiers": self.num_classifiers,
             "ensemble_of": self.ensemble_of,
         }
 
 
-def require_inference(inference, num_subnetworks, num_heads):
+def require_inference(inference, num_subnetworks, num_classifiers):
     """Requires an inference scheme that the rest of the model has."""
     is_index = is_integer(inference) and 0 <= inference < num_subnetworks
     require(
@@ -273,7 +273,7 @@ def require_inference(inference, num_subnetworks, num_heads):
         inference=inference,
     )
     require(
-        inference == "sum" or num_heads != 1,
+        inference == "sum" or num_classifiers != 1,
         "`inference` must be 'sum' with one head.",
         inference=inference,
     )

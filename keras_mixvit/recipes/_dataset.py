@@ -109,7 +109,7 @@ def masks_for(recipe: Recipe, model: MIMOModel) -> MaskSampler:
     if not isinstance(model, MixMo):
         return model.mask_sampler(**alpha, owner_per=recipe.owner_per)
     if recipe.method != "cut-mixmo":
-        return model.mask_sampler(recipe.method, **alpha)
+        return model.mask_sampler(recipe.method.replace("-", "_"), **alpha)
     binary = _binary_masks(recipe, model)
     if recipe.always_binary:
         return binary

@@ -52,7 +52,7 @@ def backbone_for(recipe: Recipe, images: ImageSet) -> Backbone:
         widening = max(1, round(recipe.widening * recipe.width_scale))
         shared |= {"widening": widening, "l2": recipe.resolved_l2}
         if recipe.backbone == "wideresnet":
-            shared |= {"depth": recipe.depth, "strided": recipe.strided}
+            shared |= {"depth": recipe.depth, "strided_conv": recipe.strided}
         return RESIDUAL[recipe.backbone](image_shape, **shared)
     patch_size = recipe.patch_size or default_patch_size(image_shape)
     changes = {**transformer_size(recipe), **shared, "seed": recipe.seed}
@@ -144,7 +144,7 @@ def model_on(recipe: Recipe, backbone: Backbone, num_classes: int) -> MIMOModel:
             recipe.num_subnetworks,
             1.0 if recipe.method == "mimo" else recipe.r,
             num_stems=recipe.num_stems,
-            num_heads=recipe.num_classifiers,
+            num_classifiers=recipe.num_classifiers,
             **shared,
         )
     attribution = recipe.source_attribution

@@ -44,5 +44,5 @@ ARGUMENTS = {
     },
     "PreActResNet": lambda: dict(RESIDUAL),
     "ResNet": lambda: dict(RESIDUAL),
-    "WideResNet": lambda: {**RESIDUAL, "depth": 10, "strided": "first"},
+    "WideResNet": lambda: {**RESIDUAL, "depth": 10, "strided_conv": "first"},
 }

@@ -152,7 +152,7 @@ def test_mimo_on_a_transformer_has_the_published_parameters():
     [
         ("wide", 10, {}, 100, (5_951_175_168, 5_951_681_536)),
         ("wide", 2, {}, 100, (242.68e6, 243.13e6)),
-        ("wide", 10, {"strided": "first"}, 100, (5.243e9,)),
+        ("wide", 10, {"strided_conv": "first"}, 100, (5.243e9,)),
         ("preact", 1, {}, 200, (555.5e6, 557.4e6)),
     ],
 )
@@ -548,7 +548,7 @@ def test_images_may_be_tiny_odd_rectangular_and_of_any_channels(network, shape, 
 
 
 def test_odd_images_are_computed():
-    backbone = NETWORKS["wide"]((5, 3, 2), strided="first")
+    backbone = NETWORKS["wide"]((5, 3, 2), strided_conv="first")
     features = numpy(call(backbone, images(2, (5, 3, 2))))
     assert np.all(np.isfinite(features))
     assert np.any(features[0] != features[1])
@@ -579,7 +579,7 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_float32():
 def test_config_makes_the_same_network(network):
     changes = {"widening": 2, "l2": 1e-4, "mean": [0.5, 0.4, 0.3], "std": 0.25}
     if network == "wide":
-        changes |= {"depth": 16, "strided": "first"}
+        changes |= {"depth": 16, "strided_conv": "first"}
 
     def copies():
         backbone = NETWORKS[network](
@@ -634,8 +634,9 @@ DEPTH = "`depth` must be 6n + 4 with n of at least 1."
             "`depth` must be an integer of at least 1. Received: depth=10.0",
         ),
         (
-            {"strided": "both"},
-            "`strided` must be one of 'second', 'first'. Received: strided='both'",
+            {"strided_conv": "both"},
+            "`strided_conv` must be one of 'second', 'first'. "
+            "Received: strided_conv='both'",
         ),
     ],
 )

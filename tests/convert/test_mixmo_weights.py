@@ -290,7 +290,7 @@ def transformer():
         (lambda: SingleNetwork(transformer(), CLASSES), "single_network"),
         (lambda: MixViT(transformer(), CLASSES), "mixvit"),
         (lambda: MixMo(shared().backbone, CLASSES, num_stems=1), "mixmo"),
-        (lambda: MixMo(shared().backbone, CLASSES, num_heads=1), "mixmo"),
+        (lambda: MixMo(shared().backbone, CLASSES, num_classifiers=1), "mixmo"),
         (lambda: loaded_network("resnet"), "single_network"),
         (lambda: shared().backbone, "wide_resnet"),
         (lambda: keras.Sequential(name="layers"), "layers"),

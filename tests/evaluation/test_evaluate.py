@@ -133,7 +133,7 @@ def test_an_image_set_is_judged_as_its_arrays_are():
         (MixViT, {"input_mixing": "all_tokens"}, ("parallel",)),
         (MixMo, {}, ("sum", "parallel")),
         (MixMo, {"inference": "parallel"}, ("parallel", "sum")),
-        (MixMo, {"num_heads": 1}, ("sum",)),
+        (MixMo, {"num_classifiers": 1}, ("sum",)),
         (SingleNetwork, {}, ()),
     ],
 )
@@ -141,7 +141,7 @@ def test_schemes_of_a_model(kind, options, schemes):
     model = kind(ConViT(SHAPE, 4, 8, 2, 1, 1), 4, **options)
     assert model.inference_schemes == schemes
     for scheme in schemes:
-        members = 1 if scheme == 1 or "num_heads" in options else 2
+        members = 1 if scheme == 1 or "num_classifiers" in options else 2
         shape = model.inference_network_of(scheme).output.shape
         assert shape == (None, members, 4)
     with pytest.raises(ValueError, match="`inference` must be"):

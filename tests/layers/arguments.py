@@ -58,7 +58,7 @@ ARGUMENTS = {
         "filters": 4,
         "stride": 2,
         "kind": "preact",
-        "strided": "second",
+        "strided_conv": "second",
         "l2": 0.01,
         "recompute": True,
     },

@@ -148,7 +148,7 @@ def basic_block(stride):
         (PreActivationBlock(4), wide_block((1, 1)), (3, 2, 3, 3), True),
         (PreActivationBlock(3), wide_block((1, 1)), (3, 3, 2, 3), False),
         (
-            PreActivationBlock(4, 2, strided="first"),
+            PreActivationBlock(4, 2, strided_conv="first"),
             wide_block((2, 1)),
             (3, 4, 6, 3),
             True,
@@ -308,9 +308,9 @@ def test_arguments_out_of_range_are_refused(make, name):
             "`kind` must be one of 'wide', 'preact'. Received: kind='narrow'",
         ),
         (
-            {"strided": "both"},
-            "`strided` must be one of 'first', 'second', None. Received: "
-            "strided='both'",
+            {"strided_conv": "both"},
+            "`strided_conv` must be one of 'first', 'second', None. Received: "
+            "strided_conv='both'",
         ),
         ({"l2": float("nan")}, "`l2` must not be negative. Received: l2=nan"),
     ],

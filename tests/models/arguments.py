@@ -15,7 +15,7 @@ ARGUMENTS = {
         "r": 2.0,
         "inference": "parallel",
         "num_stems": 1,
-        "num_heads": 3,
+        "num_classifiers": 3,
         "ensemble_of": "probabilities",
         "temperature": 1.5,
         "name": "given",

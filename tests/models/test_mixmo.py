@@ -103,7 +103,7 @@ def test_masks_of_mimo_weigh_all_losses_alike(members):
 
 @pytest.mark.parametrize("members", [2, 3])
 def test_one_head_weighs_labels_by_their_shares_whatever_r(members):
-    model = model_of("convit", members, r=3.0, num_heads=1)
+    model = model_of("convit", members, r=3.0, num_classifiers=1)
     ratios = np.array(SHARES[members], "float32")
     weights = numpy(compiled(model.loss_weights)(ratios))
     np.testing.assert_allclose(weights, members * ratios, rtol=1e-6)
@@ -222,7 +222,7 @@ def test_only_two_stems_tell_the_inputs_apart(num_stems):
 
 @pytest.mark.parametrize("num_stems", [None, 1])
 def test_one_head_predicts_the_interpolated_label(num_stems):
-    model = model_of("wide", 3, num_heads=1, num_stems=num_stems)
+    model = model_of("wide", 3, num_classifiers=1, num_stems=num_stems)
     model.compile("sgd", LOSS, **EAGERLY)
     inputs = pair(model, 4)
     inputs["masks"][0] = np.array([1.0, 0.0, 0.0])[:, None, None]
@@ -310,8 +310,8 @@ def test_convolutional_networks_have_no_attention_maps():
 def test_mimo_and_linear_masks_are_constant(backbone, size):
     model = model_of(backbone, 3)
     assert model.mask_sampler("mimo") == ConstantMasks(size, 3)
-    assert model.mask_sampler("linear-mixmo") == LinearMasks(size, 3, alpha=2.0)
-    linear = model.mask_sampler("linear-mixmo", alpha=0.5)
+    assert model.mask_sampler("linear_mixmo") == LinearMasks(size, 3, alpha=2.0)
+    linear = model.mask_sampler("linear_mixmo", alpha=0.5)
     assert linear == LinearMasks(size, 3, alpha=0.5)
 
 
@@ -349,8 +349,8 @@ def test_cut_mixmo_decides_whole_patches_of_a_transformer():
     [
         {"r": float("inf"), "inference": "parallel"},
         {"r": 0.5, "num_stems": 1, "inference": 2, "num_subnetworks": 3},
-        {"num_heads": 1, "num_stems": 2, "name": "one_head"},
-        {"ensemble_of": "probabilities", "num_stems": 1, "num_heads": 1},
+        {"num_classifiers": 1, "num_stems": 2, "name": "one_head"},
+        {"ensemble_of": "probabilities", "num_stems": 1, "num_classifiers": 1},
     ],
 )
 @pytest.mark.parametrize("backbone", ["wide", "convit"])
@@ -379,17 +379,17 @@ ERRORS = {
     "r negative": ({"r": -3.0}, r"`r` must be positive\. Received: r=-3\.0"),
     "r NaN": ({"r": float("nan")}, "`r` must be positive"),
     "stems": ({"num_stems": 3}, r"`num_stems` must be .*1.*2.*None"),
-    "heads": ({"num_heads": 3}, r"`num_heads` must be .*1.*2.*None"),
+    "heads": ({"num_classifiers": 3}, r"`num_classifiers` must be .*1.*2.*None"),
     "one subnetwork": ({"num_subnetworks": 1}, "`num_subnetworks` must be .* 2"),
     "inference": ({"inference": "mean"}, "`inference` must be 'sum', 'parallel' or"),
     "index": ({"inference": 2}, r"index of a subnetwork, 0 to 1\. Received: .*=2"),
     "negative index": ({"inference": -1}, r"index of a subnetwork, 0 to 1\."),
     "parallel, one head": (
-        {"inference": "parallel", "num_heads": 1},
+        {"inference": "parallel", "num_classifiers": 1},
         "`inference` must be 'sum' with one head",
     ),
     "index, one head": (
-        {"inference": 0, "num_heads": 1},
+        {"inference": 0, "num_classifiers": 1},
         "`inference` must be 'sum' with one head",
     ),
     "ensemble": ({"ensemble_of": "votes"}, "`ensemble_of` must be"),
@@ -404,7 +404,7 @@ def test_arguments_out_of_range_are_told(case):
 
 
 def test_unknown_methods_and_backbones_are_told():
-    with pytest.raises(ValueError, match=r"`method` must be .*'cut-mixmo'.*cutmix"):
+    with pytest.raises(ValueError, match=r"`method` must be .*'cut_mixmo'.*cutmix"):
         model_of("convit").mask_sampler("cutmix")
     with pytest.raises(ValueError, match="`mixing` must be"):
         model_of().mask_sampler(mixing="three")

@@ -22,7 +22,7 @@ from tests.models.make_mixmo_steps import (
     drawn_weights,
 )
 
-METHODS = ("mimo", "linear-mixmo", "cut-mixmo")
+METHODS = ("mimo", "linear_mixmo", "cut_mixmo")
 
 
 def network(members=2, r=R):
@@ -58,7 +58,7 @@ def network_for():
 
 def sampler(model, method):
     # Half the batches of Cut-MixMo have linear masks.
-    options = {"probability": 1.0} if method == "cut-mixmo" else {}
+    options = {"probability": 1.0} if method == "cut_mixmo" else {}
     return model.mask_sampler(method, **options)
 
 
@@ -96,7 +96,7 @@ def test_the_printed_loss_is_the_papers(method, members, network_for):
 
 
 def test_l2_is_of_every_parameter_once_and_survives_saving(network_for, tmp_path):
-    model = network_for("cut-mixmo")
+    model = network_for("cut_mixmo")
     set_weights(model, scale=0.2)
     model.save(tmp_path / "model.keras")
     loaded = load_model(tmp_path / "model.keras")
@@ -119,7 +119,7 @@ def test_the_loss_of_images_has_the_penalty_once():
 @pytest.fixture(scope="module")
 def three_steps(network_for):
     """Losses of three steps and the weights, by published names, around them."""
-    model = network_for("cut-mixmo")
+    model = network_for("cut_mixmo")
     shapes = {name: array.shape for name, array in mixmo_weights(model).items()}
     load_mixmo_weights(model, drawn_weights(shapes))
     losses, weights = [], [mixmo_weights(model)]

@@ -29,7 +29,7 @@ def model_of(kind, members):
     if kind == "single":
         return SingleNetwork(backbone, 3)
     if kind == "one-head":
-        return MixMo(WideResNet((4, 4, 1), 10, 1), 3, members, num_heads=1)
+        return MixMo(WideResNet((4, 4, 1), 10, 1), 3, members, num_classifiers=1)
     return {"mixvit": MixViT, "mixmo": MixMo}[kind](backbone, 3, members)
 
 
@@ -143,7 +143,10 @@ def backbones(draw, kind):
     shape = (draw(st.sampled_from([8, 12])), 8, channels)
     options = {"widening": 1, "l2": draw(st.sampled_from([0.0, 1e-4]))}
     if kind == "wideresnet":
-        options |= {"depth": 10, "strided": draw(st.sampled_from(["first", "second"]))}
+        options |= {
+            "depth": 10,
+            "strided_conv": draw(st.sampled_from(["first", "second"])),
+        }
         return WideResNet, shape, {**options, **scales}
     if kind == "resnet":
         shape = (32, 32, channels)

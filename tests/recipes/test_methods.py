@@ -446,7 +446,7 @@ def test_options_of_backbones_reach_them():
     config = config_of(trunk_attention="self_attention", patch_size=4)
     assert config["trunk_attention"] == "self_attention"
     config = config_of(method="single", backbone="wideresnet", strided="first")
-    assert config["strided"] == "first"
+    assert config["strided_conv"] == "first"
 
 
 def test_a_step_computes_in_the_precision_of_the_recipe():
@@ -459,7 +459,7 @@ def test_a_step_computes_in_the_precision_of_the_recipe():
 def test_options_of_mixmo_reach_the_model_and_the_data():
     options = {"num_stems": 1, "num_classifiers": 2, "member_order": "by_ratio"}
     model, dataset = made("cut-mixmo", input_repetition=0.5, **options)
-    assert (model.num_stems, model.num_heads) == (1, 2)
+    assert (model.num_stems, model.num_classifiers) == (1, 2)
     assert (dataset.input_order, dataset.input_repetition) == ("by_ratio", 0.5)
 
 
