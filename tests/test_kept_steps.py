@@ -1,8 +1,7 @@
-"""A run that fails leaves what its last finished step left."""
+"""An error within a step loses no more than that step."""
 
 import os
 import signal
-import threading
 from types import SimpleNamespace
 
 import keras
@@ -10,14 +9,22 @@ import numpy as np
 import pytest
 
 from keras_mixvit import Ensemble, SingleNetwork, evaluate
-from keras_mixvit._interrupts import interrupted_later
 from keras_mixvit._kept_steps import Run, kept_steps, remembering
 from keras_mixvit.backbones import WideResNet
 from keras_mixvit.models._attention_maps import attention_network
-from tests.helpers import LOSS, images, numpy, tiny_convit
+from tests.helpers import LOSS, images, numpy
+from tests.small_training import (
+    LAST,
+    Batches,
+    assert_same,
+    fails,
+    notes_of,
+    small_model,
+    state_of,
+    with_state,
+)
 
 BACKEND = keras.config.backend()
-LAST = 3
 
 
 @pytest.fixture(autouse=True)
@@ -26,48 +33,6 @@ def _hears_ctrl_c():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
-
-
-class Batches(keras.utils.PyDataset):
-    """Four batches of four images, one of which raises an error.
-
-    Not the second one: Keras looks at the first two before it trains on TensorFlow.
-    """
-
-    def __init__(self, fails_at=None, error=OSError, with_labels=True, seed=0):
-        super().__init__()
-        self.fails_at, self.error = fails_at, error
-        self.with_labels, self.seed = with_labels, seed
-
-    def __len__(self):
-        return LAST + 1
-
-    def __getitem__(self, index):
-        if index == self.fails_at:
-            raise self.error("This batch cannot be read.")
-        x = images(4, seed=self.seed + index)
-        return (x, np.arange(4) + index % 2) if self.with_labels else (x,)
-
-
-def small_model(**options):
-    keras.utils.set_random_seed(1)
-    backbone = tiny_convit(num_blocks=1, num_class_blocks=1, stochastic_depth_rate=0.3)
-    model = SingleNetwork(backbone, 5)
-    optimizer = keras.optimizers.SGD(0.1, momentum=0.9, weight_decay=0.1)
-    model.compile(optimizer, LOSS, metrics=["accuracy"], **options)
-    model.optimizer.build(model.trainable_variables)
-    return model
-
-
-def state_of(model):
-    """Weights, seeds and optimizer."""
-    variables = [*model.variables, *model.optimizer.variables]
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
-
-
-def assert_same(found, expected, atol=1e-6):
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=atol)
 
 
 @pytest.fixture(scope="module")
@@ -90,25 +55,6 @@ def states(model):
 def fresh(model, states):
     """The model before its first step."""
     return with_state(model, states[0])
-
-
-def with_state(model, state):
-    variables = [*model.variables, *model.optimizer.variables]
-    for variable, value in zip(variables, state, strict=True):
-        variable.assign(value)
-    return model
-
-
-def notes_of(error):
-    return getattr(error, "__notes__", [])
-
-
-def fails(run, *args, **kwargs):
-    # TensorFlow wraps what a data set raises.
-    with pytest.raises(BaseException) as error:  # noqa: PT011
-        run(*args, **kwargs)
-    assert not any("load them" in note for note in notes_of(error.value))
-    return error.value
 
 
 @pytest.mark.parametrize(
@@ -331,33 +277,3 @@ def test_weights_that_are_lost_for_good_are_reported(states):
         "The failed step has consumed the weights of 'single_network': load them "
         "again before you go on."
     ]
-
-
-@pytest.mark.parametrize("times", [1, 2])
-def test_an_interrupt_waits_and_a_second_one_does_not(times):
-    before = signal.getsignal(signal.SIGINT)
-    done = []
-
-    def interrupted():
-        with interrupted_later():
-            for _ in range(times):
-                os.kill(os.getpid(), signal.SIGINT)
-            done.append("all of it")
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert done == (["all of it"] if times == 1 else [])
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_other_threads_wait_for_nothing():
-    found = []
-
-    def run():
-        with interrupted_later():
-            found.append(signal.getsignal(signal.SIGINT))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    assert found == [signal.getsignal(signal.SIGINT)]

@@ -17,3 +17,7 @@ def assert_saves(figure, path):
     assert figure.get_figwidth() <= 7.4
     assert figure.dpi == 100
     assert figure.get_facecolor() == (1.0, 1.0, 1.0, 1.0)
+
+
+def kernels(layer):
+    return [v for v in layer.trainable_variables if v.path.endswith("kernel")]

@@ -2,88 +2,14 @@ import re
 
 import numpy as np
 import pytest
-from keras import ops
 
 from keras_mixvit.masks import (
-    ConstantMasks,
     PatchCutMix,
-    box_coverage,
-    patch_majority,
 )
-from keras_mixvit.masks._box import require_ratios
-from keras_mixvit.masks._mask_sampler import require_masks
-from tests.helpers import numpy
+from tests.masks.drawing import drawn, patches
 
 # With this parameter ratios are close to half: no box is empty or everything.
 HALVES = 200.0
-
-
-def drawn(seed=0, batch_size=512, image_size=(16, 16), progress=0.0, **arguments):
-    sampler = PatchCutMix(**{"patch_size": 4, **arguments})
-    return sampler.draw(
-        np.random.default_rng(seed), batch_size, image_size, progress=progress
-    )
-
-
-def pixel_box(ratio, center, image_size):
-    """The published rule, in integers and pixel by pixel."""
-    inside = np.zeros(image_size)
-    low, high = [], []
-    for place, side in zip(center, image_size, strict=True):
-        half = int(side * ratio**0.5) // 2
-        low.append(max(place - half, 0))
-        high.append(min(place + half, side))
-    for row in range(low[0], high[0]):
-        for column in range(low[1], high[1]):
-            inside[row, column] = 1
-    return inside
-
-
-def patches(pixels, p):
-    height, width = pixels.shape[-2:]
-    return pixels.reshape(*pixels.shape[:-2], height // p, p, width // p, p)
-
-
-@pytest.mark.parametrize("patch_size", [1, 2, 4])
-def test_coverage_counts_the_pixels_of_the_box(patch_size):
-    rng = np.random.default_rng(0)
-    image_size = (12, 20)
-    ratios = np.concatenate([rng.random(60), [0.0, 1.0, 0.25]])
-    centers = [rng.integers(side, size=len(ratios)) for side in image_size]
-    coverage = box_coverage(ratios, centers, image_size, patch_size)
-    boxes = np.stack(
-        [
-            pixel_box(ratio, center, image_size)
-            for ratio, center in zip(
-                ratios.tolist(),
-                zip(*(c.tolist() for c in centers), strict=True),
-                strict=True,
-            )
-        ]
-    )
-    np.testing.assert_array_equal(coverage, patches(boxes, patch_size).sum((2, 4)))
-
-
-def test_coverage_is_the_same_in_keras_operations():
-    rng = np.random.default_rng(1)
-    ratios = rng.random(20).astype("float32")
-    centers = [rng.integers(side, size=20).astype("float32") for side in (8, 12)]
-    expected = box_coverage(ratios, centers, (8, 12), 4)
-    tensors = [ops.convert_to_tensor(center) for center in centers]
-    coverage = box_coverage(ops.convert_to_tensor(ratios), tensors, (8, 12), 4, xp=ops)
-    np.testing.assert_allclose(numpy(coverage), expected, atol=1e-5)
-
-
-def test_majority_gives_a_patch_to_the_box_above_half_and_to_the_coin_at_half():
-    coverage = np.array([[[0.0, 7.0, 8.0, 9.0, 16.0]]] * 2)
-    won = patch_majority(coverage, np.array([0.0, 1.0]), patch_size=4)
-    assert won.tolist() == [[[0, 0, 0, 1, 1]], [[0, 0, 1, 1, 1]]]
-
-
-def test_odd_patches_have_no_ties():
-    coverage = np.array([[[4.0, 5.0]]] * 2)
-    won = patch_majority(coverage, np.array([0.0, 1.0]), patch_size=3)
-    assert won.tolist() == [[[0, 1]], [[0, 1]]]
 
 
 @pytest.mark.parametrize("num_subnetworks", [2, 3])
@@ -248,98 +174,3 @@ def test_alpha_must_be_positive_and_finite(alpha):
 def test_arguments_out_of_range_are_refused(arguments, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         PatchCutMix(**arguments)
-
-
-@pytest.mark.parametrize("num_subnetworks", [1, 2, 3])
-def test_constant_masks_give_equal_shares(num_subnetworks):
-    sampler = ConstantMasks(patch_size=4, num_subnetworks=num_subnetworks)
-    masks = sampler.draw(np.random.default_rng(0), 5, (8, 12), progress=1.0)
-    assert masks.shape == (5, num_subnetworks, 2, 3)
-    assert masks.dtype == np.float32
-    np.testing.assert_allclose(masks, 1 / num_subnetworks, rtol=1e-7)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (
-            {"patch_size": -4},
-            "`patch_size` must be an integer of at least 1. Received: patch_size=-4",
-        ),
-        (
-            {"patch_size": 4, "num_subnetworks": 0},
-            "`num_subnetworks` must be an integer of at least 1. "
-            "Received: num_subnetworks=0",
-        ),
-    ],
-)
-def test_constant_masks_refuse_arguments_out_of_range(arguments, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        ConstantMasks(**arguments)
-
-
-def test_grid_shape_of_a_sampler_is_that_of_the_patches():
-    assert PatchCutMix(patch_size=4).grid_shape((8, 20)) == (2, 5)
-
-
-def test_masks_that_are_shares_are_accepted():
-    require_masks(drawn(batch_size=3), (3, 2, 4, 4))
-    require_masks(np.full((1, 3, 2, 2), 1 / 3, "float16"), (1, 3, 2, 2))
-
-
-@pytest.mark.parametrize(
-    ("masks", "message"),
-    [
-        (
-            np.ones((2, 2, 3, 3)),
-            "`masks` must have shape (2, 2, 2, 2). Received: shape=(2, 2, 3, 3)",
-        ),
-        (
-            np.stack([np.full((2, 2, 2), 1.5), np.full((2, 2, 2), -0.5)], axis=1),
-            "`masks` must be in [0, 1]. Received: range=(-0.5, 1.5)",
-        ),
-        (
-            np.full((2, 2, 2, 2), np.nan),
-            "`masks` must be in [0, 1]. Received: range=(nan, nan)",
-        ),
-        (
-            np.full((2, 2, 2, 2), 0.25),
-            "`masks` must sum to 1 over the subnetworks. Received: sum=0.5",
-        ),
-        (
-            np.ones((2, 2, 2, 2)),
-            "`masks` must sum to 1 over the subnetworks. Received: sum=2.0",
-        ),
-    ],
-)
-def test_masks_that_are_no_shares_are_refused(masks, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        require_masks(masks, (2, 2, 2, 2))
-
-
-def test_a_single_wrong_sum_is_found():
-    masks = drawn(batch_size=3)
-    masks[1, :, 2, 3] = 0
-    with pytest.raises(ValueError, match=r"Received: sum=0\.0"):
-        require_masks(masks, masks.shape)
-
-
-def test_ratios_in_range_are_accepted():
-    require_ratios(np.array([0.0, 0.5, 1.0]))
-
-
-def test_ratios_out_of_range_are_refused_and_the_first_three_shown():
-    with pytest.raises(
-        ValueError,
-        match=re.escape(
-            "`ratios` must be in [0, 1]. Received: ratios=[-1.0, 2.0, nan]"
-        ),
-    ):
-        require_ratios(np.array([0.5, -1.0, 2.0, np.nan, 3.0]))
-
-
-@pytest.mark.parametrize("ratio", [-0.1, 1.1, float("nan")])
-def test_a_box_of_an_impossible_ratio_is_refused(ratio):
-    center = (np.zeros(1), np.zeros(1))
-    with pytest.raises(ValueError, match=r"`ratios` must be in \[0, 1\]. Received: "):
-        box_coverage(np.array([ratio]), center, (8, 8), 4)
