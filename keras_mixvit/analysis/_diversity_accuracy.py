@@ -49,23 +49,23 @@ def diversity_accuracy(sweeps: dict[str, dict], parameter: str) -> FigureAndNumb
     )
     numbers = {name: _columns(name, points) for name, points in sweeps.items()}
     values = sorted({value for points in sweeps.values() for value in points})
-    place = {value: i for i, value in enumerate(values)}
+    position = {value: i for i, value in enumerate(values)}
     figure = new_figure(3.0 + 0.2 * len(numbers))
     left, right = figure.subplots(1, 2)
     for name, found in numbers.items():
-        places = [place[value] for value in found["values"]]
+        positions = [position[value] for value in found["values"]]
         prefix = f"{name}, " if len(numbers) > 1 else ""
         percent = [100 * value for value in found["accuracy"]]
-        (line,) = left.plot(places, percent, "o-", label=f"{prefix}ensemble")
+        (line,) = left.plot(positions, percent, "o-", label=f"{prefix}ensemble")
         left.plot(
-            places,
+            positions,
             [100 * value for value in found["subnetwork_accuracy"]],
             "s--",
             color=line.get_color(),
             markerfacecolor="white",
             label=f"{prefix}mean subnetwork",
         )
-        right.plot(places, found["ratio_error"], "o-")
+        right.plot(positions, found["ratio_error"], "o-")
     left.set(ylabel="accuracy (%)")
     right.set(ylabel="diversity (ratio-error)")
     for axes in (left, right):

@@ -6,9 +6,9 @@ import numpy as np
 from keras_mixvit._checks import require
 from keras_mixvit.analysis._style import (
     FigureAndNumbers,
-    member_colour,
     new_figure,
     style,
+    subnetwork_colour,
 )
 
 
@@ -55,19 +55,19 @@ def filter_influence(stems: Sequence[keras.layers.Layer]) -> FigureAndNumbers:
     order = np.lexsort((-norms.max(axis=0), norms.argmax(axis=0)))
     figure = new_figure(2.6)
     axes = figure.subplots()
-    places = np.arange(len(order))
+    positions = np.arange(len(order))
     width = 0.84 / len(norms)
     for m, norm in enumerate(norms):
         axes.bar(
-            places + (m - (len(norms) - 1) / 2) * width,
+            positions + (m - (len(norms) - 1) / 2) * width,
             norm[order],
             width,
-            color=member_colour(m),
+            color=subnetwork_colour(m),
             label=f"encoder {m}",
         )
     axes.set(xlabel="filter", ylabel="L1 norm of the filter")
     if len(order) <= 32:
-        axes.set_xticks(places, [str(i) for i in order])
+        axes.set_xticks(positions, [str(i) for i in order])
     else:
         axes.set_xlabel("filters, by the encoder with the largest norm")
         axes.set_xticks([])

@@ -5,10 +5,10 @@ from keras_mixvit.analysis._style import (
     WIDTH,
     FigureAndNumbers,
     mask_colours,
-    member_colour,
     name_row,
     new_figure,
     style,
+    subnetwork_colour,
 )
 from keras_mixvit.masks import MaskSampler
 
@@ -72,9 +72,10 @@ def mask_gallery(
             percent = [f"{100 * ratio:.0f}" for ratio in mask.mean(axis=(1, 2))]
             axes.set_title("/".join(percent), fontsize=8, pad=2)
             axes.set_axis_off()
-    members = max(found.shape[1] for found in drawn.values())
+    subnetworks = max(found.shape[1] for found in drawn.values())
     patches = [
-        Patch(color=member_colour(m), label=f"input {m}") for m in range(members)
+        Patch(color=subnetwork_colour(m), label=f"input {m}")
+        for m in range(subnetworks)
     ]
-    figure.legend(handles=patches, ncols=members, loc="outside upper center")
+    figure.legend(handles=patches, ncols=subnetworks, loc="outside upper center")
     return figure, drawn

@@ -7,11 +7,11 @@ from keras_mixvit.analysis._style import (
     WIDTH,
     FigureAndNumbers,
     mask_colours,
-    member_colour,
     name_row,
     new_figure,
     show_image,
     style,
+    subnetwork_colour,
 )
 
 
@@ -27,7 +27,7 @@ def mixed_samples(
     Masks have a colour for each input, which frames its image. Where images
     are mixed in pixels, as in MixViT, the last row is the mixture. Where their
     features are mixed, as in MixMo, there is no such image; instead each image
-    is shown once more, as bright as its share at each place of the grid. Needs
+    is shown once more, as bright as its share at each position of the grid. Needs
     matplotlib.
 
     Args:
@@ -62,17 +62,17 @@ def mixed_samples(
     else:
         mixed = ops.convert_to_numpy(mixing(images, masks)[0])
     ratios = masks.mean(axis=(2, 3))
-    members = images.shape[1]
-    shown = [(f"image {m}", images[:, m]) for m in range(members)]
+    subnetworks = images.shape[1]
+    shown = [(f"image {m}", images[:, m]) for m in range(subnetworks)]
     shown.append(("masks", None))
     if shares is not None:
-        shown += [(f"seen of {m}", shares[:, m]) for m in range(members)]
+        shown += [(f"seen of {m}", shares[:, m]) for m in range(subnetworks)]
     else:
         shown.append(("mixed", mixed))
     top = float(images.max())
     side = (WIDTH - 0.3) / max(count, 3)
     tall = side * images.shape[2] / images.shape[3]
-    titles = 0.22 * members
+    titles = 0.22 * subnetworks
     figure = new_figure(tall * len(shown) + titles + 0.1, side * count + 0.3)
     rows = figure.subplots(len(shown), count, squeeze=False)
     for row, (name, pictures) in zip(rows, shown, strict=True):
@@ -83,12 +83,12 @@ def mixed_samples(
             else:
                 show_image(axes, pictures[i], top)
             _frame(axes, "none")
-    for m in range(members):
+    for m in range(subnetworks):
         for i, axes in enumerate(rows[m]):
             name = class_names[_label(labels[i, m])]
             text = f"{name}: {ratios[i, m]:.2f}"
             axes.set_title(text, fontsize=8, pad=3)
-            _frame(axes, member_colour(m))
+            _frame(axes, subnetwork_colour(m))
     arrays = {
         "images": images,
         "masks": masks,
@@ -107,10 +107,10 @@ def _frame(axes, colour):
 
 
 def _in_pixels(masks, image_size):
-    """Masks `(B, M, h, w)` at the size of the images, place by place."""
+    """Masks `(B, M, h, w)` at the size of the images, position by position."""
     for axis, side in zip((2, 3), image_size, strict=True):
-        places = np.arange(side) * masks.shape[axis] // side
-        masks = np.take(masks, places, axis=axis)
+        positions = np.arange(side) * masks.shape[axis] // side
+        masks = np.take(masks, positions, axis=axis)
     return masks
 
 

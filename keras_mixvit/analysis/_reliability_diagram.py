@@ -125,11 +125,11 @@ def _draw(upper, lower, found):
 def _reliability(logits, labels, bins):
     found = sample_scores(logits, labels)
     edges = np.concatenate([[0.0], bin_edges(bins), [1.0]])
-    places = np.searchsorted(bin_edges(bins), found.confidence, side="left")
-    counts = np.bincount(places, minlength=bins)
+    positions = np.searchsorted(bin_edges(bins), found.confidence, side="left")
+    counts = np.bincount(positions, minlength=bins)
     with np.errstate(invalid="ignore"):
-        accuracy = np.bincount(places, found.right, bins) / counts
-        confidence = np.bincount(places, found.confidence, bins) / counts
+        accuracy = np.bincount(positions, found.right, bins) / counts
+        confidence = np.bincount(positions, found.confidence, bins) / counts
     return {
         "edges": edges,
         "counts": counts,

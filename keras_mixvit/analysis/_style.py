@@ -86,17 +86,17 @@ def mask_colours(masks):
     from matplotlib.colors import to_rgb
 
     masks = np.asarray(masks)
-    palette = np.array([member_colour(m) for m in range(masks.shape[-3])])
+    palette = np.array([subnetwork_colour(m) for m in range(masks.shape[-3])])
     palette = np.array([to_rgb(colour) for colour in palette])
     return np.clip(np.einsum("...mhw,mc->...hwc", masks, palette), 0, 1)
 
 
-def member_colour(member: int) -> str:
+def subnetwork_colour(subnetwork: int) -> str:
     """The colour of a subnetwork and of its input, in every figure."""
     # Blue and orange differ in lightness too, so that two masks read in grey.
     # No mixture of the first three looks like another of them.
     order = ("#0072B2", "#E69F00", "#CC79A7", "#009E73", "#56B4E9", "#000000")
-    return order[member % len(order)]
+    return order[subnetwork % len(order)]
 
 
 def name_row(axes, name: str) -> None:

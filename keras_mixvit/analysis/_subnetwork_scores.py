@@ -34,9 +34,11 @@ def subnetwork_scores(logits: npt.ArrayLike, labels: npt.ArrayLike) -> dict[str,
     """
     # First, since it refuses what has no subnetworks.
     diversity = ratio_error(logits, labels)
-    members = np.moveaxis(np.asarray(logits), 1, 0)
+    subnetworks = np.moveaxis(np.asarray(logits), 1, 0)
     return {
         "accuracy": accuracy(logits, labels),
-        "subnetwork_accuracy": float(np.mean([accuracy(m, labels) for m in members])),
+        "subnetwork_accuracy": float(
+            np.mean([accuracy(m, labels) for m in subnetworks])
+        ),
         "ratio_error": diversity,
     }

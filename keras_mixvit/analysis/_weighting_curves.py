@@ -52,10 +52,10 @@ def weighting_curves(rs: Sequence[float] | None = None) -> FigureAndNumbers:
     figure = new_figure(3.2, 4.4)
     axes = figure.subplots()
     # In order of r, a scale and not a set of names: hence a map of colours.
-    places = np.linspace(0, 0.85, len(rs))
-    for place, (r, curve) in zip(places, sorted(weights.items()), strict=True):
+    positions = np.linspace(0, 0.85, len(rs))
+    for position, (r, curve) in zip(positions, sorted(weights.items()), strict=True):
         label = "r → ∞" if r == math.inf else f"r = {r:g}"
-        axes.plot(ratios, curve, color=colormaps["viridis"](place), label=label)
+        axes.plot(ratios, curve, color=colormaps["viridis"](position), label=label)
     axes.set(
         xlabel="ratio κ of the input",
         ylabel="weight of its loss",

@@ -84,11 +84,11 @@ class Augment:
 
         Returns:
             Dict of what each augmentation drew, arrays `(B, ...)`, by its
-            place in the list as text.
+            position in the list as text.
         """
         draws = {}
-        for place, item in enumerate(self.augmentations):
-            draws[str(place)] = item.draw(rng, count, image_shape)
+        for position, item in enumerate(self.augmentations):
+            draws[str(position)] = item.draw(rng, count, image_shape)
             image_shape = item.output_shape(image_shape)
         return draws
 
@@ -107,8 +107,8 @@ class Augment:
         """
         if xp is not np:
             images = floats(images, xp)
-        for place, item in enumerate(self.augmentations):
-            changed = item.apply(images, draws[str(place)], xp)
+        for position, item in enumerate(self.augmentations):
+            changed = item.apply(images, draws[str(position)], xp)
             if xp is np:
                 stays = images.dtype == np.uint8 and item.keeps_bytes
                 changed = changed.astype("uint8" if stays else "float32", copy=False)

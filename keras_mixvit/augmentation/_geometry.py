@@ -28,10 +28,10 @@ def affine(images, matrices, fill, xp=np):
     y = _source(d, e, f, height, width, xp)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     x, y = xp.clip(x, 0, width - 1), xp.clip(y, 0, height - 1)
-    places = xp.reshape(integers(y * width + x, xp), (-1, height * width, 1))
+    positions = xp.reshape(integers(y * width + x, xp), (-1, height * width, 1))
     flat = xp.reshape(images, (-1, height * width, channels))
-    places = xp.repeat(places, channels, axis=2)
-    found = xp.take_along_axis(flat, places, axis=1)
+    positions = xp.repeat(positions, channels, axis=2)
+    found = xp.take_along_axis(flat, positions, axis=1)
     found = xp.reshape(found, (-1, height, width, channels))
     return xp.where(inside[..., None], found, fill)
 
@@ -48,13 +48,13 @@ def _source(along_x, along_y, offset, height, width, xp):
 
 
 def shear_x(amounts, height, width, xp=np):
-    """Rows moved to the side in proportion to their place, pixels per pixel."""
+    """Rows moved to the side in proportion to their position, pixels per pixel."""
     one, zero = xp.ones_like(amounts), xp.zeros_like(amounts)
     return xp.stack((one, amounts, zero, zero, one, zero), axis=1)
 
 
 def shear_y(amounts, height, width, xp=np):
-    """Columns moved up in proportion to their place, pixels per pixel."""
+    """Columns moved up in proportion to their position, pixels per pixel."""
     one, zero = xp.ones_like(amounts), xp.zeros_like(amounts)
     return xp.stack((one, zero, zero, amounts, one, zero), axis=1)
 

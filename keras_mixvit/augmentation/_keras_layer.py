@@ -90,14 +90,14 @@ def seeded(layer, value: int):
         layer: Layer.
         value: Integer seed.
     """
-    for place, variable in enumerate(layer.variables):
+    for position, variable in enumerate(layer.variables):
         if variable.path.endswith("seed_generator_state"):
-            variable.assign(np.array([value, place], variable.dtype))
+            variable.assign(np.array([value, position], variable.dtype))
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is not None and type(layer).__module__.startswith("keras_cv"):
         tensorflow.random.set_seed(value)
-        for place, generator in enumerate(_generators(layer, tensorflow, set())):
-            generator.reset_from_seed(value + place)
+        for position, generator in enumerate(_generators(layer, tensorflow, set())):
+            generator.reset_from_seed(value + position)
     # Some layers of Keras choose among operations with Python's generator.
     state = random.getstate()
     random.seed(value)

@@ -10,7 +10,7 @@ from keras_mixvit.augmentation._augmentation import Augmentation
 
 @dataclass(frozen=True)
 class PadCrop(Augmentation):
-    """Pads images with zeros and crops them to their size at a random place.
+    """Pads images with zeros and crops them to their size at a random position.
 
     Args:
         padding: Integer, pixels on each side. Defaults to `4`.
@@ -37,8 +37,11 @@ class PadCrop(Augmentation):
     def draw(
         self, rng: np.random.Generator, count: int, image_shape: ImageShape
     ) -> dict[str, np.ndarray]:
-        places = rng.integers(2 * self.padding + 1, size=(2, count))
-        return {"row": places[0].astype("int32"), "column": places[1].astype("int32")}
+        positions = rng.integers(2 * self.padding + 1, size=(2, count))
+        return {
+            "row": positions[0].astype("int32"),
+            "column": positions[1].astype("int32"),
+        }
 
     def apply(
         self, images: Tensor, draws: dict[str, Tensor], xp: Namespace = np
@@ -54,11 +57,11 @@ class PadCrop(Augmentation):
         inside = inside & ((columns >= 0) & (columns < width))[:, None, :]
         rows = integers(xp.clip(rows, 0, height - 1), xp)
         columns = integers(xp.clip(columns, 0, width - 1), xp)
-        places = rows[:, :, None] * width + columns[:, None, :]
-        places = xp.reshape(places, (-1, height * width, 1))
-        places = xp.repeat(places, channels, axis=2)
+        positions = rows[:, :, None] * width + columns[:, None, :]
+        positions = xp.reshape(positions, (-1, height * width, 1))
+        positions = xp.repeat(positions, channels, axis=2)
         flat = xp.reshape(images, (-1, height * width, channels))
-        cropped = xp.take_along_axis(flat, places, axis=1)
+        cropped = xp.take_along_axis(flat, positions, axis=1)
         return xp.where(inside[..., None], xp.reshape(cropped, shape), 0.0)
 
 
@@ -67,12 +70,12 @@ def _sliced(images, rows, columns, pad):
     # looking every pixel up.
     _, height, width, _ = images.shape
     cropped = np.zeros_like(images)
-    places = np.stack([rows, columns], axis=1) - pad
-    for i, (row, column) in enumerate(places.tolist()):
+    positions = np.stack([rows, columns], axis=1) - pad
+    for i, (row, column) in enumerate(positions.tolist()):
         top, left = max(0, -row), max(0, -column)
         bottom, right = min(height, height - row), min(width, width - column)
         if bottom <= top or right <= left:
-            # The place is in the padding alone, which may exceed the image.
+            # The position is in the padding alone, which may exceed the image.
             continue
         cropped[i, top:bottom, left:right] = images[
             i, top + row : bottom + row, left + column : right + column

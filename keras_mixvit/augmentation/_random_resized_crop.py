@@ -118,9 +118,13 @@ class RandomResizedCrop(Augmentation):
         largest_width = max(1, min(width, round(height * aspect)))
         box_height = np.where(found, heights[rows, tries], largest_height)
         box_width = np.where(found, widths[rows, tries], largest_width)
-        places, rows, columns = uniform[:, -2:], height - box_height, width - box_width
-        top = np.where(found, np.floor(places[:, 0] * (rows + 1)), rows // 2)
-        left = np.where(found, np.floor(places[:, 1] * (columns + 1)), columns // 2)
+        positions, rows, columns = (
+            uniform[:, -2:],
+            height - box_height,
+            width - box_width,
+        )
+        top = np.where(found, np.floor(positions[:, 0] * (rows + 1)), rows // 2)
+        left = np.where(found, np.floor(positions[:, 1] * (columns + 1)), columns // 2)
         return np.stack([top, left, box_height, box_width], axis=1).astype("int32")
 
     def apply(

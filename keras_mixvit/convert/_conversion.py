@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a conversion of weights read, and what it left alone.
+    """What a conversion of weights read, and what it did not change.
 
     Printed, it is a summary in four lines.
 

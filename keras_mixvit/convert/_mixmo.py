@@ -69,9 +69,9 @@ def load_mixmo_weights(
     )
     require_finite({name: arrays[name] for name in entries})
     values: dict[int, tuple] = {}
-    for name, (variable, member, _) in entries.items():
+    for name, (variable, subnetwork, _) in entries.items():
         array = np.asarray(_to_ours(arrays[name]), "float32")
-        values.setdefault(id(variable), (variable, {}))[1][member] = array
+        values.setdefault(id(variable), (variable, {}))[1][subnetwork] = array
     for variable, found in values.values():
         if None in found:
             variable.assign(found[None])
@@ -100,9 +100,9 @@ def mixmo_weights(model: keras.Model) -> dict[str, np.ndarray]:
     ```
     """
     found = {}
-    for name, (variable, member, _) in layout(model).items():
+    for name, (variable, subnetwork, _) in layout(model).items():
         value = np.asarray(as_array(variable.value), "float32")
-        value = value if member is None else value[member]
+        value = value if subnetwork is None else value[subnetwork]
         found[name] = np.ascontiguousarray(_to_published(value))
     return found
 
@@ -114,39 +114,43 @@ def layout(model) -> dict[str, tuple]:
         model: `SingleNetwork` or `MixMo`.
 
     Returns:
-        Dict from names to a variable, the member that a name stands for where
+        Dict from names to a variable, the subnetwork that a name stands for where
         the variable is of all heads, else `None`, and the shape of one.
 
     Raises:
         ValueError: If the model is none of the published networks.
     """
     backbone: Any = getattr(model, "backbone", None)
-    members = getattr(model, "num_subnetworks", 0)
+    subnetworks = getattr(model, "num_subnetworks", 0)
     stems = getattr(model, "stems", [getattr(model, "stem", None)])
     require(
         isinstance(backbone, (WideResNet, PreActResNet))
-        and len(stems) == model.heads.num_subnetworks == members,
+        and len(stems) == model.heads.num_subnetworks == subnetworks,
         "`model` must be a `SingleNetwork`, or a `MixMo` with M stems and M heads, on "
         "`WideResNet` or `PreActResNet`.",
         model=getattr(model, "name", model),
     )
     entries = {}
 
-    def add(name, variable, member=None):
+    def add(name, variable, subnetwork=None):
         shape = tuple(variable.shape)
-        entries[name] = (variable, member, shape if member is None else shape[1:])
+        entries[name] = (
+            variable,
+            subnetwork,
+            shape if subnetwork is None else shape[1:],
+        )
 
     for m, stem in enumerate(stems):
         kernel = stem.layers[-1].kernel
-        add("conv1.weight" if members == 1 else f"list_conv1.{m}.weight", kernel)
+        add("conv1.weight" if subnetworks == 1 else f"list_conv1.{m}.weight", kernel)
     for layer in backbone.body.layers:
         if layer.name.startswith("group_"):
             _, group, _, block = layer.name.split("_")
             _add_block(add, f"layer{int(group) + 1}.{block}", layer)
     if isinstance(backbone, WideResNet):
         _add_norm(add, "bn1", backbone.trunk.get_layer("norm"))
-    for m in range(members):
-        prefix = "fc" if members == 1 else f"list_fc.{m}"
+    for m in range(subnetworks):
+        prefix = "fc" if subnetworks == 1 else f"list_fc.{m}"
         add(f"{prefix}.weight", model.heads.kernel, m)
         add(f"{prefix}.bias", model.heads.bias, m)
     return entries

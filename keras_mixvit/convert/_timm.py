@@ -46,7 +46,7 @@ def load_timm_weights(
             it. `None` loads it if `model` has exactly one head. Defaults to
             `None`.
         source_grid: Tuple of integers (h, w), the grid of the weights, or
-            `None` for the grid of the model if it has as many places, else a
+            `None` for the grid of the model if it has as many positions, else a
             square. Defaults to `None`.
 
     Returns:
@@ -164,18 +164,19 @@ def parts(model):
 
 def _resized(table, grid_shape, source_grid):
     """A position table `(1, N, d)` for another grid, or the table itself."""
-    places = math.prod(grid_shape)
+    positions = math.prod(grid_shape)
     if table.ndim != 3:
         return table
     grid = source_grid
     if grid is None:
         side = math.isqrt(table.shape[1])
-        grid = grid_shape if table.shape[1] == places else (side, side)
+        grid = grid_shape if table.shape[1] == positions else (side, side)
     require(
         np.shape(grid) == (2,)
         and all(map(is_integer, grid))
         and math.prod(grid) == table.shape[1],
-        f"`source_grid` must be (h, w) with the {table.shape[1]} places of the table.",
+        "`source_grid` must be (h, w) with the positions of the table, "
+        f"{table.shape[1]}.",
         source_grid=source_grid,
     )
     if tuple(grid) == tuple(grid_shape):
@@ -188,4 +189,4 @@ def _resized(table, grid_shape, source_grid):
         antialias=True,
         data_format="channels_last",
     )
-    return keras.ops.convert_to_numpy(grid).reshape(1, places, -1)
+    return keras.ops.convert_to_numpy(grid).reshape(1, positions, -1)

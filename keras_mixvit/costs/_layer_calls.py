@@ -154,8 +154,8 @@ def named_stage(layer) -> str | None:
 
 def is_tensor(x) -> bool:
     """Whether an argument of a call is a tensor or an array."""
-    kinds = (keras.KerasTensor, keras.Variable, np.ndarray)
-    return keras.ops.is_tensor(x) or isinstance(x, kinds)
+    classes = (keras.KerasTensor, keras.Variable, np.ndarray)
+    return keras.ops.is_tensor(x) or isinstance(x, classes)
 
 
 def specification(x):

@@ -67,8 +67,8 @@ def _drops(call, elements, rate):
 
 
 def _sequence(shape):
-    batch, *places, width = shape
-    return batch, math.prod(places), width
+    batch, *positions, width = shape
+    return batch, math.prod(positions), width
 
 
 def class_attention(call):

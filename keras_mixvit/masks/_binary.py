@@ -2,8 +2,10 @@ import abc
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from keras_mixvit._checks import require_choice, require_positive_integer
+from keras_mixvit._types import Size
 from keras_mixvit.masks._mask_sampler import MaskSampler, require_alpha
 
 
@@ -20,8 +22,8 @@ class BinaryMasks(MaskSampler):
     that every input has the share 1/M on average.
 
     Args:
-        patch_size: Integer, the side in pixels of one place of the mixing
-            grid. Defaults to `1`.
+        patch_size: Integer, the side in pixels of one position of the
+            mixing grid. Defaults to `1`.
         num_subnetworks: Integer of at least 2, the number M of subnetworks.
             Defaults to `2`.
         alpha: Positive float, the concentration of the ratios. Defaults to
@@ -49,7 +51,7 @@ class BinaryMasks(MaskSampler):
 
     @abc.abstractmethod
     def draw_region(
-        self, rng: np.random.Generator, ratios: np.ndarray, grid_shape: tuple[int, int]
+        self, rng: Generator, ratios: np.ndarray, grid_shape: Size
     ) -> np.ndarray:
         """Draws one region per sample.
 
@@ -63,21 +65,17 @@ class BinaryMasks(MaskSampler):
         """
 
     def draw(
-        self,
-        rng: np.random.Generator,
-        batch_size: int,
-        image_size: tuple[int, int],
-        progress: float = 0.0,
+        self, rng: Generator, batch_size: int, image_size: Size, progress: float = 0.0
     ) -> np.ndarray:
-        members, alpha = self.num_subnetworks, self.alpha
-        others = members - 1 if self.mixing == "dirichlet" else 1
+        subnetworks, alpha = self.num_subnetworks, self.alpha
+        others = subnetworks - 1 if self.mixing == "dirichlet" else 1
         # The first ratio of a Dirichlet distribution does not depend on how the
         # others share the rest, of which with ratio 1 there is none.
         ratios = rng.dirichlet([alpha, others * alpha], batch_size)[:, 0]
         region = self.draw_region(rng, ratios, self.grid_shape(image_size))
         rest = (~region).astype("float32")
-        masks = np.zeros((batch_size, members, *region.shape[1:]), "float32")
-        roles = rng.permutation(members)
+        masks = np.zeros((batch_size, subnetworks, *region.shape[1:]), "float32")
+        roles = rng.permutation(subnetworks)
         masks[:, roles[0]] = region
         if others == 1:
             masks[:, roles[1]] = rest

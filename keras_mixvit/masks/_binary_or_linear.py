@@ -1,8 +1,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from keras_mixvit._checks import is_number, require
+from keras_mixvit._types import Size
 from keras_mixvit.masks._linear import LinearMasks
 from keras_mixvit.masks._mask_sampler import MaskSampler
 
@@ -68,7 +70,7 @@ class BinaryOrLinear(MaskSampler):
 
     @property
     def patch_size(self) -> int:  # type: ignore[override]
-        """Side in pixels of one place of the mixing grid."""
+        """Side in pixels of one position of the mixing grid."""
         return self.binary.patch_size
 
     @property
@@ -77,11 +79,7 @@ class BinaryOrLinear(MaskSampler):
         return self.binary.num_subnetworks
 
     def draw(
-        self,
-        rng: np.random.Generator,
-        batch_size: int,
-        image_size: tuple[int, int],
-        progress: float = 0.0,
+        self, rng: Generator, batch_size: int, image_size: Size, progress: float = 0.0
     ) -> np.ndarray:
         probability = self.probability * np.clip(12 * (1 - progress), 0, 1)
         is_binary = rng.random() < probability

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_mixvit._checks import require
-from keras_mixvit._types import Namespace, Tensor
+from keras_mixvit._types import Namespace, Size, Tensor
 
 
 def box_coverage(
     ratios: Tensor,
     centers: Sequence[Tensor],
-    image_size: tuple[int, int],
+    image_size: Size,
     patch_size: int,
     xp: Namespace = np,
 ) -> Tensor:
@@ -58,7 +58,7 @@ def box_coverage(
 def box_edges(
     ratios: Tensor,
     centers: Sequence[Tensor],
-    image_size: tuple[int, int],
+    image_size: Size,
     xp: Namespace = np,
 ) -> tuple:
     """Where a clipped CutMix box begins and ends.
@@ -84,7 +84,7 @@ def box_edges(
 
 def covered(
     edges: Sequence[Tensor],
-    image_size: tuple[int, int],
+    image_size: Size,
     patch_size: int,
     xp: Namespace = np,
 ) -> Tensor:

@@ -1,8 +1,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from keras_mixvit._checks import require_choice
+from keras_mixvit._types import Size
 from keras_mixvit.masks._binary import BinaryMasks
 
 
@@ -15,14 +17,10 @@ class ConcatenationMasks(BinaryMasks):
     vertical line; the names in the published code are the other way round.
 
     Args:
-        patch_size: Integer, the side in pixels of one place of the mixing
-            grid. Defaults to `1`.
-        num_subnetworks: Integer of at least 2, the number M of subnetworks.
-            Defaults to `2`.
-        alpha: Positive float, the concentration of the ratios. Defaults to
-            `2.0`.
-        mixing: `"dirichlet"` (MixMo, Eq. 7) or `"two"` (MixViT, Appendix B),
-            for more than two inputs. Defaults to `"dirichlet"`.
+        patch_size: Integer, pixels per position of the grid. Defaults to `1`.
+        num_subnetworks: Integer, the number M >= 2 of subnetworks. Defaults to `2`.
+        alpha: Positive float, the concentration of the ratios. Defaults to `2.0`.
+        mixing: `"dirichlet"` or `"two"`, see `BinaryMasks`. Defaults to `"dirichlet"`.
         direction: `"horizontal"`, left and right, or `"vertical"`, above and
             below. Defaults to `"horizontal"`.
 
@@ -48,7 +46,7 @@ class ConcatenationMasks(BinaryMasks):
         require_choice("direction", self.direction, ("horizontal", "vertical"))
 
     def draw_region(
-        self, rng: np.random.Generator, ratios: np.ndarray, grid_shape: tuple[int, int]
+        self, rng: Generator, ratios: np.ndarray, grid_shape: Size
     ) -> np.ndarray:
         length = grid_shape[1 if self.direction == "horizontal" else 0]
         before = np.arange(length) < np.floor(ratios * length)[:, None]

@@ -1,8 +1,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from keras_mixvit._checks import require_positive_integer
+from keras_mixvit._types import Size
 from keras_mixvit.masks._mask_sampler import MaskSampler
 
 
@@ -40,11 +42,7 @@ class ConstantMasks(MaskSampler):
         require_positive_integer("num_subnetworks", self.num_subnetworks)
 
     def draw(
-        self,
-        rng: np.random.Generator,
-        batch_size: int,
-        image_size: tuple[int, int],
-        progress: float = 0.0,
+        self, rng: Generator, batch_size: int, image_size: Size, progress: float = 0.0
     ) -> np.ndarray:
         shape = (batch_size, self.num_subnetworks, *self.grid_shape(image_size))
         return np.full(shape, 1 / self.num_subnetworks, "float32")

@@ -2,8 +2,10 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from numpy.random import Generator
 
 from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit._types import Size
 from keras_mixvit.masks._mask_sampler import MaskSampler
 
 SHARES = (0.2, 0.8)
@@ -13,22 +15,22 @@ REACH = 48
 
 @dataclass(frozen=True)
 class CowMasks(MaskSampler):
-    """CowMask: the low places of Gaussian noise that was smoothed.
+    """CowMask: the low positions of Gaussian noise that was smoothed.
 
     As in the published code each sample draws a share p ~ U(0.2, 0.8) and a
-    width sigma, log-uniform in 4 to 16 places. Noise is smoothed by a Gaussian
-    of that width, cut at 48 places, with zeros outside; the region is where it
+    width sigma, log-uniform in 4 to 16 positions. Noise is smoothed by a Gaussian
+    of that width, cut at 48 positions, with zeros outside; the region is where it
     lies below its mean plus its deviation times the p-quantile of the normal
     distribution. There is no Beta distribution, and two inputs only. Which
     input gets the region is drawn once per batch.
 
     Args:
-        patch_size: Integer, the side in pixels of one place of the mixing
-            grid. Defaults to `1`.
+        patch_size: Integer, the side in pixels of one position of the
+            mixing grid. Defaults to `1`.
 
     Raises:
         ValueError: If `patch_size` is not a positive integer, or the grid has a
-            single place.
+            single position.
 
     Example:
 
@@ -52,11 +54,7 @@ class CowMasks(MaskSampler):
         return 2
 
     def draw(
-        self,
-        rng: np.random.Generator,
-        batch_size: int,
-        image_size: tuple[int, int],
-        progress: float = 0.0,
+        self, rng: Generator, batch_size: int, image_size: Size, progress: float = 0.0
     ) -> np.ndarray:
         shares = rng.uniform(*SHARES, batch_size)
         low, high = np.log(WIDTHS)
@@ -64,7 +62,7 @@ class CowMasks(MaskSampler):
         height, width = self.grid_shape(image_size)
         require(
             height * width > 1,
-            "`image_size` must give a grid of more than one place.",
+            "`image_size` must give a grid of more than one position.",
             grid_shape=(height, width),
         )
         noise = rng.standard_normal((batch_size, height, width))

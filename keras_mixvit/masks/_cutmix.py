@@ -1,7 +1,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
+from keras_mixvit._types import Size
 from keras_mixvit.masks._binary import BinaryMasks
 from keras_mixvit.masks._box import box_coverage
 
@@ -15,14 +17,10 @@ class CutMixMasks(BinaryMasks):
     code: with alpha 2 it covers 0.307 of the grid on average.
 
     Args:
-        patch_size: Integer, the side in pixels of one place of the mixing
-            grid. Defaults to `1`.
-        num_subnetworks: Integer of at least 2, the number M of subnetworks.
-            Defaults to `2`.
-        alpha: Positive float, the concentration of the ratios. Defaults to
-            `2.0`.
-        mixing: `"dirichlet"` (MixMo, Eq. 7) or `"two"` (MixViT, Appendix B),
-            for more than two inputs. Defaults to `"dirichlet"`.
+        patch_size: Integer, pixels per position of the grid. Defaults to `1`.
+        num_subnetworks: Integer, the number M >= 2 of subnetworks. Defaults to `2`.
+        alpha: Positive float, the concentration of the ratios. Defaults to `2.0`.
+        mixing: `"dirichlet"` or `"two"`, see `BinaryMasks`. Defaults to `"dirichlet"`.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -39,7 +37,7 @@ class CutMixMasks(BinaryMasks):
     """
 
     def draw_region(
-        self, rng: np.random.Generator, ratios: np.ndarray, grid_shape: tuple[int, int]
+        self, rng: Generator, ratios: np.ndarray, grid_shape: Size
     ) -> np.ndarray:
         centers = [rng.integers(side, size=len(ratios)) for side in grid_shape]
         return box_coverage(ratios, centers, grid_shape, 1) > 0

@@ -1,28 +1,26 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from keras_mixvit._checks import is_number, require
+from keras_mixvit._types import Size
 from keras_mixvit.masks._binary import BinaryMasks
 
 
 @dataclass(frozen=True)
 class FMixMasks(BinaryMasks):
-    """Masks of FMix: the highest places of low-pass filtered noise.
+    """Masks of FMix: the highest positions of low-pass filtered noise.
 
     The frequencies of Gaussian noise are divided by their size to the power of
-    `decay`; the region is the `round(ratio * h * w)` highest places of what
+    `decay`; the region is the `round(ratio * h * w)` highest positions of what
     comes out. The noise is real, so that no direction is preferred.
 
     Args:
-        patch_size: Integer, the side in pixels of one place of the mixing
-            grid. Defaults to `1`.
-        num_subnetworks: Integer of at least 2, the number M of subnetworks.
-            Defaults to `2`.
-        alpha: Positive float, the concentration of the ratios. Defaults to
-            `2.0`.
-        mixing: `"dirichlet"` (MixMo, Eq. 7) or `"two"` (MixViT, Appendix B),
-            for more than two inputs. Defaults to `"dirichlet"`.
+        patch_size: Integer, pixels per position of the grid. Defaults to `1`.
+        num_subnetworks: Integer, the number M >= 2 of subnetworks. Defaults to `2`.
+        alpha: Positive float, the concentration of the ratios. Defaults to `2.0`.
+        mixing: `"dirichlet"` or `"two"`, see `BinaryMasks`. Defaults to `"dirichlet"`.
         decay: Positive float, how fast high frequencies fall off. Defaults to
             `3.0`.
 
@@ -51,7 +49,7 @@ class FMixMasks(BinaryMasks):
         )
 
     def draw_region(
-        self, rng: np.random.Generator, ratios: np.ndarray, grid_shape: tuple[int, int]
+        self, rng: Generator, ratios: np.ndarray, grid_shape: Size
     ) -> np.ndarray:
         height, width = grid_shape
         rows, columns = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
@@ -63,7 +61,7 @@ class FMixMasks(BinaryMasks):
         heights = np.fft.irfft2(gains * np.fft.rfft2(noise), s=grid_shape)
         heights = heights.reshape(len(ratios), -1)
         count = np.round(ratios * height * width).astype(int)
-        # Sorted from the lowest, with a place above the highest for a count of 0.
+        # Sorted from the lowest, with a position above the highest for a count of 0.
         levels = np.pad(
             np.sort(heights, axis=1), [(0, 0), (0, 1)], constant_values=np.inf
         )

@@ -1,8 +1,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from keras_mixvit._checks import require_positive_integer
+from keras_mixvit._types import Size
 from keras_mixvit.masks._mask_sampler import MaskSampler, require_alpha
 
 
@@ -14,8 +16,8 @@ class LinearMasks(MaskSampler):
     distribution, with two inputs Beta(alpha, alpha).
 
     Args:
-        patch_size: Integer, the side in pixels of one place of the mixing
-            grid. Defaults to `1`.
+        patch_size: Integer, the side in pixels of one position of the
+            mixing grid. Defaults to `1`.
         num_subnetworks: Integer of at least 2, the number M of subnetworks.
             Defaults to `2`.
         alpha: Positive float, the concentration of the distribution. Defaults
@@ -45,11 +47,7 @@ class LinearMasks(MaskSampler):
         require_alpha(self.alpha)
 
     def draw(
-        self,
-        rng: np.random.Generator,
-        batch_size: int,
-        image_size: tuple[int, int],
-        progress: float = 0.0,
+        self, rng: Generator, batch_size: int, image_size: Size, progress: float = 0.0
     ) -> np.ndarray:
         shares = rng.dirichlet([self.alpha] * self.num_subnetworks, batch_size)
         shape = (batch_size, self.num_subnetworks, *self.grid_shape(image_size))

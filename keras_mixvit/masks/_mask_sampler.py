@@ -1,15 +1,17 @@
 import abc
 
 import numpy as np
+from numpy.random import Generator
 
 from keras_mixvit._checks import is_number, require
+from keras_mixvit._types import Size
 
 
 class MaskSampler(abc.ABC):
     """What `mixed_pair_dataset` asks of a sampler of mixing masks.
 
     A sampler has the attributes `num_subnetworks` and `patch_size`, the side
-    in pixels of one place of the mixing grid, and implements `draw`.
+    in pixels of one position of the mixing grid, and implements `draw`.
     """
 
     num_subnetworks: int
@@ -17,11 +19,7 @@ class MaskSampler(abc.ABC):
 
     @abc.abstractmethod
     def draw(
-        self,
-        rng: np.random.Generator,
-        batch_size: int,
-        image_size: tuple[int, int],
-        progress: float = 0.0,
+        self, rng: Generator, batch_size: int, image_size: Size, progress: float = 0.0
     ) -> np.ndarray:
         """Draws the masks of one batch.
 
@@ -36,7 +34,7 @@ class MaskSampler(abc.ABC):
             float32 array `(B, M, h, w)` that sums to 1 over M.
         """
 
-    def grid_shape(self, image_size: tuple[int, int]) -> tuple[int, int]:
+    def grid_shape(self, image_size: Size) -> Size:
         """Shape (h, w) of the mixing grid of an image of (H, W) pixels."""
         height, width = image_size
         return height // self.patch_size, width // self.patch_size

@@ -1,8 +1,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from keras_mixvit._checks import require_choice, require_positive_integer
+from keras_mixvit._types import Size
 from keras_mixvit.masks._box import box_coverage, patch_majority
 from keras_mixvit.masks._mask_sampler import MaskSampler, require_alpha
 
@@ -16,7 +18,7 @@ class PatchCutMix(MaskSampler):
     coin per sample decides the patches that are covered by half. With more
     than two subnetworks, two drawn at random are mixed (Appendix B). The box
     is clipped and in most draws smaller than half the image, so its owner is
-    drawn fairly: every subnetwork sees 1/M of all places on average.
+    drawn fairly: every subnetwork sees 1/M of all positions on average.
 
     Over the last twelfth of training a growing share of samples,
     `clip(12 progress - 11, 0, 1)`, shows a single source, as at inference.
@@ -66,11 +68,7 @@ class PatchCutMix(MaskSampler):
         require_choice("owner_per", self.owner_per, ("batch", "sample"))
 
     def draw(
-        self,
-        rng: np.random.Generator,
-        batch_size: int,
-        image_size: tuple[int, int],
-        progress: float = 0.0,
+        self, rng: Generator, batch_size: int, image_size: Size, progress: float = 0.0
     ) -> np.ndarray:
         ratios = rng.beta(self.alpha, self.alpha, batch_size)
         centers = [rng.integers(side, size=batch_size) for side in image_size]
@@ -87,7 +85,7 @@ class PatchCutMix(MaskSampler):
         roles = rng.permuted(
             np.tile(np.arange(self.num_subnetworks), (draws, 1)), axis=1
         )
-        members = np.eye(self.num_subnetworks, dtype="float32")[roles[:, :2]]
-        owner, other = members[:, 0, :, None, None], members[:, 1, :, None, None]
+        chosen = np.eye(self.num_subnetworks, dtype="float32")[roles[:, :2]]
+        owner, other = chosen[:, 0, :, None, None], chosen[:, 1, :, None, None]
         box = box[:, None].astype("float32")
         return owner * box + other * (1 - box)

@@ -1,8 +1,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from keras_mixvit._checks import require
+from keras_mixvit._types import Size
 from keras_mixvit.masks._binary import BinaryMasks
 
 BLOCK = 7
@@ -12,19 +14,15 @@ BLOCK = 7
 class PatchUpMasks(BinaryMasks):
     """Masks of PatchUp, "hard" and in 2D: the union of squares of 7 x 7.
 
-    Every place is the centre of a square with the probability
+    Every position is the centre of a square with the probability
     `ratio * h * w / (7² (h - 6) (w - 6))`, as in DropBlock. Squares overlap
     and are clipped: a ratio of 0.5 gives a region of 0.49 on a grid of 32.
 
     Args:
-        patch_size: Integer, the side in pixels of one place of the mixing
-            grid. Defaults to `1`.
-        num_subnetworks: Integer of at least 2, the number M of subnetworks.
-            Defaults to `2`.
-        alpha: Positive float, the concentration of the ratios. Defaults to
-            `2.0`.
-        mixing: `"dirichlet"` (MixMo, Eq. 7) or `"two"` (MixViT, Appendix B),
-            for more than two inputs. Defaults to `"dirichlet"`.
+        patch_size: Integer, pixels per position of the grid. Defaults to `1`.
+        num_subnetworks: Integer, the number M >= 2 of subnetworks. Defaults to `2`.
+        alpha: Positive float, the concentration of the ratios. Defaults to `2.0`.
+        mixing: `"dirichlet"` or `"two"`, see `BinaryMasks`. Defaults to `"dirichlet"`.
 
     Raises:
         ValueError: If an argument is out of its range, or the grid has fewer
@@ -42,7 +40,7 @@ class PatchUpMasks(BinaryMasks):
     """
 
     def draw_region(
-        self, rng: np.random.Generator, ratios: np.ndarray, grid_shape: tuple[int, int]
+        self, rng: Generator, ratios: np.ndarray, grid_shape: Size
     ) -> np.ndarray:
         height, width = grid_shape
         require(
@@ -58,7 +56,7 @@ class PatchUpMasks(BinaryMasks):
 
 
 def _dilated(seeds, axis):
-    """Whether a seed is within 3 places along an axis, by counting."""
+    """Whether a seed is within 3 positions along an axis, by counting."""
     reach = BLOCK // 2
     padding = [(0, 0)] * seeds.ndim
     padding[axis] = (reach + 1, reach)

@@ -5,7 +5,7 @@ import numpy.typing as npt
 from keras import ops
 
 from keras_mixvit._checks import require_positive_integer
-from keras_mixvit._types import Tensor
+from keras_mixvit._types import Dtype, Tensor
 from keras_mixvit.metrics._predictions import SampleScores, sample_scores
 
 
@@ -45,7 +45,7 @@ class TopKAccuracy(keras.metrics.MeanMetricWrapper):
         self,
         k: int = 5,
         name: str = "top_k_accuracy",
-        dtype: str | keras.DTypePolicy | None = None,
+        dtype: Dtype = None,
     ):
         require_positive_integer("k", k)
         super().__init__(fn=is_among_likeliest, name=name, dtype=dtype, k=k)

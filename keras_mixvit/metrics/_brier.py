@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from keras_mixvit._types import Tensor
+from keras_mixvit._types import Dtype, Tensor
 from keras_mixvit.metrics._predictions import sample_scores
 
 
@@ -42,7 +42,7 @@ class Brier(keras.metrics.MeanMetricWrapper):
         self,
         per_class: bool = False,
         name: str = "brier",
-        dtype: str | keras.DTypePolicy | None = None,
+        dtype: Dtype = None,
     ):
         super().__init__(
             fn=squared_distance, name=name, dtype=dtype, per_class=per_class

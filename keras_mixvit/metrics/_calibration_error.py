@@ -6,7 +6,7 @@ import numpy.typing as npt
 from keras import ops
 
 from keras_mixvit._checks import require_positive_integer
-from keras_mixvit._types import Tensor
+from keras_mixvit._types import Dtype, Tensor
 from keras_mixvit.metrics._accuracy import is_among_likeliest
 from keras_mixvit.metrics._predictions import SampleScores, sample_scores
 
@@ -49,7 +49,7 @@ class ECE(keras.metrics.Metric):
         self,
         bins: int = 15,
         name: str = "ece",
-        dtype: str | keras.DTypePolicy | None = None,
+        dtype: Dtype = None,
     ):
         super().__init__(name=name, dtype=dtype)
         require_positive_integer("bins", bins)

@@ -1,19 +1,18 @@
 import itertools
-from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from keras_mixvit._checks import require
-from keras_mixvit._types import Tensor
-from keras_mixvit.metrics._predictions import require_members
+from keras_mixvit._types import Dtype, Tensor
+from keras_mixvit.metrics._predictions import require_subnetworks
 from keras_mixvit.metrics._ratio_error import predicted_classes
+from keras_mixvit.metrics._subnetwork_pairs import SubnetworkPairs, require_pair
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
-class Disagreement(keras.metrics.Mean):
+class Disagreement(SubnetworkPairs):
     """Share of samples on which two subnetworks predict different classes.
 
     The mean over all pairs of subnetworks.
@@ -39,37 +38,17 @@ class Disagreement(keras.metrics.Mean):
         Fort et al., Deep Ensembles: A Loss Landscape Perspective, 2019.
     """
 
-    on_subnetworks = True
+    def __init__(self, name: str = "disagreement", dtype: Dtype = None):
+        super().__init__(name, dtype)
 
-    def __init__(
-        self, name: str = "disagreement", dtype: str | keras.DTypePolicy | None = None
-    ):
-        super().__init__(name=name, dtype=dtype)
-
-    def update_state(
-        self, labels: Tensor, logits: Tensor, sample_weight: Tensor | None = None
-    ) -> Tensor:
+    def values(self, logits: Tensor) -> Tensor:
         logits = ops.convert_to_tensor(logits)
         # Keras's argmax of floats puts -0.0 below 0.0 on two backends of three.
         is_top = logits == ops.max(logits, axis=-1, keepdims=True)
         predicted = ops.argmax(ops.cast(is_top, "int32"), axis=-1)
-        members = require_pair(predicted)
+        subnetworks = require_pair(predicted)
         differ = ops.cast(predicted[:, :, None] != predicted[:, None, :], "float32")
-        values = ops.sum(differ, axis=(1, 2)) / (members * (members - 1))
-        return super().update_state(values, sample_weight)
-
-    def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, "dtype": self.dtype}
-
-
-def require_pair(values) -> int:
-    """The number M of subnetworks of `(B, M, ...)`, at least two."""
-    require(
-        values.shape[1] > 1,
-        "`logits` must be of at least two subnetworks.",
-        num_subnetworks=values.shape[1],
-    )
-    return values.shape[1]
+        return ops.sum(differ, axis=(1, 2)) / (subnetworks * (subnetworks - 1))
 
 
 def disagreement(logits: npt.ArrayLike) -> float:
@@ -94,7 +73,7 @@ def disagreement(logits: npt.ArrayLike) -> float:
     References:
         Fort et al., Deep Ensembles: A Loss Landscape Perspective, 2019.
     """
-    return disagreement_of(predicted_classes(require_members(logits)))
+    return disagreement_of(predicted_classes(require_subnetworks(logits)))
 
 
 def disagreement_of(predicted: np.ndarray) -> float:

@@ -4,7 +4,7 @@ import keras
 import numpy.typing as npt
 from keras import ops
 
-from keras_mixvit._types import Tensor
+from keras_mixvit._types import Dtype, Tensor
 from keras_mixvit.metrics._predictions import sample_scores
 
 
@@ -34,7 +34,7 @@ class NLL(keras.metrics.MeanMetricWrapper):
         MixMo, Section 4.1 (NLL).
     """
 
-    def __init__(self, name: str = "nll", dtype: str | keras.DTypePolicy | None = None):
+    def __init__(self, name: str = "nll", dtype: Dtype = None):
         super().__init__(fn=negative_log_likelihood, name=name, dtype=dtype)
 
     def get_config(self) -> dict[str, Any]:

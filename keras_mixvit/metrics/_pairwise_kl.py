@@ -1,17 +1,15 @@
-from typing import Any
-
 import keras
 import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from keras_mixvit._types import Tensor
-from keras_mixvit.metrics._disagreement import require_pair
-from keras_mixvit.metrics._predictions import highest, over_chunks, require_members
+from keras_mixvit._types import Dtype, Tensor
+from keras_mixvit.metrics._predictions import highest, over_chunks, require_subnetworks
+from keras_mixvit.metrics._subnetwork_pairs import SubnetworkPairs, require_pair
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
-class PairwiseKL(keras.metrics.Mean):
+class PairwiseKL(SubnetworkPairs):
     """Kullback-Leibler divergence between the predictions of two subnetworks.
 
     The mean over ordered pairs: the divergence of a pair depends on which
@@ -19,13 +17,11 @@ class PairwiseKL(keras.metrics.Mean):
     subnetworks are numbered.
 
     Args:
-        name: String, the name of the metric. Defaults to `"pairwise_kl"`.
-        dtype: Dtype of the result, or `None` for the default. Defaults to
-            `None`.
+        name: String, the metric's name. Defaults to `"pairwise_kl"`.
+        dtype: Dtype of the result; `None` is the default. Defaults to `None`.
 
     Input shape:
-        Labels, which are not looked at; logits `(B, M, K)`; sample weights
-        `(B,)`.
+        As of `Disagreement`.
 
     Example:
 
@@ -39,28 +35,18 @@ class PairwiseKL(keras.metrics.Mean):
         Fort et al., Deep Ensembles: A Loss Landscape Perspective, 2019.
     """
 
-    on_subnetworks = True
+    def __init__(self, name: str = "pairwise_kl", dtype: Dtype = None):
+        super().__init__(name, dtype)
 
-    def __init__(
-        self, name: str = "pairwise_kl", dtype: str | keras.DTypePolicy | None = None
-    ):
-        super().__init__(name=name, dtype=dtype)
-
-    def update_state(
-        self, labels: Tensor, logits: Tensor, sample_weight: Tensor | None = None
-    ) -> Tensor:
+    def values(self, logits: Tensor) -> Tensor:
         logs = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
-        members = require_pair(logs)
+        subnetworks = require_pair(logs)
         powers = ops.exp(logs)
         # The sum over j of KL(i, j) is that of p_i (M log p_i - sum log p_j).
-        excess = members * logs - ops.sum(logs, axis=1, keepdims=True)
+        excess = subnetworks * logs - ops.sum(logs, axis=1, keepdims=True)
         terms = ops.where(powers > 0, powers * excess, 0.0)
         values = ops.maximum(ops.sum(terms, axis=(1, 2)), 0.0)
-        values = values / (members * (members - 1))
-        return super().update_state(values, sample_weight)
-
-    def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, "dtype": self.dtype}
+        return values / (subnetworks * (subnetworks - 1))
 
 
 def pairwise_kl(logits: npt.ArrayLike) -> float:
@@ -90,8 +76,8 @@ def pairwise_kl(logits: npt.ArrayLike) -> float:
     References:
         Fort et al., Deep Ensembles: A Loss Landscape Perspective, 2019.
     """
-    logits = require_members(logits)
-    members = logits.shape[1]
+    logits = require_subnetworks(logits)
+    subnetworks = logits.shape[1]
 
     def divergence_of(chunk):
         logs = np.array(logits[chunk], dtype="float64")
@@ -104,9 +90,9 @@ def pairwise_kl(logits: npt.ArrayLike) -> float:
         logs -= np.log(total)
         # The sum over j of KL(i, j) is that of p_i (M log p_i - sum log p_j).
         with np.errstate(invalid="ignore"):
-            terms = powers * (members * logs - logs.sum(axis=1, keepdims=True))
+            terms = powers * (subnetworks * logs - logs.sum(axis=1, keepdims=True))
         terms[powers == 0] = 0
         return np.maximum(terms.sum(axis=(1, 2)), 0.0).sum()
 
     total = sum(over_chunks(divergence_of, logits))
-    return float(total / (len(logits) * members * (members - 1)))
+    return float(total / (len(logits) * subnetworks * (subnetworks - 1)))

@@ -86,7 +86,7 @@ def require_logits(logits: npt.ArrayLike, ranks: tuple[int, ...]) -> np.ndarray:
     return logits
 
 
-def require_members(logits: npt.ArrayLike) -> np.ndarray:
+def require_subnetworks(logits: npt.ArrayLike) -> np.ndarray:
     """Logits `(n, M, K)` as an array, if there is a pair to compare."""
     logits = require_logits(logits, (3,))
     require(

@@ -7,13 +7,13 @@ import numpy.typing as npt
 from keras import ops
 
 from keras_mixvit._checks import require, require_positive_integer
-from keras_mixvit._types import Tensor
+from keras_mixvit._types import Dtype, Tensor
 from keras_mixvit.metrics._accuracy import is_among_likeliest
 from keras_mixvit.metrics._predictions import (
     highest,
     over_chunks,
-    require_members,
     require_predictions,
+    require_subnetworks,
 )
 
 
@@ -61,7 +61,7 @@ class RatioError(keras.metrics.Metric):
         self,
         num_subnetworks: int = 2,
         name: str = "ratio_error",
-        dtype: str | keras.DTypePolicy | None = None,
+        dtype: Dtype = None,
     ):
         super().__init__(name=name, dtype=dtype)
         require_positive_integer("num_subnetworks", num_subnetworks, minimum=2)
@@ -148,7 +148,7 @@ def ratio_error(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
         MixMo, Sections 4.3.2 and 6.6; Aksela, Comparison of Classifier
         Selection Methods for Improving Committee Performance, 2003.
     """
-    logits, labels = require_predictions(require_members(logits), labels)
+    logits, labels = require_predictions(require_subnetworks(logits), labels)
     return ratio_error_of(predicted_classes(logits) != labels[:, None])
 
 

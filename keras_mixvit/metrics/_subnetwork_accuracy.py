@@ -1,7 +1,7 @@
 import keras
 from keras import ops
 
-from keras_mixvit._types import Tensor
+from keras_mixvit._types import Dtype, Tensor
 from keras_mixvit.metrics._accuracy import is_among_likeliest
 from keras_mixvit.metrics._subnetwork_mean import SubnetworkMean
 
@@ -43,7 +43,7 @@ class SubnetworkAccuracy(SubnetworkMean):
         self,
         subnetwork: int | None = None,
         name: str = "subnetwork_accuracy",
-        dtype: str | keras.DTypePolicy | None = None,
+        dtype: Dtype = None,
     ):
         super().__init__(subnetwork, name, dtype)
 

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_mixvit._checks import require, require_positive_integer
-from keras_mixvit._types import Tensor
+from keras_mixvit._types import Dtype, Tensor
 
 
 class SubnetworkMean(keras.metrics.Mean):
@@ -23,9 +23,7 @@ class SubnetworkMean(keras.metrics.Mean):
 
     on_subnetworks = True
 
-    def __init__(
-        self, subnetwork: int | None, name: str, dtype: str | keras.DTypePolicy | None
-    ):
+    def __init__(self, subnetwork: int | None, name: str, dtype: Dtype):
         super().__init__(name=name, dtype=dtype)
         if subnetwork is not None:
             require_positive_integer("subnetwork", subnetwork, minimum=0)

@@ -1,6 +1,6 @@
 import keras
 
-from keras_mixvit._types import Tensor
+from keras_mixvit._types import Dtype, Tensor
 from keras_mixvit.metrics._nll import negative_log_likelihood
 from keras_mixvit.metrics._subnetwork_mean import SubnetworkMean
 
@@ -9,22 +9,20 @@ from keras_mixvit.metrics._subnetwork_mean import SubnetworkMean
 class SubnetworkNLL(SubnetworkMean):
     """Mean negative log-likelihood of the subnetworks, each on its own.
 
-    `MIMOModel` gives it the logits of all subnetworks, in validation too,
-    where other metrics are given the ensemble.
+    Like `SubnetworkAccuracy` it is given the logits of all subnetworks, in
+    validation too.
 
     Args:
-        subnetwork: Integer, the only subnetwork to count, or `None` for the
-            mean over all. Defaults to `None`.
-        name: String, the name of the metric. Defaults to
-            `"subnetwork_nll"`.
-        dtype: Dtype of the result, or `None` for the default. Defaults to
-            `None`.
+        subnetwork: Integer, the only one to count, or `None` for the mean over
+            all. Defaults to `None`.
+        name: String, the metric's name. Defaults to `"subnetwork_nll"`.
+        dtype: Dtype of the result; `None` is the default. Defaults to `None`.
 
     Raises:
         ValueError: If `subnetwork` is no index of a subnetwork.
 
     Input shape:
-        Labels `(B, M)` or `(B, M, K)`; logits `(B, M, K)`.
+        As of `SubnetworkAccuracy`.
 
     Example:
 
@@ -42,7 +40,7 @@ class SubnetworkNLL(SubnetworkMean):
         self,
         subnetwork: int | None = None,
         name: str = "subnetwork_nll",
-        dtype: str | keras.DTypePolicy | None = None,
+        dtype: Dtype = None,
     ):
         super().__init__(subnetwork, name, dtype)
 

@@ -5,7 +5,7 @@ import pytest
 
 from keras_mixvit import masks
 from keras_mixvit.analysis import mask_families, mask_gallery
-from keras_mixvit.analysis._style import mask_colours, member_colour
+from keras_mixvit.analysis._style import mask_colours, subnetwork_colour
 from tests.analysis.figures import assert_saves
 
 pytest.importorskip("matplotlib")
@@ -53,7 +53,7 @@ def test_colours_of_a_mask_are_those_of_its_inputs_blended():
     from matplotlib.colors import to_rgb
 
     mask = np.array([[[1.0, 0.0, 0.25]], [[0.0, 1.0, 0.75]]])
-    first, second = (np.array(to_rgb(member_colour(m))) for m in range(2))
+    first, second = (np.array(to_rgb(subnetwork_colour(m))) for m in range(2))
     expected = [[first, second, 0.25 * first + 0.75 * second]]
     np.testing.assert_allclose(mask_colours(mask), expected)
 

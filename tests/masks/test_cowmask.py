@@ -103,7 +103,7 @@ def test_there_are_two_inputs_only():
 
 def test_a_grid_of_one_place_is_refused():
     message = (
-        "`image_size` must give a grid of more than one place. "
+        "`image_size` must give a grid of more than one position. "
         "Received: grid_shape=(1, 1)"
     )
     with pytest.raises(ValueError, match=re.escape(message)):
