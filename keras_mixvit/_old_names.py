@@ -10,6 +10,9 @@ RENAMED = {
     "WideResNet": {"strided": "strided_conv"},
 }
 
+# Arguments that no longer are: this layer does not draw.
+DROPPED = {"BinarizedPatchCutMix": ("alpha", "seed")}
+
 
 def with_new_names(owner: type, config: dict[str, Any]) -> dict[str, Any]:
     """A config with the names that the constructor of a class takes.
@@ -19,6 +22,12 @@ def with_new_names(owner: type, config: dict[str, Any]) -> dict[str, Any]:
         config: Dict of arguments, as a file holds it.
     """
     renamed: dict[str, str] = {}
+    dropped: set[str] = set()
     for base in owner.__mro__:
         renamed |= RENAMED.get(base.__name__, {})
-    return {renamed.get(name, name): value for name, value in config.items()}
+        dropped |= set(DROPPED.get(base.__name__, ()))
+    return {
+        renamed.get(name, name): value
+        for name, value in config.items()
+        if name not in dropped
+    }

@@ -8,13 +8,14 @@ import numpy as np
 from keras_mixvit._checks import require
 from keras_mixvit.backbones import Backbone
 from keras_mixvit.costs._keras_costs import LayerCall
-from keras_mixvit.layers import BinarizedPatchCutMix, SubnetworkHeads
+from keras_mixvit.layers import BinarizedPatchCutMix, RandomPatchCutMix, SubnetworkHeads
 from keras_mixvit.layers._source_attribution import SourceAttribution
 from keras_mixvit.models import MIMOModel
 
 STAGES = ("stem", "body", "trunk")
 STAGE_CLASSES = {
     BinarizedPatchCutMix: "mixing",
+    RandomPatchCutMix: "mixing",
     SourceAttribution: "attribution",
     SubnetworkHeads: "heads",
 }

@@ -213,6 +213,7 @@ COSTS = {
     layers.GatedPositionalAttention: gated_positional_attention,
     layers.LayerScale: elementwise,
     layers.PatchEmbedding: patch_embedding,
+    layers.RandomPatchCutMix: mixing,
     layers.PositionEmbedding: position_embedding,
     layers.PreActivationBlock: preactivation_block,
     layers.SelfAttention: self_attention,

@@ -13,6 +13,7 @@ from keras_mixvit.layers._mlp import MLP
 from keras_mixvit.layers._patch_embedding import PatchEmbedding
 from keras_mixvit.layers._position_embedding import PositionEmbedding
 from keras_mixvit.layers._preactivation_block import PreActivationBlock
+from keras_mixvit.layers._random_patch_cutmix import RandomPatchCutMix
 from keras_mixvit.layers._seed_generator import ReplicaSeedGenerator
 from keras_mixvit.layers._self_attention import SelfAttention
 from keras_mixvit.layers._source_embedding import SourceEmbedding
@@ -35,6 +36,7 @@ __all__ = [
     "PatchEmbedding",
     "PositionEmbedding",
     "PreActivationBlock",
+    "RandomPatchCutMix",
     "ReplicaSeedGenerator",
     "SelfAttention",
     "SourceEmbedding",

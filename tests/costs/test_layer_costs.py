@@ -162,6 +162,7 @@ def test_mixing():
     rows = flops(keras.Model(inputs, mixed)).rows
     assert {row.cost.elementwise for row in rows} == {6 * pixels, 7 * pixels}
     assert {row.stage for row in rows} == {"mixing"}
+    assert cost(layers.RandomPatchCutMix(4), images) == Cost(elementwise=6 * pixels)
 
 
 @pytest.mark.parametrize("stride", [1, 2])

@@ -34,6 +34,10 @@ ARGUMENTS = {
     },
     "BinarizedPatchCutMix": lambda: {
         "patch_size": 2,
+        "binarize": False,
+    },
+    "RandomPatchCutMix": lambda: {
+        "patch_size": 2,
         "alpha": 2.0,
         "binarize": False,
         "seed": 3,

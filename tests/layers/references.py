@@ -51,3 +51,9 @@ def merge_heads(tokens):
     """From `(B, heads, N, e)` to `(B, N, heads · e)`."""
     batch, heads, count, width = tokens.shape
     return tokens.transpose(0, 2, 1, 3).reshape(batch, count, heads * width)
+
+
+def mixed_reference(inputs, masks, patch_size=4):
+    """M images as one, by masks of patches."""
+    pixels = masks.repeat(patch_size, axis=2).repeat(patch_size, axis=3)
+    return (inputs * pixels[..., None]).sum(axis=1)

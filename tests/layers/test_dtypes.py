@@ -22,6 +22,11 @@ CASES = {
     "BasicBlock": (lambda **o: layers.BasicBlock(8, 2, **o), [GRID], MODES),
     "BinarizedPatchCutMix": (
         lambda **o: layers.BinarizedPatchCutMix(4, **o),
+        [images(6).reshape(3, 2, 8, 12, 3), one_hot_masks(3, 2)],
+        {"": {}},
+    ),
+    "RandomPatchCutMix": (
+        lambda **o: layers.RandomPatchCutMix(4, **o),
         [images(6).reshape(3, 2, 8, 12, 3)],
         {"": {}},
     ),

@@ -15,6 +15,7 @@ from keras_mixvit.layers import (
     LayerScale,
     PatchEmbedding,
     PositionEmbedding,
+    RandomPatchCutMix,
     SelfAttention,
     SourceEmbedding,
     SourceEncoding,
@@ -155,7 +156,7 @@ def test_cutmix_keeps_its_function_in_mixed_precision(policy):
 @POLICIES
 def test_own_cutmix_masks_are_fair_in_mixed_precision(policy):
     inputs = np.zeros((4000, 2, 8, 8, 1), "uint8")
-    _, masks = BinarizedPatchCutMix(2, seed=0, dtype=policy)(inputs)
+    _, masks = RandomPatchCutMix(2, seed=0, dtype=policy)(inputs)
     masks = numpy(masks)
     np.testing.assert_array_equal(masks.sum(axis=1), 1.0)
     np.testing.assert_allclose(masks.mean(axis=(0, 2, 3)), 0.5, atol=0.03)
