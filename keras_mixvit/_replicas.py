@@ -5,23 +5,41 @@ effect. On TensorFlow a replica is a copy of the model within a strategy, on
 PyTorch a process of the group that `data_parallel` joined.
 """
 
-import contextlib
 import functools
-from types import SimpleNamespace
 
 import keras
 
-# The group of PyTorch processes that train one model, if there is one, and the
-# context of what they exchange, which tells of one that does not answer.
-PROCESSES = SimpleNamespace(index=0, count=1, answered=contextlib.nullcontext)
+# What `data_parallel` joined on PyTorch, innermost last.
+_JOINED: list = []
 # Far apart, so that the seeds of two replicas do not meet.
 SEED_STRIDE = 1_000_003
+
+
+def join(parallel) -> None:
+    """Makes this process one of several that train one model on PyTorch.
+
+    Args:
+        parallel: A `Parallel` with `process_index`, `process_count`, and
+            `peer_errors`, a context of exchanges.
+    """
+    _JOINED.append(parallel)
+
+
+def leave(parallel) -> None:
+    """Undoes `join`."""
+    _JOINED.remove(parallel)
+
+
+def joined_processes():
+    """The `Parallel` of the processes that this one trains with, or `None`."""
+    return _JOINED[-1] if _JOINED else None
 
 
 def seed_shift():
     """What a replica adds to its seeds: a number, a scalar tensor, or 0."""
     if keras.config.backend() == "torch":
-        return PROCESSES.index * SEED_STRIDE
+        joined = joined_processes()
+        return 0 if joined is None else joined.process_index * SEED_STRIDE
     if keras.config.backend() == "tensorflow":
         context = _replica_context()
         if context is not None:
@@ -32,7 +50,7 @@ def seed_shift():
 def are_several() -> bool:
     """Whether batch statistics of this replica are those of a part only."""
     if keras.config.backend() == "torch":
-        return PROCESSES.count > 1
+        return joined_processes() is not None
     return keras.config.backend() == "tensorflow" and _replica_context() is not None
 
 
@@ -60,7 +78,7 @@ def _summing():
 
     def total_of(x):
         total = x.clone()
-        with PROCESSES.answered():
+        with joined_processes().peer_errors():
             torch.distributed.all_reduce(total)
         return total
 

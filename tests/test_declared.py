@@ -70,10 +70,7 @@ def test_every_package_that_is_imported_is_declared(folder):
 
 def test_what_is_imported_at_once_is_no_extra():
     """Each engine of several devices is imported on its own backend alone."""
-    engines = {"_jax_parallel": "jax", "_tensorflow_parallel": "tensorflow"}
-    engines |= dict.fromkeys(
-        ("_torch_parallel", "_torch_peers", "_gradient_buckets"), "torch"
-    )
+    engines = {"_jax": "jax", "_tensorflow": "tensorflow", "_torch": "torch"}
     for path in sorted((ROOT / "keras_mixvit").rglob("*.py")):
         allowed = {*declared(), engines.get(path.stem, "keras")}
         assert set(imported(path, everywhere=False)) <= allowed, path

@@ -1,17 +1,17 @@
 """One model on many devices, on each backend by the engine that it has."""
 
 from keras_mixvit.distribution._data_parallel import data_parallel
+from keras_mixvit.distribution._find_parallel import find_parallel
 from keras_mixvit.distribution._launch import launch
 from keras_mixvit.distribution._layouts import transformer_layouts
 from keras_mixvit.distribution._model_parallel import model_parallel
 from keras_mixvit.distribution._parallel import Parallel
-from keras_mixvit.distribution._parallel_of import parallel_of
 
 __all__ = [
     "Parallel",
     "data_parallel",
+    "find_parallel",
     "launch",
     "model_parallel",
-    "parallel_of",
     "transformer_layouts",
 ]

@@ -1,4 +1,5 @@
 import os
+from typing import Any
 
 import keras
 
@@ -6,13 +7,13 @@ from keras_mixvit._checks import is_integer, require, require_positive_integer
 from keras_mixvit.distribution._parallel import Parallel
 
 
-def data_parallel(devices=None, timeout: float = 600.0) -> Parallel:
+def data_parallel(devices: Any = None, timeout: float = 600.0) -> Parallel:
     """Trains one model on several devices, each with its share of every batch.
 
     The result is a context in which the model is built, compiled and trained.
     The batch of a data set is the global one: the same samples in the same
     order make the same steps on any number of devices. So the learning rate
-    stays; whoever makes the batch k times as large multiplies it by k, too.
+    stays; if you make the batch k times larger, multiply the rate by k, too.
 
     | backend | engine | several hosts |
     |---|---|---|
@@ -60,7 +61,7 @@ def data_parallel(devices=None, timeout: float = 600.0) -> Parallel:
     )
     backend = keras.config.backend()
     if backend == "jax":
-        from keras_mixvit.distribution._jax_parallel import (
+        from keras_mixvit.distribution._jax import (
             JaxParallel,
             chosen_devices,
             join_processes,
@@ -72,7 +73,7 @@ def data_parallel(devices=None, timeout: float = 600.0) -> Parallel:
             keras.distribution.DataParallel(devices=chosen, auto_shard_dataset=False)
         )
     if backend == "tensorflow":
-        from keras_mixvit.distribution._tensorflow_parallel import (
+        from keras_mixvit.distribution._tensorflow import (
             TensorFlowParallel,
             chosen_strategy,
         )
@@ -85,6 +86,6 @@ def data_parallel(devices=None, timeout: float = 600.0) -> Parallel:
         "`torchrun --nproc-per-node N` or `keras-mixvit train --devices N`.",
         devices=devices,
     )
-    from keras_mixvit.distribution._torch_parallel import TorchParallel
+    from keras_mixvit.distribution._torch import TorchParallel
 
     return TorchParallel(timeout)

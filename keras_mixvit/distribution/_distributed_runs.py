@@ -5,8 +5,8 @@ import keras
 from keras_mixvit._checks import require
 from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.data.sources._batch_reader import closing
+from keras_mixvit.distribution._find_parallel import find_parallel, predict_spread
 from keras_mixvit.distribution._parallel import Parallel, Part, arguments
-from keras_mixvit.distribution._parallel_of import parallel_of, predict_spread
 
 
 @dataclass
@@ -41,7 +41,7 @@ class DistributedRuns:
 
     def _own_batches(self, pairs: MixedPairDataset) -> MixedPairDataset:
         """What this process reads of the batches of mixed pairs."""
-        parallel = parallel_of(self)
+        parallel = find_parallel(self)
         if parallel is None:
             return pairs.on_device() if pairs.keeps_on_device else pairs
         require(
@@ -52,7 +52,7 @@ class DistributedRuns:
         return parallel.own_batches(pairs)
 
     def fit(self, x=None, y=None, *, validation_data=None, **kwargs):
-        parallel = parallel_of(self)
+        parallel = find_parallel(self)
         if parallel is None:
             return super().fit(x, y, validation_data=validation_data, **kwargs)
         parallel.check(self)
@@ -92,7 +92,7 @@ class DistributedRuns:
             "return_dict": return_dict,
             **kwargs,
         }
-        parallel = parallel_of(self)
+        parallel = find_parallel(self)
         if parallel is None:
             given = arguments(x, y, sample_weight, batch_size)
             return super().evaluate(**given, **options)

@@ -1,3 +1,12 @@
+"""Several processes of one program on this machine.
+
+Why not `torch.distributed.run`? It stops the other processes at once when one
+fails, so that process 0 may not come to say why; a suspended process keeps it
+waiting for 30 seconds; and if it cannot start a process, or you press Ctrl-C while
+it starts them, those that it has started run on alone.
+`tests/distribution/test_torchrun.py` shows the first and the last.
+"""
+
 import contextlib
 import os
 import signal
@@ -6,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from typing import TextIO
 
 from keras_mixvit._checks import require_positive_integer
 
@@ -13,7 +24,12 @@ from keras_mixvit._checks import require_positive_integer
 GRACE = 10.0
 
 
-def launch(command: list[str], count: int, grace: float = GRACE, tell=print) -> int:
+def launch(
+    command: list[str],
+    count: int,
+    grace: float = GRACE,
+    tell: Callable[[str], object] = print,
+) -> int:
     """Runs a program in several processes of this machine, as `torchrun` does.
 
     The processes find each other by PyTorch's environment variables. Process 0
@@ -48,10 +64,12 @@ def launch(command: list[str], count: int, grace: float = GRACE, tell=print) -> 
     threads = str(max(1, (os.cpu_count() or 1) // count))
     # Logs are closed before their folder is removed.
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        processes, logs = [], [None]
+        processes: list[subprocess.Popen] = []
+        # Process 0 has none.
+        logs: list[TextIO | None] = [None]
         for index in range(1, count):
-            log = open(os.path.join(folder, str(index)), "w+")  # noqa: SIM115
-            logs.append(stack.enter_context(log))
+            opened = open(os.path.join(folder, str(index)), "w+")  # noqa: SIM115
+            logs.append(stack.enter_context(opened))
         try:
             for index, log in enumerate(logs):
                 own = {"RANK": str(index), "LOCAL_RANK": str(index)}
@@ -69,15 +87,15 @@ def launch(command: list[str], count: int, grace: float = GRACE, tell=print) -> 
             raise
         if failed is None:
             return 0
-        if logs[failed] is not None:
-            logs[failed].seek(0)
-            said = logs[failed].read().strip().splitlines()
-            for line in said[-5:]:
+        log = logs[failed]
+        if log is not None:
+            log.seek(0)
+            for line in log.read().strip().splitlines()[-5:]:
                 tell(line)
     status = processes[failed].returncode
     tell(
         f"Process {failed} of {count} {_ending(status)}; the others were stopped. "
-        "What was saved is kept: a run goes on with `keras-mixvit resume RUN`."
+        "What was saved is kept: a run resumes with `keras-mixvit resume RUN`."
     )
     return max(status, 1)
 

@@ -9,7 +9,9 @@ AXES = ("batch", "model")
 
 
 def model_parallel(
-    model_devices: int, devices=None, timeout: float = 600.0
+    model_devices: int,
+    devices: int | list[str] | None = None,
+    timeout: float = 600.0,
 ) -> Parallel:
     """Spreads the weights of a transformer over devices, on JAX.
 
@@ -49,7 +51,7 @@ def model_parallel(
         "or does so without effect. `data_parallel` runs on all.",
         backend=backend,
     )
-    from keras_mixvit.distribution._jax_parallel import (
+    from keras_mixvit.distribution._jax import (
         JaxParallel,
         chosen_devices,
         join_processes,

@@ -1,6 +1,9 @@
 import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
+import keras
 import numpy as np
 
 from keras_mixvit._checks import require
@@ -52,7 +55,7 @@ class Parallel:
         self.process_index = process_index
         self.process_count = process_count
 
-    def scope(self):
+    def scope(self) -> contextlib.AbstractContextManager:
         """The backend's context in which variables are made."""
         return contextlib.nullcontext()
 
@@ -69,7 +72,7 @@ class Parallel:
         """Whether this is the process that writes files and prints."""
         return self.process_index == 0
 
-    def agree(self, value):
+    def agree(self, value: Any) -> Any:
         """The value that process 0 passes, in every process.
 
         Args:
@@ -85,7 +88,7 @@ class Parallel:
         """
         return [value]
 
-    def on_main(self, function):
+    def on_main(self, function: Callable[[], Any]) -> Any:
         """What a function returns in process 0, in every process.
 
         Args:
@@ -105,24 +108,24 @@ class Parallel:
         if error is not None:
             raise error
         if has_failed:
-            raise ConnectionError("Process 0 of the training could not go on.")
+            raise ConnectionError("Process 0 of the training could not continue.")
         return result
 
     @contextlib.contextmanager
-    def alone(self):
+    def alone(self) -> Iterator[None]:
         """Lets this process compute by itself within the context."""
         yield
 
-    def check(self, model) -> None:
+    def check(self, model: keras.Model) -> None:
         """Requires a compiled model to be one that replicas train alike."""
 
     @contextlib.contextmanager
-    def training(self, model):
+    def training(self, model: keras.Model) -> Iterator[None]:
         """Keeps the replicas of a model in step within the context."""
         yield
 
     @contextlib.contextmanager
-    def evaluating(self, part: Part):
+    def evaluating(self, part: Part) -> Iterator[None]:
         """Lets `evaluate` or `predict` see a part of the data."""
         yield
 
@@ -131,10 +134,12 @@ class Parallel:
         self._require_divided(pairs)
         return pairs
 
-    def require_data(self, x) -> None:
+    def require_data(self, x: Any) -> None:
         """Requires data that are no mixed pairs to be fit for `fit`."""
 
-    def parts(self, model, x, y, sample_weight, batch_size) -> list[Part]:
+    def parts(
+        self, model: keras.Model, x, y, sample_weight, batch_size: int | None
+    ) -> list[Part]:
         """What `evaluate` has to pass over, one after the other.
 
         Args:
@@ -148,7 +153,9 @@ class Parallel:
             return [Part({"x": self.own_batches(x)})]
         return [Part(arguments(x, y, sample_weight, batch_size))]
 
-    def parts_to_predict(self, model, x, batch_size, steps) -> list[Part]:
+    def parts_to_predict(
+        self, model: keras.Model, x, batch_size: int | None, steps: int | None
+    ) -> list[Part]:
         """What `predict` has to pass over, in the order of the images.
 
         Args:
@@ -159,7 +166,7 @@ class Parallel:
         """
         return [Part(arguments(x, batch_size=batch_size), is_whole=True)]
 
-    def summed(self, model, variables) -> list | None:
+    def summed(self, model: keras.Model, variables: list) -> list | None:
         """Sums of metrics over processes that do not share them, or `None`.
 
         Args:
@@ -187,7 +194,7 @@ def arguments(x, y=None, sample_weight=None, batch_size=None) -> dict:
 
 
 def rows_of(x) -> int | None:
-    """How many rows data have that can be cut, else `None`."""
+    """How many rows data have that can be sliced, else `None`."""
     if isinstance(x, np.ndarray):
         return len(x)
     if isinstance(x, dict) and all(isinstance(v, np.ndarray) for v in x.values()):
@@ -195,7 +202,7 @@ def rows_of(x) -> int | None:
     return len(x.labels) if isinstance(x, ImageBatches) else None
 
 
-def cut(x, y, sample_weight, batch_size: int, start: int, stop: int) -> dict:
+def rows_between(x, y, sample_weight, batch_size: int, start: int, stop: int) -> dict:
     """Rows `start` to `stop`, as arguments of `evaluate`."""
     if isinstance(x, ImageBatches):
         return {"x": x.rows(start, stop, batch_size)}

@@ -2,8 +2,8 @@ import contextlib
 
 
 @contextlib.contextmanager
-def answered(errors: tuple, limit: str):
-    """Tells in one sentence that another process did not take part.
+def peer_errors(errors: tuple, limit: str):
+    """Says in one sentence that another process did not take part.
 
     Args:
         errors: Tuple of the backend's errors that say so.
@@ -19,5 +19,5 @@ def answered(errors: tuple, limit: str):
     except errors as error:
         raise ConnectionError(
             f"Another process of the training has ended, or did not answer {limit}. "
-            "What was saved is kept: a run goes on with `keras-mixvit resume RUN`."
+            "What was saved is kept: a run resumes with `keras-mixvit resume RUN`."
         ) from error

@@ -1,7 +1,9 @@
 """Where processes meet before JAX connects them.
 
-JAX ends a process without an error that can be caught where another one does
-not come. Here it is told which one is missing, or was told another number.
+JAX 0.10 aborts a process, which no `except` catches, where another one does not
+come. Processes that were given different numbers of processes it connects without
+a word. Here you learn which one is missing, or was given another number;
+`tests/distribution/test_rendezvous.py` shows what JAX does.
 """
 
 import contextlib
@@ -13,8 +15,8 @@ import time
 MESSAGE_BYTES = 1024
 
 
-def meet(address: str, count: int, index: int, timeout: float) -> None:
-    """Waits until all processes are there.
+def wait_for_processes(address: str, count: int, index: int, timeout: float) -> None:
+    """Waits until all processes are there, or one is known to be wrong.
 
     Args:
         address: String `"host:port"` of process 0.
@@ -23,17 +25,17 @@ def meet(address: str, count: int, index: int, timeout: float) -> None:
         timeout: Seconds to wait.
 
     Raises:
-        ConnectionError: If a process does not come, was told another number
+        ConnectionError: If a process does not come, was given another number
             of processes, or the port is in use.
     """
     deadline = time.monotonic() + timeout
     if index == 0:
-        _receive(address, count, timeout, deadline)
+        _gather(address, count, timeout, deadline)
     else:
         _report(address, count, index, timeout, deadline)
 
 
-def _receive(address, count, timeout, deadline):
+def _gather(address, count, timeout, deadline):
     port = int(address.rpartition(":")[2])
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(socket.socket())
@@ -56,14 +58,14 @@ def _receive(address, count, timeout, deadline):
                 sentence = _absent(count, address, timeout, missing)
                 _answer(came.values(), sentence)
                 raise ConnectionError(sentence) from None
-            said = _heard(peer, deadline)
-            if said is None:
+            message = _received(peer, deadline)
+            if message is None:
                 continue
-            came[said["index"]] = peer
-            if said["count"] != count:
+            came[message["index"]] = peer
+            if message["count"] != count:
                 sentence = (
-                    f"Process {said['index']} was told that there are {said['count']} "
-                    f"processes, and process 0 that there are {count}."
+                    f"Process {message['index']} was given {message['count']} as the "
+                    f"number of processes, and process 0 was given {count}."
                 )
                 _answer(came.values(), sentence)
                 raise ConnectionError(sentence)
@@ -88,12 +90,12 @@ def _report(address, count, index, timeout, deadline):
         raise ConnectionError(answer["problem"])
 
 
-def _heard(peer, deadline):
-    """What a process says, or `None` where somebody else calls."""
+def _received(peer, deadline):
+    """What a process sends, or `None` where another program calls."""
     peer.settimeout(max(0.01, min(5.0, deadline - time.monotonic())))
     try:
-        said = json.loads(peer.recv(MESSAGE_BYTES))
-        return {"index": int(said["index"]), "count": int(said["count"])}
+        message = json.loads(peer.recv(MESSAGE_BYTES))
+        return {"index": int(message["index"]), "count": int(message["count"])}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -109,5 +111,5 @@ def _absent(count, address, timeout, missing):
     return (
         f"Not all of the {count} processes came together at {address} within "
         f"{timeout:g} seconds; missing: {listed}. Look for one that did not start, or "
-        "was told another number of processes."
+        "was given another number of processes."
     )

@@ -9,7 +9,7 @@ from keras import ops
 from keras_mixvit._checks import is_integer, require, require_positive_integer
 from keras_mixvit.data import ImageSet
 from keras_mixvit.data.sources._array_checks import require_labels
-from keras_mixvit.distribution._parallel_of import predict_spread
+from keras_mixvit.distribution._find_parallel import predict_spread
 from keras_mixvit.models import Ensemble, MIMOModel, ensemble_logits
 from keras_mixvit.models._data_checks import check_arrays
 from keras_mixvit.models._data_passes import warn_of_workers

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from keras_mixvit._checks import require, require_known, require_positive_integer
 from keras_mixvit.data.sources._array_checks import require_images
-from keras_mixvit.distribution._parallel_of import predict_spread
+from keras_mixvit.distribution._find_parallel import predict_spread
 from keras_mixvit.models._graph import Graph
 
 # A `MIMOModel` with `BackboneMethods`, which import this module.

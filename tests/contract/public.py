@@ -71,13 +71,7 @@ SERIALISABLE = sorted(
     and name != "SynchronizedBatchNormalization"
 )
 # Modules that import a backend, which need not be installed.
-OF_BACKENDS = {
-    "_jax_parallel": "jax",
-    "_tensorflow_parallel": "tensorflow",
-    "_gradient_buckets": "torch",
-    "_torch_peers": "torch",
-    "_torch_parallel": "torch",
-}
+OF_BACKENDS = {"_jax": "jax", "_tensorflow": "tensorflow", "_torch": "torch"}
 SOURCES = sorted(Path(keras_mixvit.__file__).parent.rglob("*.py"))
 MODULES = [
     importlib.import_module(found.name)

@@ -1,4 +1,4 @@
-"""The launcher of several processes, and where they meet."""
+"""The launcher of several processes."""
 
 import errno
 import importlib
@@ -8,13 +8,10 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 
 import pytest
 
 from keras_mixvit.distribution import launch
-from keras_mixvit.distribution._rendezvous import meet
-from tests.distribution.processes import free_port
 
 SHOW = """
 import json, os, sys
@@ -53,7 +50,7 @@ def test_one_that_fails_stops_the_others_and_is_told(end, status, ending):
     assert told == [
         "what process 1 says",
         f"Process 1 of 2 {ending}; the others were stopped. What was saved is kept: a "
-        "run goes on with `keras-mixvit resume RUN`.",
+        "run resumes with `keras-mixvit resume RUN`.",
     ]
 
 
@@ -131,46 +128,3 @@ def test_no_processes_are_refused():
     message = "`count` must be an integer of at least 1. Received: count=0"
     with pytest.raises(ValueError, match=re.escape(message)):
         launch([sys.executable], 0)
-
-
-def met(counts, seconds=5.0):
-    """What processes that were told these counts get to hear."""
-    address, found = f"127.0.0.1:{free_port()}", {}
-
-    def run(index, count):
-        try:
-            meet(address, count, index, seconds)
-            found[index] = ""
-        except ConnectionError as error:
-            found[index] = str(error)
-
-    threads = [
-        threading.Thread(target=run, args=(index, count))
-        for index, count in counts.items()
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found
-
-
-def test_all_processes_meet():
-    assert met({2: 3, 0: 3, 1: 3}) == {0: "", 1: "", 2: ""}
-
-
-def test_another_number_of_processes_is_told_to_all():
-    message = "Process 1 was told that there are 3 processes, and process 0 that there "
-    found = met({0: 2, 1: 3})
-    assert set(found) == {0, 1}
-    assert all(text == f"{message}are 2." for text in found.values())
-
-
-@pytest.mark.parametrize(("present", "missing"), [(0, "1"), (1, "0")])
-def test_a_process_that_does_not_come_is_named(present, missing):
-    (text,) = met({present: 2}, seconds=0.5).values()
-    assert re.match(
-        r"Not all of the 2 processes came together at 127.0.0.1:\d+ within 0.5 "
-        rf"seconds; missing: {missing}. Look for one that did not start",
-        text,
-    )

@@ -9,7 +9,7 @@ import pytest
 from keras_mixvit import MixViT, mixed_pair_dataset
 from keras_mixvit.data import ManifoldMixing
 from keras_mixvit.distribution import Parallel, data_parallel, model_parallel
-from keras_mixvit.distribution._checks import (
+from keras_mixvit.distribution._replica_checks import (
     require_own_layers,
     require_unmixed_features,
 )
@@ -159,7 +159,7 @@ def test_what_keras_ignores_on_tensorflow_is_refused(monkeypatch):
 def test_what_fails_under_a_strategy_is_refused(options, message):
     import tensorflow as tf
 
-    from keras_mixvit.distribution._tensorflow_parallel import TensorFlowParallel
+    from keras_mixvit.distribution._tensorflow import TensorFlowParallel
 
     model = MixViT(tiny_convit(), 5)
     model.compile("sgd", LOSS, **options)
@@ -171,7 +171,7 @@ def test_what_fails_under_a_strategy_is_refused(options, message):
 def test_accumulated_gradients_are_refused_under_a_strategy():
     import tensorflow as tf
 
-    from keras_mixvit.distribution._tensorflow_parallel import TensorFlowParallel
+    from keras_mixvit.distribution._tensorflow import TensorFlowParallel
 
     model = MixViT(tiny_convit(), 5)
     model.compile(keras.optimizers.SGD(gradient_accumulation_steps=2), LOSS)
@@ -307,7 +307,7 @@ def test_a_port_in_use_is_told_on_jax():
 def parallel_of_backend():
     """The `Parallel` of this backend, as if it had four replicas."""
     if BACKEND == "torch":
-        from keras_mixvit.distribution._torch_parallel import TorchParallel
+        from keras_mixvit.distribution._torch import TorchParallel
 
         parallel = TorchParallel(1.0)
     else:
@@ -357,7 +357,7 @@ def test_a_share_of_arrays_for_validation_is_refused():
 @pytest.mark.parametrize("replicas", [2, 3, 8])
 @pytest.mark.parametrize("rows", [1, 2, 13, 50, 297, 1000])
 def test_no_replica_is_left_without_a_sample(rows, replicas):
-    from keras_mixvit.distribution._tensorflow_parallel import fitting_size
+    from keras_mixvit.distribution._tensorflow import fitting_size
 
     size = fitting_size(rows, 32, replicas)
     if size is None:

@@ -8,16 +8,16 @@ import tensorflow as tf
 from keras_mixvit._checks import require
 from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.data.sources._image_batches import ImageBatches
-from keras_mixvit.distribution._checks import (
-    require_own_layers,
-    require_unmixed_features,
-)
 from keras_mixvit.distribution._parallel import (
     Parallel,
     Part,
-    cut,
+    rows_between,
     rows_of,
     size_of_batches,
+)
+from keras_mixvit.distribution._replica_checks import (
+    require_own_layers,
+    require_unmixed_features,
 )
 
 
@@ -70,11 +70,15 @@ class TensorFlowParallel(Parallel):
             return super().parts(model, x, y, sample_weight, batch_size)
         size = fitting_size(rows, size_of_batches(x, batch_size), self.num_replicas)
         if size is not None:
-            return [Part(cut(x, y, sample_weight, size, 0, rows))]
+            return [Part(rows_between(x, y, sample_weight, size, 0, rows))]
         copies = self.num_replicas
         x, y, sample_weight = (repeated(v, copies) for v in (x, y, sample_weight))
         size = size_of_batches(x, batch_size) * copies
-        return [Part(cut(x, y, sample_weight, size, 0, rows * copies), copies=copies)]
+        return [
+            Part(
+                rows_between(x, y, sample_weight, size, 0, rows * copies), copies=copies
+            )
+        ]
 
     def parts_to_predict(self, model, x, batch_size, steps):
         if steps is not None:

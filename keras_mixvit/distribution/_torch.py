@@ -5,31 +5,25 @@ import os
 
 import torch
 from torch import distributed
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+from torch.nn.parallel import DistributedDataParallel
 
 from keras_mixvit import _replicas
 from keras_mixvit._checks import require
 from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset
-from keras_mixvit.distribution._checks import (
-    require_own_layers,
-    require_unmixed_features,
-)
-from keras_mixvit.distribution._gradient_buckets import GradientBuckets
 from keras_mixvit.distribution._parallel import (
     Parallel,
     Part,
     arguments,
-    cut,
+    rows_between,
     rows_of,
     size_of_batches,
 )
-from keras_mixvit.distribution._torch_peers import answered_within
-
-_joined = []
-
-
-def joined() -> "TorchParallel | None":
-    """The processes that this one trains with, or `None`."""
-    return _joined[-1] if _joined else None
+from keras_mixvit.distribution._peers import peer_errors
+from keras_mixvit.distribution._replica_checks import (
+    require_own_layers,
+    require_unmixed_features,
+)
 
 
 class TorchParallel(Parallel):
@@ -62,13 +56,13 @@ class TorchParallel(Parallel):
                 distributed.init_process_group(engine, timeout=limit)
         # Gradients overlap with what batch norms exchange: each in its order.
         self.gradient_group = distributed.new_group(timeout=limit)
-        self._join()
+        _replicas.join(self)
         return self
 
     def __exit__(self, *error):
         if self.process_count == 1:
             return
-        self._leave()
+        _replicas.leave(self)
         if self._owns_group:
             distributed.destroy_process_group()
 
@@ -76,7 +70,7 @@ class TorchParallel(Parallel):
         if self.process_count == 1:
             return [value]
         found = [torch.tensor([0]) for _ in range(self.process_count)]
-        with self._answered():
+        with self.peer_errors():
             distributed.all_gather(found, torch.tensor([value]))
         return [int(number) for number in found]
 
@@ -85,25 +79,16 @@ class TorchParallel(Parallel):
         if self.process_count == 1:
             yield
             return
-        self._leave()
+        _replicas.leave(self)
         try:
             yield
         finally:
-            self._join()
+            _replicas.join(self)
 
-    def _join(self):
-        _joined.append(self)
-        _replicas.PROCESSES.index = self.process_index
-        _replicas.PROCESSES.count = self.process_count
-        _replicas.PROCESSES.answered = self._answered
-
-    def _leave(self):
-        _joined.remove(self)
-        _replicas.PROCESSES.index, _replicas.PROCESSES.count = 0, 1
-        _replicas.PROCESSES.answered = contextlib.nullcontext
-
-    def _answered(self):
-        return answered_within(self.timeout)
+    def peer_errors(self):
+        """A context for exchanges, which says that another process failed."""
+        errors = (distributed.DistError, RuntimeError)
+        return peer_errors(errors, f"within {self.timeout:g} seconds")
 
     def agree(self, value):
         if self.process_count == 1:
@@ -112,7 +97,7 @@ class TorchParallel(Parallel):
             bytearray(json.dumps(value).encode()), dtype=torch.uint8
         )
         length = torch.tensor([len(text)])
-        with self._answered():
+        with self.peer_errors():
             distributed.broadcast(length, 0)
             room = text if self.is_main else torch.zeros(int(length), dtype=torch.uint8)
             distributed.broadcast(room, 0)
@@ -133,12 +118,8 @@ class TorchParallel(Parallel):
         if keras_averages(model):
             yield
             return
-        parameters = [variable.value for variable in model.trainable_variables]
-        buckets = GradientBuckets(parameters, self.gradient_group, self.timeout)
-        try:
+        with averaged_gradients(self, model):
             yield
-        finally:
-            buckets.remove()
 
     def own_batches(self, pairs):
         self._require_divided(pairs)
@@ -166,14 +147,14 @@ class TorchParallel(Parallel):
         start = self.process_index * rows // self.process_count
         stop = (self.process_index + 1) * rows // self.process_count
         size = size_of_batches(x, batch_size)
-        return [Part(cut(x, y, sample_weight, size, start, stop))]
+        return [Part(rows_between(x, y, sample_weight, size, start, stop))]
 
     def summed(self, model, variables):
         if keras_averages(model):
             return None
         values = [variable.value.detach() for variable in variables]
         total = torch.cat([value.reshape(-1).to(torch.float64) for value in values])
-        with self._answered():
+        with self.peer_errors():
             distributed.all_reduce(total)
         found = total.split([value.numel() for value in values])
         return [
@@ -190,7 +171,7 @@ class TorchParallel(Parallel):
             process=self.process_index,
         )
         values = [v.value.detach() for v in variables]
-        with torch.no_grad(), self._answered():
+        with torch.no_grad(), self.peer_errors():
             for dtype in dict.fromkeys(value.dtype for value in values):
                 same = [value for value in values if value.dtype == dtype]
                 flat = torch.cat([value.reshape(-1) for value in same])
@@ -198,6 +179,72 @@ class TorchParallel(Parallel):
                 sizes = [value.numel() for value in same]
                 for value, new in zip(same, flat.split(sizes), strict=True):
                     value.copy_(new.reshape(value.shape))
+
+
+class _Watched(torch.nn.Module):
+    """The parameters of a model, without what the model computes.
+
+    Args:
+        parameters: List of PyTorch parameters.
+    """
+
+    def __init__(self, parameters: list):
+        super().__init__()
+        self.watched = torch.nn.ParameterList(parameters)
+
+    def forward(self, loss):
+        return loss
+
+
+@contextlib.contextmanager
+def averaged_gradients(parallel: TorchParallel, model):
+    """Averages the gradients of processes while they are computed.
+
+    PyTorch's `DistributedDataParallel` (DDP) watches the parameters. It begins
+    at the loss, where Keras's training step lets a model take part; the model
+    itself is called by Keras, as on one device. The graph of the loss is the
+    same in every step, so that DDP looks only once for parameters that have no
+    gradient.
+
+    Args:
+        parallel: `TorchParallel`.
+        model: Compiled model.
+    """
+    parameters = [variable.value for variable in model.trainable_variables]
+    watching = DistributedDataParallel(
+        _Watched(parameters),
+        process_group=parallel.gradient_group,
+        init_sync=False,
+        static_graph=True,
+    )
+    failed = []
+
+    def exchange(group, bucket):
+        def received(future):
+            try:
+                return future.value()
+            except RuntimeError:
+                # DDP makes another error of it, without this one as its cause.
+                failed.append(True)
+                raise
+
+        with parallel.peer_errors():
+            return allreduce_hook(group, bucket).then(received)
+
+    watching.register_comm_hook(parallel.gradient_group, exchange)
+    compute_loss = model.compute_loss
+    model.compute_loss = lambda *args, **options: watching(
+        compute_loss(*args, **options)
+    )
+    try:
+        yield
+    except RuntimeError:
+        if not failed:
+            raise
+        with parallel.peer_errors():
+            raise
+    finally:
+        del model.compute_loss
 
 
 def keras_averages(model) -> bool:
@@ -227,5 +274,5 @@ def _absent(parallel, address):
     return (
         f"Not all of the {parallel.process_count} processes came together at {address} "
         f"within {parallel.timeout:g} seconds: look for one that did not start, or was "
-        "told another number of processes."
+        "given another number of processes."
     )

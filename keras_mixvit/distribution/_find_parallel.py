@@ -2,12 +2,13 @@ import keras
 import numpy as np
 
 from keras_mixvit._checks import require
+from keras_mixvit._replicas import joined_processes
 from keras_mixvit.data.sources._batch_reader import closing
 from keras_mixvit.distribution._parallel import Parallel
 
 
-def parallel_of(model: keras.Model) -> Parallel | None:
-    """How a model is distributed, whoever arranged it, or `None`.
+def find_parallel(model: keras.Model) -> Parallel | None:
+    """How a model is distributed, however that was arranged, or `None`.
 
     Args:
         model: Model.
@@ -23,17 +24,15 @@ def parallel_of(model: keras.Model) -> Parallel | None:
 
     ```python
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    assert parallel_of(model) is None
+    assert find_parallel(model) is None
     ```
     """
     backend = keras.config.backend()
     if backend == "torch":
-        from keras_mixvit.distribution import _torch_parallel as torch_parallel
-
-        return torch_parallel.joined()
+        return joined_processes()
     distribution = keras.distribution.distribution()
     if backend == "jax":
-        from keras_mixvit.distribution._jax_parallel import JaxParallel
+        from keras_mixvit.distribution._jax import JaxParallel
 
         return None if distribution is None else JaxParallel(distribution)
     require(
@@ -42,7 +41,7 @@ def parallel_of(model: keras.Model) -> Parallel | None:
         "ignores it: use `keras_mixvit.distribution.data_parallel`.",
         distribution=distribution,
     )
-    from keras_mixvit.distribution._tensorflow_parallel import TensorFlowParallel
+    from keras_mixvit.distribution._tensorflow import TensorFlowParallel
 
     strategy = model.distribute_strategy
     return TensorFlowParallel(strategy) if strategy.num_replicas_in_sync > 1 else None
@@ -62,7 +61,7 @@ def predict_spread(
             to `None`.
         **options: Further arguments of `predict`.
     """
-    parallel = parallel_of(model)
+    parallel = find_parallel(model)
     if parallel is None:
         with closing(x):
             return predict(x, batch_size=batch_size, steps=steps, **options)
@@ -70,10 +69,10 @@ def predict_spread(
     for part in parallel.parts_to_predict(model, x, batch_size, steps):
         with parallel.evaluating(part), closing(part.arguments["x"]):
             outputs = predict(**part.arguments, steps=steps, **options)
-        found.append(every(outputs, part.copies))
+        found.append(every_nth_row(outputs, part.copies))
     return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *found)
 
 
-def every(outputs, count: int):
+def every_nth_row(outputs, count: int):
     """Every `count`-th row of arrays."""
     return keras.tree.map_structure(lambda array: array[::count], outputs)

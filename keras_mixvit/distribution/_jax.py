@@ -12,12 +12,12 @@ from keras_mixvit.distribution._parallel import (
     Parallel,
     Part,
     arguments,
-    cut,
+    rows_between,
     rows_of,
     size_of_batches,
 )
-from keras_mixvit.distribution._peers import answered
-from keras_mixvit.distribution._rendezvous import meet
+from keras_mixvit.distribution._peers import peer_errors
+from keras_mixvit.distribution._rendezvous import wait_for_processes
 
 
 class JaxParallel(Parallel):
@@ -95,13 +95,13 @@ class JaxParallel(Parallel):
         size = size_of_batches(x, batch_size)
         size += -size % self.num_replicas
         if even < rows:
-            rest = cut(x, y, sample_weight, size, even, rows)
+            rest = rows_between(x, y, sample_weight, size, even, rows)
             found.append(Part(rest, is_whole=True))
         if even:
             readers = min(self.process_count, self.num_replicas)
             start = self.distribution.data_shard_id * even // readers
             stop = start + even // readers
-            own = cut(x, y, sample_weight, size // readers, start, stop)
+            own = rows_between(x, y, sample_weight, size // readers, start, stop)
             found.append(Part(own))
         return found
 
@@ -114,7 +114,7 @@ class JaxParallel(Parallel):
     def training(self, model):
         if self.process_count == 1:
             return contextlib.nullcontext()
-        return answered((jax.errors.JaxRuntimeError,), "in time")
+        return peer_errors((jax.errors.JaxRuntimeError,), "in time")
 
     @contextlib.contextmanager
     def evaluating(self, part):
@@ -171,7 +171,7 @@ def chosen_devices(devices) -> list[str]:
 
 
 def join_processes(timeout: float) -> None:
-    """Joins the processes that Keras's environment variables speak of, if any.
+    """Joins the processes that Keras's environment variables name, if any.
 
     They are those of `keras.distribution.initialize`, which does the same, but
     takes no time limit.
@@ -181,14 +181,15 @@ def join_processes(timeout: float) -> None:
     """
     prefix = "KERAS_DISTRIBUTION_"
     names = ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")
-    values = [os.environ.get(prefix + name) for name in names]
-    if values[0] is None or jax.distributed.is_initialized():
+    found = [os.environ.get(prefix + name) for name in names]
+    values = [value for value in found if value is not None]
+    if found[0] is None or jax.distributed.is_initialized():
         return
     require(
-        all(value is not None for value in values),
+        len(values) == len(names),
         f"`{prefix}NUM_PROCESSES` and `{prefix}PROCESS_ID` must be set with "
         f"`{prefix}JOB_ADDRESSES`.",
-        **dict(zip(names, values, strict=True)),
+        **dict(zip(names, found, strict=True)),
     )
     address, count, index = values[0].split(",")[0], int(values[1]), int(values[2])
     require(
@@ -196,7 +197,7 @@ def join_processes(timeout: float) -> None:
         f"`{prefix}PROCESS_ID` must be in 0 to {count - 1}.",
         process_id=index,
     )
-    meet(address, count, index, timeout)
+    wait_for_processes(address, count, index, timeout)
     jax.distributed.initialize(
         address,
         count,
