@@ -4,7 +4,7 @@ Why not `torch.distributed.run`? It stops the other processes at once when one
 fails, so that process 0 may not come to say why; a suspended process keeps it
 waiting for 30 seconds; and if it cannot start a process, or you press Ctrl-C while
 it starts them, those that it has started run on alone.
-`tests/distribution/test_torchrun.py` shows the first and the last.
+`tests/distribution/test_launch_torchrun.py` shows the first and the last.
 """
 
 import contextlib

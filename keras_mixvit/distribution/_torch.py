@@ -25,6 +25,9 @@ from keras_mixvit.distribution._replica_checks import (
     require_unmixed_features,
 )
 
+# DDP's default is 25, as much as a small network has in all: less overlaps more.
+BUCKET_MEGABYTES = 4
+
 
 class TorchParallel(Parallel):
     """`torch.distributed` on PyTorch, one process per device.
@@ -216,20 +219,14 @@ def averaged_gradients(parallel: TorchParallel, model):
         process_group=parallel.gradient_group,
         init_sync=False,
         static_graph=True,
+        bucket_cap_mb=BUCKET_MEGABYTES,
     )
-    failed = []
+    sent = {}
 
     def exchange(group, bucket):
-        def received(future):
-            try:
-                return future.value()
-            except RuntimeError:
-                # DDP makes another error of it, without this one as its cause.
-                failed.append(True)
-                raise
-
         with parallel.peer_errors():
-            return allreduce_hook(group, bucket).then(received)
+            sent[bucket.index()] = future = allreduce_hook(group, bucket)
+        return future
 
     watching.register_comm_hook(parallel.gradient_group, exchange)
     compute_loss = model.compute_loss
@@ -239,10 +236,12 @@ def averaged_gradients(parallel: TorchParallel, model):
     try:
         yield
     except RuntimeError:
-        if not failed:
-            raise
+        # Of an exchange, or of something else in the step?
         with parallel.peer_errors():
-            raise
+            for future in sent.values():
+                if future.done():
+                    future.value()
+        raise
     finally:
         del model.compute_loss
 
