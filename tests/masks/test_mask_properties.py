@@ -1,9 +1,12 @@
 """What every sampler of masks promises, for any size, number and progress."""
 
+import inspect
+
 import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from keras_mixvit import masks
 from keras_mixvit.masks import (
     BinaryOrLinear,
     ConcatenationMasks,
@@ -181,3 +184,13 @@ def test_a_patch_that_does_not_tile_the_image_is_refused_by_the_data_set(name):
     images, labels = np.zeros((4, 24, 25, 1), "uint8"), np.arange(4)
     with pytest.raises(ValueError, match=r"`masks\.patch_size` must divide"):
         mixed_pair_dataset(images, labels, sampler, epochs=1, batch_size=2)
+
+
+def test_every_public_sampler_has_these_properties():
+    public = {
+        item
+        for item in (getattr(masks, name) for name in masks.__all__)
+        if inspect.isclass(item) and not inspect.isabstract(item)
+    }
+    made = {type(make(2, 2, 1.0, "two", "vertical")) for make in MAKERS.values()}
+    assert made == public
