@@ -11,15 +11,10 @@ PACKAGE = Path(keras_mixvit.__file__).parent
 TESTS = Path(__file__).parent
 # Files that are still longer than they may be; the list only shrinks.
 LONG = {
-    "keras_mixvit/data/sets/_inspection.py",
     "keras_mixvit/recipes/_recipe.py",
     "keras_mixvit/training/_train.py",
     "tests/backbones/test_named.py",
     "tests/backbones/test_residual_networks.py",
-    "tests/data/sets/test_load.py",
-    "tests/data/test_mixed_pair_dataset.py",
-    "tests/data/test_pixel_mixing.py",
-    "tests/distribution/test_refusals.py",
     "tests/layers/test_binarized_patch_cutmix.py",
     "tests/layers/test_residual_blocks.py",
     "tests/layers/test_small_layers.py",

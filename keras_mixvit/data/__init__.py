@@ -5,8 +5,9 @@ from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset, mixed_pair_d
 from keras_mixvit.data._pixel_mixing import PixelMixing
 from keras_mixvit.data.sets._corrupted import CORRUPTIONS as CORRUPTIONS
 from keras_mixvit.data.sets._corrupted import load_corrupted
-from keras_mixvit.data.sets._inspection import Inspection, SplitFacts, inspect
+from keras_mixvit.data.sets._inspection import Inspection, inspect
 from keras_mixvit.data.sets._load import load
+from keras_mixvit.data.sets._split_facts import SplitFacts
 from keras_mixvit.data.sources._image_array import ImageArray
 from keras_mixvit.data.sources._image_folder import ImageFolder
 from keras_mixvit.data.sources._image_set import ImageSet

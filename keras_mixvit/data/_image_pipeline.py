@@ -37,14 +37,14 @@ class ImagePipeline:
         self.pixel_mixing = pixel_mixing
         self.types = None
         # Where images come in various sizes, only reading sees the originals.
-        self.crop = None
+        self.crop: Any = None
         augmentations = list(augment.augmentations) if augment is not None else []
         varies = augmentations and getattr(x, "varies", False)
         if varies and isinstance(augmentations[0], RandomResizedCrop):
             self.crop = augmentations.pop(0)
         self.augment = Augment(augmentations) if augmentations else None
-        self.device_images = None
-        self._on_device = None
+        self.device_images: Any = None
+        self._on_device: Any = None
 
     def on_device(self) -> "ImagePipeline":
         """The same pipeline for images that stay on the device.
@@ -172,7 +172,8 @@ class ImagePipeline:
         images = flat(images, xp)
         images = self._augmented(images, flat_nest(draws.get("augment"), xp), xp)
         if self.pixel_mixing is not None:
-            images = self._mixed(images, draws, num_subnetworks, xp)
+            kind = self.pixel_mixing.kind
+            images = self._mixed(images, draws, kind, num_subnetworks, xp)
         return xp.reshape(images, (-1, num_subnetworks, *images.shape[1:]))
 
     def _typed(self, images, labels, draws):
@@ -213,7 +214,7 @@ class ImagePipeline:
     def _augmented(self, images, drawn, xp):
         return images if self.augment is None else self.augment.apply(images, drawn, xp)
 
-    def _mixed(self, images, draws, num_subnetworks, xp):
+    def _mixed(self, images, draws, kind, num_subnetworks, xp):
         """Images `(n, H, W, C)`, n = B M, of which some have a partner."""
         mixing = flat_nest(draws["mixing"], xp)
         # NumPy leaves the others out; a compiled step has one shape, and mixes all.
@@ -232,7 +233,7 @@ class ImagePipeline:
             drawn = flat_nest(draws.get("partner_augment"), xp)
             partners = self._augmented(partners, part_of(drawn, some), xp)
         own, mixing = part_of(images, some), part_of(mixing, some)
-        mixed = mixed_images(own, partners, mixing, self.pixel_mixing.kind, xp)
+        mixed = mixed_images(own, partners, mixing, kind, xp)
         if some is None:
             return mixed
         images = images.astype(mixed.dtype)
@@ -240,7 +241,7 @@ class ImagePipeline:
         return images
 
 
-def is_mixed(shares: np.ndarray) -> np.ndarray:
+def is_mixed(shares: np.ndarray) -> Any:
     """Which inputs have a partner, by their shares in and around the box."""
     return (shares < 1).any(axis=-1)
 

@@ -208,7 +208,7 @@ def own_share(
     if masks is not None:
         # Whole pixels, so that the patches of a grid are whole pixels too.
         side = height // masks.shape[2]
-        edges = np.moveaxis(box.reshape(-1, 4), 1, 0)
+        edges = list(np.moveaxis(box.reshape(-1, 4), 1, 0))
         part = covered(edges, image_size, side).reshape(masks.shape) / side**2
         total = masks.sum(axis=(2, 3), dtype="float64")
         visible = np.einsum("bmhw,bmhw->bm", part, masks, dtype="float64")

@@ -5,7 +5,7 @@ import pytest
 
 from keras_mixvit.data import ManifoldMixing
 from keras_mixvit.masks import ConstantMasks, CutMixMasks
-from tests.data.test_mixed_pair_dataset import indices, pairs
+from tests.data.pairs import indices, pairs
 
 ONE = ConstantMasks(2, num_subnetworks=1)
 

@@ -5,7 +5,7 @@ import pytest
 
 from keras_mixvit.data import mixed_pair_dataset
 from keras_mixvit.masks import ConstantMasks, CutMixMasks, LinearMasks
-from tests.data.test_mixed_pair_dataset import indices, numbered, pairs, same
+from tests.data.pairs import indices, numbered, pairs, same
 
 
 def epoch_of(dataset, epoch=0):

@@ -6,33 +6,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mixvit import MixViT, mixed_pair_dataset
-from keras_mixvit.data import ManifoldMixing
+from keras_mixvit import MixViT
 from keras_mixvit.distribution import Parallel, data_parallel, model_parallel
-from keras_mixvit.distribution._replica_checks import (
-    require_own_layers,
-    require_unmixed_features,
-)
-from keras_mixvit.masks import ConstantMasks
+from tests.distribution.backends import BACKEND, on, pairs_of
 from tests.distribution.processes import ended, start
 from tests.helpers import LOSS, images, tiny_convit
-
-BACKEND = keras.config.backend()
-on = {
-    name: pytest.mark.skipif(name != BACKEND, reason=f"is about {name}")
-    for name in ("jax", "tensorflow", "torch")
-}
-
-
-def pairs_of(count, batch_size, **options):
-    return mixed_pair_dataset(
-        images(count),
-        np.arange(count) % 5,
-        ConstantMasks(4, 2),
-        epochs=1,
-        batch_size=batch_size,
-        **options,
-    )
 
 
 @pytest.mark.parametrize(
@@ -94,92 +72,6 @@ def test_model_parallelism_elsewhere_is_refused():
         model_parallel(2)
 
 
-@on["tensorflow"]
-def test_devices_that_tensorflow_does_not_have_are_refused():
-    keras.ops.zeros(1)
-    message = "`devices` must be at most 1, the number that TensorFlow has; a "
-    with pytest.raises(ValueError, match=re.escape(message)):
-        data_parallel(2)
-    message = "`devices` must be among cpu:0. Received: devices=['gpu:7']"
-    with pytest.raises(ValueError, match=re.escape(message)):
-        data_parallel(["gpu:7"])
-
-
-@on["tensorflow"]
-def test_several_workers_are_refused(monkeypatch):
-    cluster = '{"cluster": {"worker": ["a:1", "b:1"]}}'
-    monkeypatch.setenv("TF_CONFIG", cluster)
-    message = "`TF_CONFIG` must name no further workers: Keras's `fit` fails under "
-    with pytest.raises(ValueError, match=re.escape(message)):
-        data_parallel()
-
-
-@on["tensorflow"]
-def test_a_resolver_makes_a_strategy_for_tpus(monkeypatch):
-    import tensorflow as tf
-
-    class Resolver(tf.distribute.cluster_resolver.SimpleClusterResolver):
-        def __init__(self):
-            super().__init__(tf.train.ClusterSpec({}))
-
-    done = []
-    connect, initialize = (
-        lambda resolver: done.append("connected"),
-        lambda resolver: done.append("initialized"),
-    )
-    strategy = tf.distribute.get_strategy()
-    monkeypatch.setattr(tf.config, "experimental_connect_to_cluster", connect)
-    monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", initialize)
-    monkeypatch.setattr(tf.distribute, "TPUStrategy", lambda resolver: strategy)
-    assert data_parallel(Resolver()).strategy is strategy
-    assert done == ["connected", "initialized"]
-
-
-@on["tensorflow"]
-def test_what_keras_ignores_on_tensorflow_is_refused(monkeypatch):
-    model = MixViT(tiny_convit(), 5)
-    model.compile("sgd", LOSS)
-    monkeypatch.setattr(keras.distribution, "distribution", lambda: "a distribution")
-    message = (
-        "`keras.distribution` must not be set on TensorFlow, where Keras accepts and "
-        "ignores it: use `keras_mixvit.distribution.data_parallel`."
-    )
-    with pytest.raises(ValueError, match=re.escape(message)):
-        model.fit(pairs_of(8, 8), verbose=0)
-
-
-@on["tensorflow"]
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"steps_per_execution": 2}, "`steps_per_execution` must be 1 under _Default"),
-        ({"jit_compile": True}, "`jit_compile` must be 'auto' or False under _Default"),
-    ],
-)
-def test_what_fails_under_a_strategy_is_refused(options, message):
-    import tensorflow as tf
-
-    from keras_mixvit.distribution._tensorflow import TensorFlowParallel
-
-    model = MixViT(tiny_convit(), 5)
-    model.compile("sgd", LOSS, **options)
-    with pytest.raises(ValueError, match=re.escape(message)):
-        TensorFlowParallel(tf.distribute.get_strategy()).check(model)
-
-
-@on["tensorflow"]
-def test_accumulated_gradients_are_refused_under_a_strategy():
-    import tensorflow as tf
-
-    from keras_mixvit.distribution._tensorflow import TensorFlowParallel
-
-    model = MixViT(tiny_convit(), 5)
-    model.compile(keras.optimizers.SGD(gradient_accumulation_steps=2), LOSS)
-    message = "`gradient_accumulation_steps` must be None under _DefaultDistribution"
-    with pytest.raises(ValueError, match=message):
-        TensorFlowParallel(tf.distribute.get_strategy()).check(model)
-
-
 @on["torch"]
 def test_processes_must_be_as_many_as_devices():
     message = (
@@ -189,41 +81,6 @@ def test_processes_must_be_as_many_as_devices():
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         data_parallel(2)
-
-
-def test_generators_of_keras_are_refused():
-    inputs = keras.Input((4,))
-    model = keras.Model(inputs, keras.layers.Dropout(0.5)(inputs))
-    message = "`model` must draw by `keras_mixvit.layers.Dropout`, `StochasticDepth` or"
-    with pytest.raises(ValueError, match=re.escape(message)):
-        require_own_layers(model)
-
-
-def test_batch_norm_of_keras_is_refused():
-    inputs = keras.Input((4,))
-    model = keras.Model(inputs, keras.layers.BatchNormalization()(inputs))
-    message = (
-        "`model` must normalise by "
-        "`keras_mixvit.layers.SynchronizedBatchNormalization`: Keras's batch norm"
-    )
-    with pytest.raises(ValueError, match=re.escape(message)):
-        require_own_layers(model)
-
-
-def test_features_mixed_over_a_batch_are_refused_where_replicas_see_parts():
-    x, y = images(8), np.arange(8) % 5
-    pairs = mixed_pair_dataset(
-        x,
-        y,
-        ConstantMasks(4, 1),
-        epochs=1,
-        batch_size=8,
-        num_classes=5,
-        manifold_mixing=ManifoldMixing(),
-    )
-    message = "`manifold_mixing` must be None where replicas see parts of a batch; on"
-    with pytest.raises(ValueError, match=re.escape(message)):
-        require_unmixed_features(pairs)
 
 
 def test_a_failure_of_process_0_reaches_the_others():
@@ -351,30 +208,6 @@ def test_a_share_of_arrays_for_validation_is_refused():
             model.fit(
                 images(8), np.eye(5)[np.arange(8) % 5], validation_split=0.5, verbose=0
             )
-
-
-@on["tensorflow"]
-@pytest.mark.parametrize("replicas", [2, 3, 8])
-@pytest.mark.parametrize("rows", [1, 2, 13, 50, 297, 1000])
-def test_no_replica_is_left_without_a_sample(rows, replicas):
-    from keras_mixvit.distribution._tensorflow import fitting_size
-
-    size = fitting_size(rows, 32, replicas)
-    if size is None:
-        # Rare, and of few samples: all of them are repeated then.
-        assert rows < 2 * replicas**2
-        return
-    assert size % replicas == 0
-    for batch in [size] * (rows // size) + [rows % size] * (rows % size > 0):
-        shares = [len(share) for share in cuts(batch, replicas)]
-        assert min(shares) > 0, (size, shares)
-    assert rows >= size
-
-
-def cuts(batch, replicas):
-    """How `tf.distribute` cuts a batch."""
-    length = -(-batch // replicas)
-    return [range(batch)[i * length : (i + 1) * length] for i in range(replicas)]
 
 
 @on["jax"]

@@ -23,7 +23,7 @@ class ArrayFiles:
             `None` to number them. Defaults to `None`.
     """
 
-    unlabelled = ()
+    unlabelled: tuple[str, ...] = ()
 
     def __init__(self, path, class_names: tuple[str, ...] | None = None):
         self.path = path

@@ -104,7 +104,7 @@ class Cifar:
             once. Defaults to `None`.
     """
 
-    unlabelled = ()
+    unlabelled: tuple[str, ...] = ()
 
     def __init__(self, name: str, data_dir=None):
         self.name = name
@@ -124,7 +124,8 @@ class Cifar:
         elif place is None:
             images, labels = self._from_keras(split)
         else:
-            images, labels = self._from_archive(*place, split)
+            archive, path = place
+            images, labels = self._from_archive(archive, path, split)
         # Floats may be on any scale.
         mean, std = (MEAN, STD) if images.dtype == np.uint8 else (None, None)
         images = sized(images, image_size, resize_share)
@@ -189,8 +190,8 @@ class Cifar:
     def _part(self, archive, path, member):
         """Pixels `(n, 3072)` and labels `(n,)` of a file."""
         if path.is_dir():
-            with open(path / member, "rb") as file:
-                return records(file, archive)
+            with open(path / member, "rb") as unpacked:
+                return records(unpacked, archive)
         with tarfile.open(path) as tar:
             file = tar.extractfile(f"{archive.folder}/{member}")
             require(file is not None, "A member must be a file.", member=member)

@@ -36,7 +36,7 @@ class ClassFolders:
         std: Tuple of floats, likewise. Defaults to `None`.
     """
 
-    unlabelled = ()
+    unlabelled: tuple[str, ...] = ()
 
     def __init__(
         self, folder, classes=None, texts=None, channels=None, mean=None, std=None

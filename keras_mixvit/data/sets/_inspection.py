@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_mixvit.data.sets._class_folders import ClassFolders
 from keras_mixvit.data.sets._load import found_set
+from keras_mixvit.data.sets._split_facts import SplitFacts
 from keras_mixvit.data.sources._array_checks import CHUNK
 from keras_mixvit.data.sources._file_checks import for_all
 from keras_mixvit.data.sources._image_files import (
@@ -21,46 +22,6 @@ from keras_mixvit.data.sources._image_files import (
 from keras_mixvit.data.sources._resizing import pillow
 
 FORM = 1
-
-
-@dataclass(frozen=True)
-class SplitFacts:
-    """What one split holds.
-
-    Args:
-        images: Integer, images that can be read.
-        classes: Dict from the name of each class to its number of images.
-        height: Tuple of integers, the least, the median and the greatest, or
-            `None` where no image can be read.
-        width: Tuple of integers, likewise.
-        colours: Dict from colour modes, or dtypes and channels, to numbers of
-            images.
-        turned: Integer, photos whose camera was not held upright. Defaults to
-            `0`.
-        damaged: Dict from names of files to what is wrong with them, or
-            `None` for no files. Defaults to `None`.
-        ignored: Dict from suffixes to numbers of files that are no images, or
-            `None` for no files. Defaults to `None`.
-        repeated: Integer, images whose pixels stand in the split before.
-            Defaults to `0`.
-
-    Example:
-
-    ```python
-    facts = SplitFacts(1, {"cat": 1}, (8, 8, 8), (8, 8, 8), {"RGB": 1})
-    assert not facts.damaged
-    ```
-    """
-
-    images: int
-    classes: dict[str, int]
-    height: tuple[int, int, int] | None
-    width: tuple[int, int, int] | None
-    colours: dict[str, int]
-    turned: int = 0
-    damaged: dict[str, str] | None = None
-    ignored: dict[str, int] | None = None
-    repeated: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,7 +67,9 @@ class Inspection:
         }
 
 
-def inspect(name: str | os.PathLike, data_dir=None) -> Inspection:
+def inspect(
+    name: str | os.PathLike, data_dir: str | os.PathLike | None = None
+) -> Inspection:
     """Reads a set of images once, and says what it holds.
 
     Files are decoded in parallel, and memory grows by a few numbers an image.
@@ -159,10 +122,12 @@ def _files(found, split, repeats):
         turned += header.orientation > 1
         repeated += repeats.note(split, name, *hashes)
     texts = [found.texts.get(name, name) for name in classes]
+    height, width = extent(sizes)
     return SplitFacts(
         int(counts.sum()),
         dict(zip(texts, counts.tolist(), strict=True)),
-        *extent(sizes),
+        height,
+        width,
         dict(colours.most_common()),
         turned,
         damaged,

@@ -1,6 +1,7 @@
 import os
 from collections.abc import Collection
 from importlib import resources
+from typing import Any
 
 from keras_mixvit._checks import (
     is_among,
@@ -127,7 +128,7 @@ def load(
         "`leave_out` must be empty for images that are not files.",
         leave_out=list(leave_out)[:3],
     )
-    options = [image_size, resize_share, on_error]
+    options: list[Any] = [image_size, resize_share, on_error]
     options += [leave_out] if len(leave_out) else []
     if val_share is not None:
         require_val_share(val_share)

@@ -85,14 +85,13 @@ class TFDSSet:
         """Names of the images and of the labels."""
         import tensorflow_datasets as tfds
 
-        keys = self.builder.info.supervised_keys or ()
-        kinds = (tfds.features.Image, tfds.features.ClassLabel)
+        keys = tuple(self.builder.info.supervised_keys or ())
+        types = (tfds.features.Image, tfds.features.ClassLabel)
         features = self.builder.info.features
         require(
             len(keys) == 2
             and all(
-                isinstance(features[k], kind)
-                for k, kind in zip(keys, kinds, strict=True)
+                isinstance(features[k], t) for k, t in zip(keys, types, strict=True)
             )
             and np.dtype(features[keys[0]].np_dtype) == np.uint8,
             "`tfds:NAME` must name a set of uint8 images with one label each.",

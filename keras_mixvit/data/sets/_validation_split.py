@@ -64,7 +64,7 @@ def validation_indices(labels, share: float, seed: int = SEED) -> np.ndarray:
     while (missing := total - taken.sum()) > 0:
         taken[order[taken[order] < room[order]][:missing]] += 1
     chosen = [
-        np.random.default_rng([seed, label]).permutation(
+        np.random.default_rng([seed, int(label)]).permutation(
             np.flatnonzero(labels == label)
         )[: taken[label]]
         for label in np.flatnonzero(taken)

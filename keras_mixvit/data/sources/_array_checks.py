@@ -1,4 +1,4 @@
-"""What arrays of images and labels must be, told in one sentence."""
+"""What arrays of images and labels must be, said in one sentence."""
 
 import numpy as np
 
@@ -75,12 +75,11 @@ def require_labels(
         dtype=str(labels.dtype),
     )
     low, high = int(labels.min()), int(labels.max())
-    known = num_classes is not None
     require(
-        low >= 0 and (not known or high < num_classes),
-        f"`{name}` must be in 0 to {num_classes - 1}."
-        if known
-        else f"`{name}` must not be negative.",
+        low >= 0 and (num_classes is None or high < num_classes),
+        f"`{name}` must not be negative."
+        if num_classes is None
+        else f"`{name}` must be in 0 to {num_classes - 1}.",
         range=(low, high),
     )
     return labels.astype("int32", copy=False)

@@ -86,7 +86,7 @@ class BatchReader(keras.utils.PyDataset, abc.ABC):
         return {k: v for k, v in vars(self).items() if k != "_ahead"}
 
     def __setstate__(self, state):
-        vars(self).update(state)
+        self.__dict__.update(state)
         self._ahead = ReadAhead(self._read, self.reading_workers)
 
 

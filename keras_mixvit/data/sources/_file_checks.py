@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from keras_mixvit.data.sources._image_files import decoded
 
@@ -70,7 +71,8 @@ class shown:
     """
 
     def __init__(self, about: str, total: int):
-        self.about, self.total, self.bar = about, total, None
+        self.about, self.total = about, total
+        self.bar: Any = None
 
     def __enter__(self) -> Callable[[], None]:
         if not sys.stderr.isatty():
@@ -78,10 +80,10 @@ class shown:
         from rich.console import Console
         from rich.progress import Progress
 
-        self.bar = Progress(console=Console(stderr=True), transient=True)
-        self.bar.start()
-        task = self.bar.add_task(self.about, total=self.total)
-        return lambda: self.bar.advance(task)
+        self.bar = bar = Progress(console=Console(stderr=True), transient=True)
+        bar.start()
+        task = bar.add_task(self.about, total=self.total)
+        return lambda: bar.advance(task)
 
     def __exit__(self, *error) -> None:
         if self.bar is not None:

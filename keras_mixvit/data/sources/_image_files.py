@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -57,8 +57,8 @@ def image_files(folder) -> Iterator[str]:
 def files_below(folder, above: tuple[str, ...] = ()) -> Iterator[str]:
     """Names of all files below a folder, in order; none that is hidden."""
     # Entries know whether they are files without a further look at the disk.
-    with os.scandir(folder) as entries:
-        entries = sorted(entries, key=lambda entry: entry.name)
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
     above = (*above, os.path.realpath(folder))
     for entry in entries:
         name = entry.name
@@ -156,7 +156,7 @@ def decoded(file, name: str, channels: int) -> np.ndarray:
     return np.ascontiguousarray(pixels if is_tiff else upright(pixels, turn))
 
 
-def pixels_of(image, channels: int) -> np.ndarray | None:
+def pixels_of(image, channels: int) -> Any:
     """Pixels `(h, w, channels)` as stored, or `None` of other than 8 or 16 bits."""
     Image = pillow()
     image.load()

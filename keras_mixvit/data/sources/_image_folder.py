@@ -66,7 +66,7 @@ class ImageFolder(ImageSource):
         resize_share: float | None = None,
     ):
         require_path("folder", folder)
-        image_size = require_image_size(image_size)
+        size = require_image_size(image_size)
         self.folder = os.fspath(folder)
         require(
             os.path.isdir(folder),
@@ -80,17 +80,17 @@ class ImageFolder(ImageSource):
         require(len(files) > 0, "`folder` must hold image files.", folder=self.folder)
         require_choice("channels", channels, (1, 3, None))
         sizes, found_channels = self._sample()
-        self._is_resized = image_size is not None
-        if image_size is None:
+        self._is_resized = size is not None
+        if size is None:
             require(
                 len(sizes) == 1,
                 "`image_size` must be given where images differ in size.",
                 sizes=sorted(sizes)[:3],
             )
-            (image_size,) = sizes
+            (size,) = sizes
         super().__init__(
-            (*image_size, channels or found_channels),
-            varies=sizes != {image_size},
+            (*size, channels or found_channels),
+            varies=sizes != {size},
             resize_share=resize_share,
         )
         self.channels = self.image_shape[2]

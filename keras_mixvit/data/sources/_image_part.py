@@ -37,6 +37,9 @@ def part_of(images: ImageSet, chosen: np.ndarray) -> ImageSet:
     Returns:
         An `ImageSet` with the class names and published statistics of all.
     """
-    is_source = isinstance(images.images, ImageSource)
-    part = SourcePart(images.images, chosen) if is_source else images.images[chosen]
+    source = images.images
+    if isinstance(source, ImageSource):
+        part = SourcePart(source, chosen)
+    else:
+        part = source[chosen]
     return dataclasses.replace(images, images=part, labels=images.labels[chosen])

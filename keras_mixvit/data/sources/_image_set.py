@@ -71,7 +71,7 @@ class ImageSet:
             std=self.std,
         )
         require(
-            not given or min(self.std) > 0,
+            self.std is None or not given or min(self.std) > 0,
             "`std` must be positive.",
             std=self.std,
         )
@@ -88,14 +88,15 @@ class ImageSet:
         or, for an `ImageSource`, of 2,048 images that are drawn with a fixed
         seed. A constant channel has the standard deviation 1.
         """
-        if self.mean is not None:
+        if self.mean is not None and self.std is not None:
             return [float(v) for v in self.mean], [float(v) for v in self.std]
         chosen = np.arange(len(self.images))
         if isinstance(self.images, ImageSource) and len(chosen) > SAMPLED_IMAGES:
             chosen = np.random.default_rng(0).choice(chosen, SAMPLED_IMAGES, False)
             # In the order of the files.
             chosen.sort()
-        count, mean, squares = 0, 0.0, 0.0
+        count = 0
+        mean = squares = np.zeros(self.images.shape[3])
         step = max(1, CHUNK_VALUES // int(np.prod(self.images.shape[1:])))
         for start in range(0, len(chosen), step):
             # Combine the means and sums of squared deviations of two parts (Chan

@@ -59,11 +59,11 @@ class ImageSource(abc.ABC):
             "`image_shape` must be three positive integers (H, W, C).",
             image_shape=image_shape,
         )
-        image_shape = tuple(image_shape)
+        height, width, channels = image_shape
         require_resize_share(resize_share)
         if resize_share is None:
-            resize_share = default_share(image_shape[:2])
-        self.image_shape = image_shape
+            resize_share = default_share((height, width))
+        self.image_shape = (height, width, channels)
         self.varies = varies
         self.resize_share = resize_share
 

@@ -2,6 +2,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 # Batches that wait for the step, for each thread that prepares them.
 AHEAD_PER_WORKER = 2
@@ -27,11 +28,11 @@ class ReadAhead:
     def __init__(self, read: Callable, workers: int):
         self.workers = workers
         # A strong one would keep the threads of a forgotten data set running.
-        self._method = weakref.WeakMethod(read)
+        self._method: Callable[[], Any] = weakref.WeakMethod(read)
         self._lock = threading.Lock()
         self._ahead: dict[tuple, Future] = {}
-        self._expected = None
-        self._pool = None
+        self._expected: tuple | None = None
+        self._pool: ThreadPoolExecutor | None = None
 
     @property
     def depth(self) -> int:
