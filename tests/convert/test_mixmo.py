@@ -7,7 +7,7 @@ from keras_mixvit import MixMo
 from keras_mixvit.backbones import PreActResNet
 from keras_mixvit.convert._mixmo import load_mixmo_weights, mixmo_weights
 from tests.backbones.residual_cases import CASES, drawn_weights
-from tests.backbones.test_residual_networks import loaded_network, stored, weights
+from tests.backbones.residual_networks import loaded_network, stored, weights
 from tests.convert.mixmo_cases import (
     CLASSES,
     SHAPE,

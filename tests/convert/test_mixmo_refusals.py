@@ -6,7 +6,7 @@ import pytest
 
 from keras_mixvit import MixMo, MixViT, SingleNetwork
 from keras_mixvit.convert._mixmo import load_mixmo_weights, mixmo_weights
-from tests.backbones.test_residual_networks import loaded_network
+from tests.backbones.residual_networks import loaded_network
 from tests.convert.mixmo_cases import CLASSES, assert_same, network, redrawn, shared
 from tests.helpers import tiny_convit
 

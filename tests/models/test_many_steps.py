@@ -6,45 +6,24 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mixvit import MixViT, SingleNetwork, mixed_pair_dataset
+from keras_mixvit import MixViT, mixed_pair_dataset
 from keras_mixvit.augmentation import (
     Augment,
     HorizontalFlip,
-    PadCrop,
-    RandomErasing,
 )
-from keras_mixvit.data import PixelMixing
 from keras_mixvit.data import _device_images as device_images
 from keras_mixvit.distribution import data_parallel
 from keras_mixvit.masks import PatchCutMix
 from tests.helpers import LOSS, set_weights, tiny_convit
-
-BACKEND = keras.config.backend()
-CLASSES = 5
-SOFT = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
-
-
-def pixels(count=26, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.integers(0, 256, (count, 8, 12, 3)).astype("uint8")
-
-
-def pairs_of(model, partners="batch", drop_remainder=True, **options):
-    x = pixels()
-    augment = Augment([PadCrop(2), HorizontalFlip(), RandomErasing(0.5)])
-    return mixed_pair_dataset(
-        x,
-        np.arange(len(x)) % CLASSES,
-        model.mask_sampler(),
-        epochs=3,
-        batch_size=4,
-        num_classes=CLASSES,
-        augment=augment,
-        pixel_mixing=PixelMixing("cutmix_or_mixup", probability=0.7, partners=partners),
-        drop_remainder=drop_remainder,
-        apply_on="device",
-        **options,
-    )
+from tests.models.many_steps import (
+    BACKEND,
+    CLASSES,
+    SOFT,
+    WithNone,
+    pairs_of,
+    pixels,
+    single,
+)
 
 
 class Losses(keras.callbacks.Callback):
@@ -188,72 +167,6 @@ def test_several_devices_are_sent_their_images():
         message = "`keep_on_device` must be False or None on several devices."
         with pytest.raises(ValueError, match=re.escape(message)):
             model.fit(pairs_of(model, keep_on_device=True), verbose=0)
-
-
-@pytest.mark.skipif(BACKEND != "jax", reason="is about the scan of JAX")
-def test_a_scan_traces_its_step_once_whatever_its_length(monkeypatch):
-    traced, train_step = [], MixViT.train_step
-
-    def counted(self, *args):
-        traced.append(self.steps_per_execution)
-        return train_step(self, *args)
-
-    monkeypatch.setattr(MixViT, "train_step", counted)
-    for steps in (3, 6):  # Both divide the six steps of an epoch.
-        model = MixViT(tiny_convit(num_blocks=1, num_class_blocks=1), CLASSES)
-        model.compile("sgd", SOFT, steps_per_execution=steps)
-        model.fit(pairs_of(model, keep_on_device=False), verbose=0)
-    assert traced.count(3) == traced.count(6) > 0
-
-
-class WithNone(keras.utils.PyDataset):
-    """Batches of three, the last of which is `None`; one may be damaged."""
-
-    def __init__(self, damaged=None):
-        super().__init__()
-        self.damaged = damaged
-
-    def __len__(self):
-        return 4
-
-    def __getitem__(self, index):
-        classes = CLASSES + (index == self.damaged)
-        labels = np.eye(classes, dtype="float32")[np.arange(4) % classes]
-        return pixels(4, seed=index), labels, None
-
-
-def single(steps_per_execution):
-    keras.utils.set_random_seed(0)
-    model = SingleNetwork(tiny_convit(num_blocks=1, num_class_blocks=1), CLASSES)
-    set_weights(model)
-    model.compile("sgd", SOFT, steps_per_execution=steps_per_execution)
-    return model
-
-
-@pytest.mark.skipif(BACKEND != "jax", reason="TensorFlow takes no None")
-def test_batches_may_end_in_none():
-    losses = [
-        single(k).fit(WithNone(), shuffle=False, verbose=0).history["loss"]
-        for k in (1, 4)
-    ]
-    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
-
-
-@pytest.mark.skipif(BACKEND != "jax", reason="is about the state of JAX")
-def test_an_error_in_a_later_group_loses_no_step():
-    model, alone = single(4), single(1)
-    with pytest.raises(ValueError, match="must have the same shape") as error:
-        model.fit(WithNone(damaged=2), shuffle=False, verbose=0)
-    notes = getattr(error.value, "__notes__", [])
-    assert not any("consumed the weights" in note for note in notes)
-    for index in range(2):
-        alone.train_on_batch(*WithNone()[index][:2])
-    for found, expected in zip(model.weights, alone.weights, strict=True):
-        np.testing.assert_allclose(
-            keras.ops.convert_to_numpy(found),
-            keras.ops.convert_to_numpy(expected),
-            atol=1e-6,
-        )
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras runs one step on PyTorch")
