@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 
 
@@ -14,11 +16,13 @@ class AttentionMap(keras.layers.Layer):
         super().__init__(name=f"{block.name}_attention_map", dtype=block.dtype_policy)
         self.block = block
 
-    def call(self, *inputs):
+    def call(self, *inputs: Any) -> Any:
         return self.block.attention_map(*inputs)
 
 
-def record_attention(maps: dict | None, block: keras.layers.Layer, *inputs) -> None:
+def record_attention(
+    maps: dict | None, block: keras.layers.Layer, *inputs: Any
+) -> None:
     """Puts the attention weights of a block into `maps`, unless it is `None`."""
     if maps is not None:
         maps[block.name] = AttentionMap(block)(*inputs)

@@ -118,12 +118,12 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
         self.trunk = keras.Model(grid, self.apply_trunk(grid), name="trunk")
         self.built = True
 
-    def call(self, images, training=None):
+    def call(self, images: Any, training: bool | None = None) -> Any:
         grid = self.stem(images, training=training)
         grid = self.body(grid, training=training)
         return self.trunk(grid, training=training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (input_shape[0], *self.trunk.output.shape[1:])
 
     def get_config(self) -> dict[str, Any]:

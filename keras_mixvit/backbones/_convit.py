@@ -172,7 +172,7 @@ class ConViT(VisionTransformer):
         )
         return TransformerBlock(attention, **options)
 
-    def apply_trunk(self, grid, maps=None):
+    def apply_trunk(self, grid: Any, maps: dict[str, Any] | None = None) -> Any:
         if self.trunk_attention == "class_attention":
             return super().apply_trunk(grid, maps)
         *blocks, last_block = self._parts.class_blocks

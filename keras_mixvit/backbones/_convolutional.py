@@ -66,7 +66,7 @@ class ConvolutionalBackbone(Backbone):
     def _stem_convolution(self, images, name: str):
         """Grid of normalised images, by a convolution of this name."""
 
-    def make_stem(self, name="stem"):
+    def make_stem(self, name: str = "stem") -> keras.Model:
         images = keras.Input(self.image_shape, name="images")
         # Variables of one model need paths of their own: PyTorch's trainer
         # forgets all but one of those that share a path.
@@ -75,7 +75,9 @@ class ConvolutionalBackbone(Backbone):
         )
         return keras.Model(images, grid, name=name)
 
-    def apply_blocks(self, grid, maps=None, between=None):
+    def apply_blocks(
+        self, grid: Any, maps: dict[str, Any] | None = None, between: Any = None
+    ) -> Any:
         for i, group in enumerate(self._parts.groups):
             for block in group:
                 grid = block(grid)
@@ -83,16 +85,16 @@ class ConvolutionalBackbone(Backbone):
                 grid = between(i, grid)
         return grid
 
-    def apply_trunk(self, grid, maps=None):
+    def apply_trunk(self, grid: Any, maps: dict[str, Any] | None = None) -> Any:
         pool = keras.layers.GlobalAveragePooling2D(
             data_format="channels_last", name="pool", dtype=self.dtype_policy
         )
         return pool(grid)
 
-    def head_initializer(self):
+    def head_initializer(self) -> keras.initializers.Initializer | None:
         return keras.initializers.HeNormal()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["patch_size"]
         return {

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras_mixvit._checks import require_known
 from keras_mixvit.backbones._backbone import Backbone
 from keras_mixvit.backbones._cait import CaiT
@@ -54,7 +56,7 @@ def make_backbone(
     /,
     image_shape: tuple[int, int, int] = (224, 224, 3),
     patch_size: int = 16,
-    **changes,
+    **changes: Any,
 ) -> Backbone:
     """A published backbone by its name, with new weights.
 
@@ -104,9 +106,9 @@ def make_backbone(
         DyTox (Douillard et al., 2022); MixViT, Section 4.
     """
     require_known("name", name, NAMED)
-    kind, options = NAMED[name]
+    backbone, options = NAMED[name]
     arguments = {"name": name, **options, **changes}
-    return kind(image_shape, patch_size, **arguments)
+    return backbone(image_shape, patch_size, **arguments)
 
 
 def backbone_names() -> tuple[str, ...]:

@@ -96,6 +96,6 @@ class PreActResNet(ConvolutionalBackbone):
         ]
         return ConvolutionalParts(groups)
 
-    def head_initializer(self):
+    def head_initializer(self) -> keras.initializers.Initializer | None:
         # Unlike in WideResNet, the published heads start from 0.01.
         return keras.initializers.RandomNormal(stddev=0.01)

@@ -97,7 +97,9 @@ class ResNet(ConvolutionalBackbone):
         ]
         return ConvolutionalParts(groups, norm)
 
-    def apply_blocks(self, grid, maps=None, between=None):
+    def apply_blocks(
+        self, grid: Any, maps: dict[str, Any] | None = None, between: Any = None
+    ) -> Any:
         grid = ops.relu(self._parts.norm(grid))
         # After a ReLU, zeros around the grid are no larger than anything in it.
         grid = ops.pad(grid, ((0, 0), (1, 1), (1, 1), (0, 0)))

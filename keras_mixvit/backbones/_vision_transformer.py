@@ -143,7 +143,7 @@ class VisionTransformer(Backbone):
             "dtype": self.dtype_policy,
         }
 
-    def make_stem(self, name="stem"):
+    def make_stem(self, name: str = "stem") -> keras.Model:
         images = keras.Input(self.image_shape, name="images")
         # Variables of one model need paths of their own: PyTorch's trainer
         # forgets all but one of those that share a path.
@@ -156,13 +156,15 @@ class VisionTransformer(Backbone):
         grid = embedding(normalized(images, self.mean, self.std))
         return keras.Model(images, grid, name=name)
 
-    def head_initializer(self):
+    def head_initializer(self) -> keras.initializers.Initializer | None:
         return None
 
-    def apply_position(self, grid):
+    def apply_position(self, grid: Any) -> Any:
         return self._parts.position(grid)
 
-    def apply_blocks(self, grid, maps=None, between=None):
+    def apply_blocks(
+        self, grid: Any, maps: dict[str, Any] | None = None, between: Any = None
+    ) -> Any:
         for i, block in enumerate(self._parts.blocks):
             record_attention(maps, block, grid)
             grid = block(grid)
@@ -170,7 +172,7 @@ class VisionTransformer(Backbone):
                 grid = between(i, grid)
         return grid
 
-    def apply_trunk(self, grid, maps=None):
+    def apply_trunk(self, grid: Any, maps: dict[str, Any] | None = None) -> Any:
         token = self._parts.class_token(grid)
         for block in self._parts.class_blocks:
             record_attention(maps, block, token, grid)

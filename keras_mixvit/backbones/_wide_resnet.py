@@ -116,7 +116,7 @@ class WideResNet(ConvolutionalBackbone):
         norm = batch_norm(name="norm", **self._layer_options)
         return ConvolutionalParts(groups, norm)
 
-    def apply_trunk(self, grid, maps=None):
+    def apply_trunk(self, grid: Any, maps: dict[str, Any] | None = None) -> Any:
         return super().apply_trunk(keras.ops.relu(self._parts.norm(grid)), maps)
 
     def get_config(self) -> dict[str, Any]:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -48,7 +50,7 @@ class BasicBlock(RecomputableLayer):
         stride: int = 1,
         l2: float = 0.0,
         recompute: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(recompute, **kwargs)
         require_positive_integer("filters", filters)
@@ -58,7 +60,7 @@ class BasicBlock(RecomputableLayer):
         self.stride = stride
         self.l2 = l2
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         options = {"l2": self.l2, "dtype": self.dtype_policy}
         shape = tuple(input_shape)
         inner = (*shape[:-1], self.filters)
@@ -88,7 +90,7 @@ class BasicBlock(RecomputableLayer):
             norm.build(inner)
 
     @recomputable
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         hidden, shortcut = inputs, inputs
         if self.shortcut is not None:
             shortcut = self.shortcut(inputs)
@@ -99,10 +101,10 @@ class BasicBlock(RecomputableLayer):
             hidden = ops.relu(hidden if i == 0 else hidden + shortcut)
         return hidden
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return strided_shape(input_shape, self.stride, self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

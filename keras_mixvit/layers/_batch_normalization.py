@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -43,7 +45,7 @@ class SynchronizedBatchNormalization(keras.layers.BatchNormalization):
         MixMo, Section 4.1 (its networks); Ioffe and Szegedy, 2015.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         for argument in ("synchronized", "renorm"):
             require(
                 not kwargs.get(argument),
@@ -58,12 +60,12 @@ class SynchronizedBatchNormalization(keras.layers.BatchNormalization):
         # By it Keras names what it writes into files.
         return keras.layers.BatchNormalization
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         super().build(input_shape)
         # By this mark `fit` on several replicas knows it from Keras's.
         self.moving_mean.is_of_all_replicas = True
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if not (training and self.trainable and mask is None and are_several()):
             return super().call(inputs, training=training, mask=mask)
         dtype = keras.backend.result_type(inputs.dtype, "float32")

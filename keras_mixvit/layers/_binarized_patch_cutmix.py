@@ -61,15 +61,16 @@ class BinarizedPatchCutMix(keras.layers.Layer):
 
     def build(self, images_shape: tuple, masks_shape: tuple) -> None:
         grid = require_patches(images_shape, self.patch_size)
-        _, members, height, width, _ = images_shape
+        _, num_inputs, height, width, _ = images_shape
         require(
-            tuple(masks_shape[1:]) in ((members, *grid), (members, height, width)),
-            f"`masks` must have shape (B, {members}, {grid[0]}, {grid[1]}) or "
-            f"(B, {members}, {height}, {width}).",
+            tuple(masks_shape[1:])
+            in ((num_inputs, *grid), (num_inputs, height, width)),
+            f"`masks` must have shape (B, {num_inputs}, {grid[0]}, {grid[1]}) or "
+            f"(B, {num_inputs}, {height}, {width}).",
             shape=tuple(masks_shape),
         )
 
-    def call(self, images, masks, tie_source=0):
+    def call(self, images: Any, masks: Any, tie_source: Any = 0) -> Any:
         if self.patch_size > 1 and masks.shape[2:] == images.shape[2:4]:
             masks = self._on_patches(masks, tie_source)
         masks = ops.cast(masks, self.compute_dtype)
@@ -87,26 +88,26 @@ class BinarizedPatchCutMix(keras.layers.Layer):
         return cls(**with_new_names(cls, config))
 
     def _on_patches(self, masks, tie_source):
-        _, members, height, width = masks.shape
+        _, num_inputs, height, width = masks.shape
         p = self.patch_size
         # Half precision could not tell a tie from a majority of one pixel.
         pixels = ops.cast(masks, "float32")
-        pixels = ops.reshape(pixels, (-1, members, height // p, p, width // p, p))
+        pixels = ops.reshape(pixels, (-1, num_inputs, height // p, p, width // p, p))
         means = ops.mean(pixels, axis=(3, 5))
         if not self.binarize:
             return ops.cast(means, self.compute_dtype)
         if isinstance(tie_source, int):
             require(
-                0 <= tie_source < members,
-                f"`tie_source` must be in 0 to {members - 1}.",
+                0 <= tie_source < num_inputs,
+                f"`tie_source` must be in 0 to {num_inputs - 1}.",
                 tie_source=tie_source,
             )
         first = ops.reshape(ops.cast(tie_source, "int32"), (-1, 1))
-        preferred = ops.cast(first == ops.arange(members, dtype="int32"), "float32")
+        preferred = ops.cast(first == ops.arange(num_inputs, dtype="int32"), "float32")
         largest = means >= ops.max(means, axis=1, keepdims=True)
         rank = ops.cast(largest, "float32") * (1 + preferred[:, :, None, None])
         winner = ops.argmax(rank, axis=1)
-        return ops.one_hot(winner, members, axis=1, dtype=self.compute_dtype)
+        return ops.one_hot(winner, num_inputs, axis=1, dtype=self.compute_dtype)
 
 
 def require_patches(images_shape: tuple, patch_size: int) -> tuple[int, int]:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -73,7 +75,7 @@ class ClassAttention(Attention):
         bias = self.add_weight(name=f"{name}_bias", shape=(width,), initializer="zeros")
         return kernel, bias
 
-    def attention(self, token, grid):
+    def attention(self, token: Any, grid: Any) -> Any:
         """Attention weights `(B, num_heads, 1 + h·w)`, the class token first."""
         width = token.shape[-1]
         head_width = width // self.num_heads
@@ -97,7 +99,7 @@ class ClassAttention(Attention):
             scores = scores + ops.sum(query * bias, axis=-1, keepdims=True)
         return self._softmax(scores)
 
-    def call(self, token, grid, training=None):
+    def call(self, token: Any, grid: Any, training: bool | None = None) -> Any:
         weights = self.attention(token, grid)
         weights = self.attention_dropout(weights, training=training)
         pooled = weights[..., :1] * token[:, None, :] + ops.einsum(

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 
 from keras_mixvit.layers._recomputation import recomputable
@@ -54,18 +56,18 @@ class ClassAttentionBlock(TransformerBlock):
         MixViT, Algorithm 2; CaiT, Section 3.
     """
 
-    def build(self, token_shape, grid_shape):
+    def build(self, token_shape: tuple, grid_shape: tuple) -> None:
         if not self.attention.built:
             self.attention.build(token_shape, grid_shape)
         self._build_around_attention(token_shape)
 
     @recomputable
-    def call(self, token, grid, training=None):
+    def call(self, token: Any, grid: Any, training: bool | None = None) -> Any:
         norm = self.attention_norm
         branch = self.attention(norm(token), norm(grid), training=training)
         return self._add_branches(token, branch, training)
 
-    def attention_map(self, token, grid):
+    def attention_map(self, token: Any, grid: Any) -> Any:
         """Attention weights of the block, as `call` uses them in inference.
 
         Args:
@@ -78,5 +80,5 @@ class ClassAttentionBlock(TransformerBlock):
         norm = self.attention_norm
         return self.attention.attention(norm(token), norm(grid))
 
-    def compute_output_shape(self, token_shape, grid_shape):
+    def compute_output_shape(self, token_shape: tuple, grid_shape: tuple) -> tuple:
         return token_shape

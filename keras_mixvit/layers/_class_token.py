@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -25,18 +27,18 @@ class ClassToken(keras.layers.Layer):
         MixViT, Section 2.1 (the learnable classification token c_0).
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         self.token = self.add_weight(
             name="class_token", shape=(1, input_shape[-1]), initializer=normal()
         )
 
-    def call(self, grid):
+    def call(self, grid: Any) -> Any:
         return ops.broadcast_to(self.token, (ops.shape(grid)[0], grid.shape[-1]))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (input_shape[0], input_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         # Keras would refuse a config of its own making: a policy in the call
         # of the constructor is not a plain value.
         return super().get_config()

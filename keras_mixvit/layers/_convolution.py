@@ -1,5 +1,7 @@
 """Convolutions and batch norms as the published MixMo networks have them."""
 
+from typing import Any
+
 import keras
 
 from keras_mixvit.layers._batch_normalization import SynchronizedBatchNormalization
@@ -11,7 +13,7 @@ def convolution(
     stride: int = 1,
     padding: str = "same",
     l2: float = 0.0,
-    **kwargs,
+    **kwargs: Any,
 ) -> keras.layers.Conv2D:
     """A convolution without bias whose weights start as He's truncated normal.
 
@@ -37,7 +39,7 @@ def convolution(
     )
 
 
-def batch_norm(l2: float = 0.0, **kwargs) -> SynchronizedBatchNormalization:
+def batch_norm(l2: float = 0.0, **kwargs: Any) -> SynchronizedBatchNormalization:
     """A batch norm with PyTorch's momentum of 0.1 and epsilon of 1e-5.
 
     Keras counts the momentum from the other side. Its running variance is that

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 
 from keras_mixvit._checks import require_rate
@@ -8,7 +10,7 @@ from keras_mixvit.layers._seed_generator import ReplicaSeedGenerator
 class Dropout(keras.layers.Layer):
     """Dropout that sets other values to 0 on every replica of a step.
 
-    One of Keras sets the same ones on all replicas of TensorFlow and PyTorch.
+    Keras's own sets the same ones to 0 on all replicas of TensorFlow and PyTorch.
 
     Args:
         rate: Float in [0, 1), the share of values that are set to 0 in
@@ -35,7 +37,11 @@ class Dropout(keras.layers.Layer):
     """
 
     def __init__(
-        self, rate: float, noise_shape=None, seed: int | None = None, **kwargs
+        self,
+        rate: float,
+        noise_shape: tuple | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         require_rate("rate", rate)
@@ -48,17 +54,17 @@ class Dropout(keras.layers.Layer):
         # Nothing has to be built, and Keras asks whether all layers are.
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         if not training or not self.rate:
             return inputs
         return keras.random.dropout(
             inputs, self.rate, noise_shape=self.noise_shape, seed=self.seed_generator
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "rate": self.rate,

@@ -88,7 +88,7 @@ class GatedPositionalAttention(Attention):
         self.locality_strength = locality_strength
         self.grid_shape = None if grid_shape is None else tuple(grid_shape)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         width = input_shape[-1]
         require_heads(width, self.num_heads)
         if self.grid_shape is None:
@@ -125,7 +125,7 @@ class GatedPositionalAttention(Attention):
             name="gate", shape=(self.num_heads,), initializer="ones", autocast=False
         )
 
-    def positional_attention(self, copies: int = 1):
+    def positional_attention(self, copies: int = 1) -> Any:
         """Positional half `(num_heads, N, N)`, N the tokens of all copies."""
         rows, columns = self._grid_shape
         kernel = ops.cast(self.position_kernel, "float32")
@@ -148,7 +148,7 @@ class GatedPositionalAttention(Attention):
         )
         return ops.softmax(scores, axis=-1)
 
-    def attention(self, grid):
+    def attention(self, grid: Any) -> Any:
         """Attention weights `(B, num_heads, N, N)` in the compute dtype."""
         _, height, width, features = grid.shape
         tokens = height * width
@@ -164,7 +164,7 @@ class GatedPositionalAttention(Attention):
         position = gate * self.positional_attention(self._copies(grid.shape))
         return ops.cast((1 - gate) * content + position, self.compute_dtype)
 
-    def call(self, grid, training=None):
+    def call(self, grid: Any, training: bool | None = None) -> Any:
         _, height, width, features = grid.shape
         weights = self.attention_dropout(self.attention(grid), training=training)
         value = ops.reshape(

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 
 from keras_mixvit._checks import is_number, require
@@ -31,7 +33,7 @@ class LayerScale(keras.layers.Layer):
         CaiT, Section 2 (LayerScale).
     """
 
-    def __init__(self, initial_value: float = 1e-5, **kwargs):
+    def __init__(self, initial_value: float = 1e-5, **kwargs: Any):
         super().__init__(**kwargs)
         require(
             is_number(initial_value) and initial_value > 0,
@@ -40,18 +42,18 @@ class LayerScale(keras.layers.Layer):
         )
         self.initial_value = initial_value
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         self.gain = self.add_weight(
             name="gain",
             shape=(input_shape[-1],),
             initializer=keras.initializers.Constant(self.initial_value),
         )
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         return inputs * self.gain
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "initial_value": self.initial_value}

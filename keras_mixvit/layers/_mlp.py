@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 
 from keras_mixvit._checks import require_positive_integer, require_rate
@@ -40,7 +42,7 @@ class MLP(keras.layers.Layer):
         hidden_width: int,
         dropout_rate: float = 0.0,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         require_positive_integer("hidden_width", hidden_width)
@@ -49,23 +51,23 @@ class MLP(keras.layers.Layer):
         self.dropout_rate = dropout_rate
         self.seed = seed
         self.expand = linear(hidden_width, dtype=self.dtype_policy, name="expand")
-        # One layer for both places: its generator moves on at every call.
+        # One layer for both: its generator moves on at every call.
         self.dropout = Dropout(dropout_rate, seed=seed, dtype=self.dtype_policy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         self.project = linear(input_shape[-1], dtype=self.dtype_policy, name="project")
         self.expand.build(input_shape)
         self.project.build((*input_shape[:-1], self.hidden_width))
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         hidden = keras.activations.gelu(self.expand(inputs), approximate=False)
         hidden = self.dropout(hidden, training=training)
         return self.dropout(self.project(hidden), training=training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "hidden_width": self.hidden_width,
@@ -74,7 +76,7 @@ class MLP(keras.layers.Layer):
         }
 
 
-def linear(units: int, **kwargs) -> keras.layers.Dense:
+def linear(units: int, **kwargs: Any) -> keras.layers.Dense:
     """A dense layer with the initialisation of the published transformers.
 
     Their truncated normal of standard deviation 0.02 is cut at an absolute 2,

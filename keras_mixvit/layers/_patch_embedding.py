@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -38,14 +40,14 @@ class PatchEmbedding(keras.layers.Layer):
         MixViT, Section 2.1 (the linear layer e).
     """
 
-    def __init__(self, width: int, patch_size: int, **kwargs):
+    def __init__(self, width: int, patch_size: int, **kwargs: Any):
         super().__init__(**kwargs)
         require_positive_integer("width", width)
         require_positive_integer("patch_size", patch_size)
         self.width = width
         self.patch_size = patch_size
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         _, height, image_width, channels = input_shape
         require_divides(self.patch_size, (height, image_width))
         fan_in = self.patch_size**2 * channels
@@ -61,7 +63,7 @@ class PatchEmbedding(keras.layers.Layer):
             initializer=keras.initializers.RandomUniform(-bound, bound),
         )
 
-    def call(self, images):
+    def call(self, images: Any) -> Any:
         _, height, width, channels = images.shape
         p = self.patch_size
         h, w = height // p, width // p
@@ -71,12 +73,12 @@ class PatchEmbedding(keras.layers.Layer):
         patches = ops.cast(patches, self.compute_dtype)
         return ops.matmul(patches, self.kernel) + self.bias
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         batch, height, width, _ = input_shape
         p = self.patch_size
         return (batch, height // p, width // p, self.width)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "width": self.width,

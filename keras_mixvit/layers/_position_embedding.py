@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 
 from keras_mixvit._checks import require_rate
@@ -6,7 +8,7 @@ from keras_mixvit.layers._dropout import Dropout
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class PositionEmbedding(keras.layers.Layer):
-    """Adds one learned vector to each place of a grid.
+    """Adds one learned vector to each position of a grid.
 
     The table has no entry for a class token, which joins later. It starts as
     a normal distribution of standard deviation 0.02.
@@ -36,27 +38,29 @@ class PositionEmbedding(keras.layers.Layer):
         MixViT, Section 2.1; CaiT, Section 3 (no slot for the class token).
     """
 
-    def __init__(self, dropout_rate: float = 0.0, seed: int | None = None, **kwargs):
+    def __init__(
+        self, dropout_rate: float = 0.0, seed: int | None = None, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         require_rate("dropout_rate", dropout_rate)
         self.dropout_rate = dropout_rate
         self.seed = seed
         self.dropout = Dropout(dropout_rate, seed=seed, dtype=self.dtype_policy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         self.table = self.add_weight(
             name="position_embedding",
             shape=input_shape[1:],
             initializer=keras.initializers.RandomNormal(stddev=0.02),
         )
 
-    def call(self, grid, training=None):
+    def call(self, grid: Any, training: bool | None = None) -> Any:
         return self.dropout(grid + self.table, training=training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "dropout_rate": self.dropout_rate,

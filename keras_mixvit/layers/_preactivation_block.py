@@ -84,7 +84,7 @@ class PreActivationBlock(RecomputableLayer):
         strided = strided_conv or ("second" if self._is_wide else "first")
         self._strides = (1, stride) if strided == "second" else (stride, 1)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         options = {"l2": self.l2, "dtype": self.dtype_policy}
         shape = tuple(input_shape)
         self.shortcut = None
@@ -111,7 +111,7 @@ class PreActivationBlock(RecomputableLayer):
             self.convolutions.append(conv)
 
     @recomputable
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         hidden, shortcut = inputs, inputs
         for i, (norm, conv) in enumerate(
             zip(self.norms, self.convolutions, strict=True)
@@ -126,10 +126,10 @@ class PreActivationBlock(RecomputableLayer):
             shortcut = self.shortcut(shortcut)
         return hidden + shortcut
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return strided_shape(input_shape, self.stride, self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

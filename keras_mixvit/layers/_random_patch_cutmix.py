@@ -74,7 +74,7 @@ class RandomPatchCutMix(keras.layers.Layer):
     def build(self, images_shape: tuple) -> None:
         require_patches(images_shape, self.patch_size)
 
-    def call(self, images):
+    def call(self, images: Any) -> Any:
         masks = self._draw(images)
         return mixed_patches(images, masks, self.patch_size, self.compute_dtype), masks
 
@@ -88,7 +88,7 @@ class RandomPatchCutMix(keras.layers.Layer):
         }
 
     def _draw(self, images):
-        _, members, height, width, _ = images.shape
+        _, num_inputs, height, width, _ = images.shape
         batch = ops.shape(images)[0]
 
         def uniform(*shape):
@@ -104,9 +104,9 @@ class RandomPatchCutMix(keras.layers.Layer):
             box = patch_majority(coverage, coins, self.patch_size, xp=ops)
         else:
             box = coverage / self.patch_size**2
-        roles = ops.argsort(uniform(members), axis=1)
+        roles = ops.argsort(uniform(num_inputs), axis=1)
         owner, other = (
-            ops.one_hot(roles[:, i], members)[:, :, None, None] for i in (0, 1)
+            ops.one_hot(roles[:, i], num_inputs)[:, :, None, None] for i in (0, 1)
         )
         masks = owner * box[:, None] + other * (1 - box[:, None])
         return ops.cast(masks, self.compute_dtype)

@@ -1,6 +1,7 @@
 """Layers that forget what they computed, and compute it again when it is needed."""
 
 import functools
+from typing import Any
 
 import keras
 
@@ -18,7 +19,7 @@ class RecomputableLayer(keras.layers.Layer):
         **kwargs: Further arguments of the layer.
     """
 
-    def __init__(self, recompute: bool, **kwargs):
+    def __init__(self, recompute: bool, **kwargs: Any):
         super().__init__(**kwargs)
         self.recompute = bool(recompute)
         if recompute:
@@ -26,11 +27,11 @@ class RecomputableLayer(keras.layers.Layer):
             # twice differs from what is cast once.
             self.autocast = False
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "recompute": self.recompute}
 
 
-def recomputable(call):
+def recomputable(call: Any) -> Any:
     """Decorates the `call` of a `RecomputableLayer`."""
 
     @functools.wraps(call)
@@ -83,6 +84,6 @@ def _recomputed(function, layer, inputs):
     return outputs
 
 
-def is_integer(variable) -> bool:
+def is_integer(variable: Any) -> bool:
     """Whether a variable holds integers, as seeds do."""
     return "int" in keras.backend.standardize_dtype(variable.dtype)

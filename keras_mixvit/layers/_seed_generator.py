@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -12,7 +14,7 @@ class ReplicaSeedGenerator(keras.random.SeedGenerator):
     the same numbers under `tf.distribute`, and so it does in the processes of
     PyTorch, which hold one model each. This one adds a number of the replica
     to the seed. Alone, and on JAX, whose replicas draw parts of one array, it
-    is a generator as any.
+    acts like Keras's.
 
     Args:
         seed: Integer seed, or `None` for a random one. Defaults to `None`.
@@ -32,7 +34,7 @@ class ReplicaSeedGenerator(keras.random.SeedGenerator):
         # By this mark `fit` on several replicas knows it from Keras's.
         self.state.differs_between_replicas = True
 
-    def next(self, ordered=True):
+    def next(self, ordered: bool = True) -> Any:
         seed = super().next(ordered)
         shift = seed_shift()
         if isinstance(shift, int) and not shift:

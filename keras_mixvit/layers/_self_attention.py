@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -46,7 +47,7 @@ class SelfAttention(Attention):
         MixViT, Section 2.1 and Appendix A; ConViT, Section 2.
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         width = input_shape[-1]
         require_heads(width, self.num_heads)
         dtype = self.dtype_policy
@@ -55,12 +56,12 @@ class SelfAttention(Attention):
         self.qkv.build(input_shape)
         self.projection.build(input_shape)
 
-    def attention(self, tokens):
+    def attention(self, tokens: Any) -> Any:
         """Attention weights `(B, num_heads, T, T)`, T the number of tokens."""
         query, key, _ = self._split(tokens)
         return self._weights(query, key)
 
-    def call(self, tokens, training=None):
+    def call(self, tokens: Any, training: bool | None = None) -> Any:
         query, key, value = self._split(tokens)
         weights = self._weights(query, key)
         weights = self.attention_dropout(weights, training=training)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -10,12 +12,12 @@ class SourceAttribution(keras.layers.Layer):
     Subclasses give `_mixed`, `_every` and `_paired`, one per form.
     """
 
-    def __init__(self, num_subnetworks: int, **kwargs):
+    def __init__(self, num_subnetworks: int, **kwargs: Any):
         super().__init__(**kwargs)
         require_positive_integer("num_subnetworks", num_subnetworks, minimum=2)
         self.num_subnetworks = num_subnetworks
 
-    def call(self, tokens, masks=None, source=None):
+    def call(self, tokens: Any, masks: Any = None, source: Any = None) -> Any:
         require(
             source is None or (masks is None and len(tokens.shape) == 4),
             "`source` must be None with masks or with one grid per source.",
@@ -30,7 +32,7 @@ class SourceAttribution(keras.layers.Layer):
         selected = self._selected(source)
         return tokens[:, None] + self._every(tokens, selected)
 
-    def computed(self, variable):
+    def computed(self, variable: Any) -> Any:
         """A variable in the dtype of the computation.
 
         Keras casts a variable that an operation is given, not a part of one,
@@ -41,7 +43,7 @@ class SourceAttribution(keras.layers.Layer):
         """
         return ops.cast(variable, self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_subnetworks": self.num_subnetworks}
 
     def _selected(self, source):

@@ -18,7 +18,7 @@ class SourceEmbedding(SourceAttribution):
     Call arguments:
         tokens: A grid `(B, h, w, d)`, or M grids `(B, M, h, w, d)`, of which
             grid m gets source m.
-        masks: Share of each source at each place, `(B, M, h, w)`, or `None`
+        masks: Share of each source at each position, `(B, M, h, w)`, or `None`
             to give every token to every source in turn.
         source: Integer, the only source to give the tokens to when `masks` is
             `None`; `None` for all.
@@ -45,7 +45,7 @@ class SourceEmbedding(SourceAttribution):
         MixViT, Section 2.3, Eq. 3.
     """
 
-    def build(self, tokens_shape, masks_shape=None):
+    def build(self, tokens_shape: tuple, masks_shape: tuple | None = None) -> None:
         self.embedding = self.add_weight(
             name="source_embedding",
             shape=(self.num_subnetworks, tokens_shape[-1]),

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 
 from keras_mixvit._checks import require_rate
@@ -39,7 +41,7 @@ class StochasticDepth(keras.layers.Layer):
         Huang et al., Deep Networks with Stochastic Depth, 2016.
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **kwargs):
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         require_rate("rate", rate)
         self.rate = rate
@@ -49,7 +51,7 @@ class StochasticDepth(keras.layers.Layer):
         # Nothing has to be built, and Keras asks whether all layers are.
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         if not training or not self.rate:
             return inputs
         noise_shape = (None,) + (1,) * (len(inputs.shape) - 1)
@@ -57,8 +59,8 @@ class StochasticDepth(keras.layers.Layer):
             inputs, self.rate, noise_shape=noise_shape, seed=self.seed_generator
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -53,7 +55,7 @@ class SubnetworkHeads(keras.layers.Layer):
         num_subnetworks: int,
         initializer: keras.initializers.Initializer | None = None,
         l2: float = 0.0,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         require_positive_integer("num_classes", num_classes)
@@ -64,7 +66,7 @@ class SubnetworkHeads(keras.layers.Layer):
         self.initializer = keras.initializers.get(initializer)
         self.l2 = l2
 
-    def build(self, features_shape):
+    def build(self, features_shape: tuple) -> None:
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.num_subnetworks, features_shape[-1], self.num_classes),
@@ -82,12 +84,12 @@ class SubnetworkHeads(keras.layers.Layer):
         if self.initializer is None:
             return normal()(shape, dtype)
         # Initialisers that reckon with the inputs of a layer know two axes.
-        members, features, classes = shape
-        drawn = self.initializer((features, members * classes), dtype)
-        drawn = ops.reshape(drawn, (features, members, classes))
+        num_subnetworks, features, classes = shape
+        drawn = self.initializer((features, num_subnetworks * classes), dtype)
+        drawn = ops.reshape(drawn, (features, num_subnetworks, classes))
         return ops.transpose(drawn, (1, 0, 2))
 
-    def call(self, features, subnetwork=None):
+    def call(self, features: Any, subnetwork: Any = None) -> Any:
         features, kernel, bias = (
             ops.cast(value, self.compute_dtype)
             for value in (features, self.kernel, self.bias)
@@ -104,7 +106,7 @@ class SubnetworkHeads(keras.layers.Layer):
         logits = ops.einsum(equation, features, kernel) + bias
         return ops.cast(logits, self.variable_dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_classes": self.num_classes,

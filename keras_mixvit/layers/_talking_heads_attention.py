@@ -43,7 +43,7 @@ class TalkingHeadsAttention(SelfAttention):
         Shazeer et al., Talking-Heads Attention, 2020; CaiT, Section 4.
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         super().build(input_shape)
         self.score_heads_kernel, self.score_heads_bias = self._heads("score")
         self.weight_heads_kernel, self.weight_heads_bias = self._heads("weight")

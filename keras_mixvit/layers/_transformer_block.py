@@ -1,3 +1,5 @@
+from typing import Any, Self
+
 import keras
 
 from keras_mixvit._checks import is_number, require
@@ -63,7 +65,7 @@ class TransformerBlock(RecomputableLayer):
         stochastic_depth_rate: float = 0.0,
         seed: int | None = None,
         recompute: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(recompute, **kwargs)
         require(
@@ -100,7 +102,7 @@ class TransformerBlock(RecomputableLayer):
             stochastic_depth_rate, child_seed(seed, 1), **options
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         # A deserialised attention comes built.
         if not self.attention.built:
             self.attention.build(input_shape)
@@ -122,11 +124,11 @@ class TransformerBlock(RecomputableLayer):
             self.mlp_scale.build(shape)
 
     @recomputable
-    def call(self, grid, training=None):
+    def call(self, grid: Any, training: bool | None = None) -> Any:
         branch = self.attention(self.attention_norm(grid), training=training)
         return self._add_branches(grid, branch, training)
 
-    def attention_map(self, grid):
+    def attention_map(self, grid: Any) -> Any:
         """Attention weights of the block, as `call` uses them in inference.
 
         Args:
@@ -146,10 +148,10 @@ class TransformerBlock(RecomputableLayer):
             branch = self.mlp_scale(branch)
         return tokens + self.mlp_depth(branch, training=training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "attention": keras.saving.serialize_keras_object(self.attention),
@@ -162,6 +164,6 @@ class TransformerBlock(RecomputableLayer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         attention = keras.saving.deserialize_keras_object(config["attention"])
         return cls(**{**config, "attention": attention})

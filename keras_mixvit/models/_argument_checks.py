@@ -1,19 +1,21 @@
 """Arguments of Keras's methods that would have no effect are refused."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
 from keras_mixvit._checks import is_integer, require
 
 
-def is_data_set(x) -> bool:
+def is_data_set(x: Any) -> bool:
     """Whether data come in batches of their own, as from a `PyDataset`."""
     if isinstance(x, keras.utils.PyDataset):
         return True
     return not (x is None or isinstance(x, (dict, list, tuple)) or hasattr(x, "shape"))
 
 
-def require_effect(x, **options) -> None:
+def require_effect(x: Any, **options: Any) -> None:
     """Requires arguments that a data set ignores not to be set.
 
     Args:
@@ -41,7 +43,9 @@ def require_effect(x, **options) -> None:
         )
 
 
-def require_fit_options(x, options: dict, validation_data, epochs) -> None:
+def require_fit_options(
+    x: Any, options: dict, validation_data: Any, epochs: Any
+) -> None:
     """Requires the further arguments of `fit` to have an effect.
 
     Args:
@@ -82,7 +86,7 @@ def require_fit_options(x, options: dict, validation_data, epochs) -> None:
     )
 
 
-def require_pairs_options(pairs, epochs: int | None, shuffle: bool | None) -> None:
+def require_pairs_options(pairs: Any, epochs: int | None, shuffle: bool | None) -> None:
     """Requires arguments that a data set of mixed pairs decides not to differ.
 
     Args:
@@ -106,12 +110,12 @@ def require_pairs_options(pairs, epochs: int | None, shuffle: bool | None) -> No
     )
 
 
-def require_weights(sample_weight, members: int | None) -> None:
+def require_weights(sample_weight: Any, num_subnetworks: int | None) -> None:
     """Requires sample weights to have one number for each sample or input.
 
     Args:
         sample_weight: Array or tensor, or `None`.
-        members: Integer M of mixed pairs, or `None` of images.
+        num_subnetworks: Integer M of mixed pairs, or `None` of images.
 
     Raises:
         ValueError: If their shape is another one.
@@ -119,8 +123,8 @@ def require_weights(sample_weight, members: int | None) -> None:
     if sample_weight is None:
         return
     shape = tuple(sample_weight.shape)
-    columns = {1, members} if members else {1}
-    wanted = "(B,), (B, 1) or (B, M)" if members else "(B,) or (B, 1)"
+    columns = {1, num_subnetworks} if num_subnetworks else {1}
+    wanted = "(B,), (B, 1) or (B, M)" if num_subnetworks else "(B,) or (B, 1)"
     require(
         len(shape) == 1 or (len(shape) == 2 and shape[1] in columns),
         f"`sample_weight` must have shape {wanted}.",
@@ -128,7 +132,7 @@ def require_weights(sample_weight, members: int | None) -> None:
     )
 
 
-def full_weights(sample_weight, x, members: int):
+def full_weights(sample_weight: Any, x: Any, num_subnetworks: int) -> Any:
     """Weights of arrays with one number for each label.
 
     A step would not know the rank of weights on TensorFlow, which forgets it
@@ -137,7 +141,7 @@ def full_weights(sample_weight, x, members: int):
     Args:
         sample_weight: Array-like, or `None`.
         x: Images, or a mixed pair.
-        members: Integer M.
+        num_subnetworks: Integer M.
 
     Returns:
         Array `(n,)`, or of mixed pairs `(n, M)`; or `None`.
@@ -149,7 +153,7 @@ def full_weights(sample_weight, x, members: int):
         return None
     weights = np.asarray(sample_weight)
     is_pair = isinstance(x, dict) and "masks" in x
-    require_weights(weights, members if is_pair else None)
+    require_weights(weights, num_subnetworks if is_pair else None)
     count = len(x["masks"] if is_pair else x)
     require(
         len(weights) == count,
@@ -163,5 +167,5 @@ def full_weights(sample_weight, x, members: int):
         dtype=str(weights.dtype),
     )
     if is_pair:
-        return np.broadcast_to(weights.reshape(count, -1), (count, members))
+        return np.broadcast_to(weights.reshape(count, -1), (count, num_subnetworks))
     return weights.reshape(-1)

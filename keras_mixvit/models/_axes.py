@@ -1,19 +1,21 @@
 """Moving the axis of subnetworks into the batch or the height, and back."""
 
+from typing import Any
+
 from keras import ops
 
 
-def folded(x):
+def folded(x: Any) -> Any:
     """`(B, M, ...)` as `(B·M, ...)`."""
     return ops.reshape(x, (-1, *x.shape[2:]))
 
 
-def unfolded(x, members: int):
+def unfolded(x: Any, num_subnetworks: int) -> Any:
     """`(B·M, ...)` as `(B, M, ...)`."""
-    return ops.reshape(x, (-1, members, *x.shape[1:]))
+    return ops.reshape(x, (-1, num_subnetworks, *x.shape[1:]))
 
 
-def stacked(grids):
+def stacked(grids: Any) -> Any:
     """M grids `(B, M, h, w, d)` on the height of one, `(B, M·h, w, d)`."""
-    _, members, height, width, features = grids.shape
-    return ops.reshape(grids, (-1, members * height, width, features))
+    _, num_subnetworks, height, width, features = grids.shape
+    return ops.reshape(grids, (-1, num_subnetworks * height, width, features))

@@ -150,7 +150,7 @@ class BackboneMethods:
             self.trunk(grid) if maps is None else self.backbone.apply_trunk(grid, maps)
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         # Keras keeps this of a graph; here layers are no part of the config.
         frozen, quantized = frozen_paths(self), quantized_layers(self)
         return {
@@ -164,7 +164,7 @@ class BackboneMethods:
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         config = with_new_names(cls, config)
         frozen = config.pop("frozen", ())
         quantized = config.pop("quantized", {})
@@ -187,6 +187,18 @@ def image_shape_of(backbone: Backbone) -> tuple[int, int, int]:
         backbone=backbone,
     )
     return backbone.image_shape
+
+
+def require_own_paths(model: keras.Model) -> None:
+    """Requires the variables of a model to have paths of their own."""
+    paths = [variable.path for variable in model.variables]
+    shared = sorted({path for path in paths if paths.count(path) > 1})
+    require(
+        not shared,
+        "`backbone` must give its variables paths of their own, of which PyTorch's "
+        "trainer keeps one each.",
+        shared=shared,
+    )
 
 
 def keeps_grid(backbone: Backbone) -> bool:

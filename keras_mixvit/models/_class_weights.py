@@ -1,5 +1,7 @@
 """Weights of classes, for labels of any form."""
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
@@ -12,7 +14,9 @@ FORM = (
 )
 
 
-def class_weights(class_weight, x, y, num_classes: int) -> np.ndarray | None:
+def class_weights(
+    class_weight: Any, x: Any, y: Any, num_classes: int
+) -> np.ndarray | None:
     """The weight of each class, `(K,)`, or `None` for equal ones.
 
     Args:
@@ -73,7 +77,7 @@ def balanced(labels: np.ndarray, num_classes: int, rank: int = 1) -> np.ndarray:
     return np.where(counts > 0, weights, 1).astype("float32")
 
 
-def weights_of(labels, weights: np.ndarray, rank: int):
+def weights_of(labels: Any, weights: np.ndarray, rank: int) -> Any:
     """The weight of each label: that of its class, or their mean.
 
     Args:

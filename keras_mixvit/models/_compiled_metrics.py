@@ -1,6 +1,7 @@
 """What becomes of the metrics that a user compiles a model with."""
 
 import json
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,12 +14,12 @@ GENERAL = ("Mean", "MeanMetricWrapper", "Metric", "Sum")
 FORMS: dict[tuple, str] = {}
 
 
-def is_on_subnetworks(metric) -> bool:
+def is_on_subnetworks(metric: Any) -> bool:
     """Whether a metric asks for the logits of every subnetwork."""
     return getattr(metric, "on_subnetworks", False)
 
 
-def listed(name: str, metrics) -> list:
+def listed(name: str, metrics: Any) -> list:
     """The metrics of the model's one output, as a list.
 
     Args:
@@ -39,7 +40,7 @@ def listed(name: str, metrics) -> list:
     return [metric for metric in keras.tree.flatten(metrics) if metric is not None]
 
 
-def on_rows(name: str, metric, num_classes: int, loss_form: str):
+def on_rows(name: str, metric: Any, num_classes: int, loss_form: str) -> Any:
     """A metric that gets one row per prediction, with labels as it takes them.
 
     Args:
@@ -74,14 +75,14 @@ def on_rows(name: str, metric, num_classes: int, loss_form: str):
     return RowMetric(found, form)
 
 
-def has_known_labels(metric) -> bool:
+def has_known_labels(metric: Any) -> bool:
     """Whether a metric or function is Keras's or a subclass of Keras's."""
     if not isinstance(metric, keras.metrics.Metric):
         return getattr(metric, "__module__", "").split(".")[0] == "keras"
     keras_classes = [
-        kind
-        for kind in type(metric).__mro__
-        if kind.__module__.split(".")[0] == "keras"
+        base
+        for base in type(metric).__mro__
+        if base.__module__.split(".")[0] == "keras"
     ]
     return keras_classes[0].__name__ not in GENERAL
 
@@ -103,7 +104,7 @@ def form_of(metric: keras.metrics.Metric, num_classes: int) -> str | None:
     return FORMS[key]
 
 
-def tried_form(metric, config, num_classes):
+def tried_form(metric: Any, config: dict[str, Any], num_classes: int) -> Any:
     """What `form_of` finds."""
     rng = np.random.default_rng(0)
     labels = (np.arange(2 * num_classes + 1) % num_classes).astype("int32")

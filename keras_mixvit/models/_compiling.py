@@ -89,7 +89,7 @@ class Compiling:
 
     # Keras asks a model with its own `compile` for the next two.
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         if not self.compiled:
             return {}
         compiled = self._held.compiled
@@ -100,7 +100,7 @@ class Compiling:
         further = additions(self, compiled.arguments["metrics"])
         return on_any_backend({**config, **further})
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         config = dict(config)
         excluded = config.pop("not_decayed", ())
         on_subnetworks = config.pop("on_subnetworks", ())
@@ -114,5 +114,5 @@ class Compiling:
         self.optimizer.build(self.trainable_variables)
 
     @property
-    def metrics(self):
+    def metrics(self) -> list:
         return super().metrics + self._held.compiled.subnetwork_metrics

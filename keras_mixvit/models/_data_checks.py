@@ -1,5 +1,7 @@
 """What data must be to fit a model, checked before Keras sees them."""
 
+from typing import Any
+
 import numpy as np
 
 from keras_mixvit._checks import require
@@ -8,12 +10,12 @@ from keras_mixvit.data.sources._array_checks import require_images, require_labe
 from keras_mixvit.masks._mask_sampler import require_masks
 
 
-def is_pair(x) -> bool:
+def is_pair(x: Any) -> bool:
     """Whether inputs are a mixed pair."""
     return isinstance(x, dict) and "masks" in x
 
 
-def require_pairs(model) -> None:
+def require_pairs(model: Any) -> None:
     """Requires a model to take mixed pairs."""
     require(
         model.takes_pairs,
@@ -22,7 +24,7 @@ def require_pairs(model) -> None:
     )
 
 
-def require_learnable(model, x, training: bool) -> None:
+def require_learnable(model: Any, x: Any, training: bool) -> None:
     """Requires a model to learn from images, where a step trains on them."""
     require(
         not training or model.learns_from_images,
@@ -32,7 +34,7 @@ def require_learnable(model, x, training: bool) -> None:
     )
 
 
-def check_dataset(model, dataset) -> None:
+def check_dataset(model: Any, dataset: Any) -> None:
     """Requires a `MixedPairDataset` to fit a model."""
     require_pairs(model)
     require(
@@ -58,7 +60,7 @@ def check_dataset(model, dataset) -> None:
     )
 
 
-def check_arrays(model, x, y) -> None:
+def check_arrays(model: Any, x: Any, y: Any) -> None:
     """Requires NumPy arrays of images, or of mixed pairs, to fit a model."""
     if isinstance(x, MixedPairDataset):
         require_pairs(model)
@@ -107,6 +109,6 @@ def check_arrays(model, x, y) -> None:
         )
 
 
-def masks_shape(model) -> tuple[int, int, int]:
+def masks_shape(model: Any) -> tuple[int, int, int]:
     """Shape (M, h, w) of the masks that a model is trained with."""
     return tuple(model.training_network.input["masks"].shape[1:])

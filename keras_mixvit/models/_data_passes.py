@@ -24,7 +24,7 @@ def passing_over(*data: Any) -> Iterator[None]:
         yield
 
 
-def led_pairs(x) -> list[MixedPairDataset]:
+def led_pairs(x: Any) -> list[MixedPairDataset]:
     """The data sets of mixed pairs whose epoch `fit` must set for `x`.
 
     Args:
@@ -39,7 +39,7 @@ def led_pairs(x) -> list[MixedPairDataset]:
     return list(SERVED) if type(x).__module__.startswith("tensorflow") else []
 
 
-def with_steps(x, steps_per_epoch: int | None):
+def with_steps(x: Any, steps_per_epoch: int | None) -> Any:
     """Mixed pairs with shorter epochs.
 
     Args:

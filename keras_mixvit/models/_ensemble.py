@@ -1,3 +1,5 @@
+from typing import Any, Self
+
 import keras
 from keras import ops
 
@@ -56,7 +58,7 @@ class Ensemble(MIMOModel):
         ensemble_of: str = "logits",
         temperature: float = 1.0,
         name: str = "ensemble",
-        dtype=None,
+        dtype: Any = None,
     ):
         require(
             isinstance(models, (list, tuple))
@@ -112,10 +114,10 @@ class Ensemble(MIMOModel):
         """False: there is no mixture that all of its models learn from."""
         return False
 
-    def train_step(self, *args):
+    def train_step(self, *args: Any) -> Any:
         self.fit()
 
-    def fit(self, *args, **kwargs):
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Refuses: the models of an ensemble are trained one by one.
 
         Args:
@@ -131,7 +133,7 @@ class Ensemble(MIMOModel):
             models=[model.name for model in self.models],
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "models": [keras.saving.serialize_keras_object(m) for m in self.models],
             "ensemble_of": self.ensemble_of,
@@ -141,6 +143,6 @@ class Ensemble(MIMOModel):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         models = [keras.saving.deserialize_keras_object(m) for m in config["models"]]
         return cls(**{**config, "models": models})

@@ -1,11 +1,12 @@
 import math
+from typing import Any
 
 from keras import ops
 
 from keras_mixvit._checks import require_choice
 
 
-def ensemble_logits(logits, ensemble_of: str = "logits"):
+def ensemble_logits(logits: Any, ensemble_of: str = "logits") -> Any:
     """Logits of the ensemble of M subnetworks, in float32.
 
     Args:

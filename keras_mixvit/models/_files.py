@@ -86,9 +86,9 @@ class Files:
     def __dir__(self):
         return saved_names(super().__dir__())
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
         save_seeds(self, store)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         load_seeds(self, store)

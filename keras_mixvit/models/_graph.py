@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 
 from keras_mixvit._checks import require
@@ -13,12 +15,12 @@ class Graph(KeepsSteps, keras.Model):
     the other model its weights.
     """
 
-    def save(self, filepath, *args, **kwargs):
+    def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
         # Keras opens the file before it asks for the config.
         self.get_config()
         super().save(filepath, *args, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         # The config of a block does not hold the precision of its parts.
         quantized = quantized_layers(self)
         require(

@@ -45,11 +45,11 @@ class EpochSetter(keras.callbacks.Callback):
         *datasets: Objects with an attribute `epoch`, counted from 0.
     """
 
-    def __init__(self, *datasets):
+    def __init__(self, *datasets: Any):
         super().__init__()
         self.datasets = datasets
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         for dataset in self.datasets:
             dataset.epoch = epoch
 

@@ -1,6 +1,6 @@
 """Whether a loss takes logits, found by calling it."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ class Forms(NamedTuple):
     soft: bool
 
 
-def require_loss(loss, num_classes: int) -> str:
+def require_loss(loss: Any, num_classes: int) -> str:
     """Requires one loss of logits with the mean that the loss weights expect.
 
     A name says little about a loss, so it is called. A loss of logits either
@@ -84,7 +84,7 @@ def require_loss(loss, num_classes: int) -> str:
     return "integer" if forms.integer else "soft"
 
 
-def function_of(loss):
+def function_of(loss: Any) -> Any:
     """The function of labels and logits behind what `compile` takes."""
     if isinstance(loss, str) and loss.lower() in ("crossentropy", "ce"):
         loss = "categorical_crossentropy"
@@ -100,7 +100,7 @@ def function_of(loss):
     return values
 
 
-def found_forms(function, num_classes: int) -> tuple[Forms, str]:
+def found_forms(function: Any, num_classes: int) -> tuple[Forms, str]:
     """Labels with which a loss works, and what is wrong where there are none."""
     logits = np.random.default_rng(0).normal(size=(*SHAPE, num_classes))
     found, problems = [], []
@@ -111,7 +111,7 @@ def found_forms(function, num_classes: int) -> tuple[Forms, str]:
     return Forms(*found), " and ".join(dict.fromkeys(problems))
 
 
-def problem_of(function, labels, logits) -> str | None:
+def problem_of(function: Any, labels: Any, logits: Any) -> str | None:
     """What is wrong with the values of a loss, or `None`."""
     rank = len(SHAPE)
     try:
@@ -126,7 +126,7 @@ def problem_of(function, labels, logits) -> str | None:
     return None if same else "mixed predictions of different samples or subnetworks"
 
 
-def ignores_a_shift(function, labels, num_classes: int) -> bool:
+def ignores_a_shift(function: Any, labels: Any, num_classes: int) -> bool:
     """Whether adding a constant to all logits of a prediction changes nothing."""
     rng = np.random.default_rng(1)
     logits = 2 * rng.normal(size=(*SHAPE, num_classes))
@@ -135,7 +135,7 @@ def ignores_a_shift(function, labels, num_classes: int) -> bool:
     return np.allclose(before, after, rtol=1e-3, atol=1e-4)
 
 
-def follows_the_true_logit(function, forms: Forms, num_classes: int) -> bool:
+def follows_the_true_logit(function: Any, forms: Forms, num_classes: int) -> bool:
     """Whether a loss grows as the true logit falls, and not as it rises."""
     true, labels = one_hot(num_classes), labels_of(forms, num_classes)
 

@@ -134,5 +134,5 @@ class ManifoldMixUp(BackboneMethods, MIMOModel):
         }
         return Graph(inputs, logits, name="training")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_layers": self.num_layers}

@@ -15,6 +15,7 @@ from keras_mixvit.backbones._backbone import Backbone
 from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.distribution._distributed_runs import DistributedRuns
 from keras_mixvit.models._argument_checks import require_weights
+from keras_mixvit.models._backbone_methods import require_own_paths
 from keras_mixvit.models._class_weights import weights_of
 from keras_mixvit.models._compiling import Compiling
 from keras_mixvit.models._data_checks import is_pair, require_learnable, require_pairs
@@ -104,14 +105,7 @@ class MIMOModel(
         self._held.inference_network = inference_network
         self.built = True
         if self._held.backbone is not None:
-            paths = [variable.path for variable in self.variables]
-            shared = sorted({path for path in paths if paths.count(path) > 1})
-            require(
-                not shared,
-                "`backbone` must give its variables paths of their own, of which "
-                "PyTorch's trainer keeps one each.",
-                shared=shared,
-            )
+            require_own_paths(self)
 
     @property
     def training_network(self) -> keras.Model:
@@ -193,7 +187,7 @@ class MIMOModel(
         make_steps_augment(self, dataset, "train_function")
         make_steps_augment(self, dataset, "test_function")
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         if not isinstance(inputs, dict):
             logits = self.inference_network(inputs, training=training)
             return ensemble_logits(logits, self.ensemble_of)
@@ -204,7 +198,7 @@ class MIMOModel(
             return self.training_network(inputs, training=training)
         return self.inference_network(inputs["images"], training=training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple:
         if not isinstance(input_shape, dict):
             return (input_shape[0], self.num_classes)
         graph = self.training_network
@@ -213,7 +207,9 @@ class MIMOModel(
         images = input_shape.get("images") or input_shape["indices"]
         return (images[0], *graph.output.shape[1:])
 
-    def compute_output_spec(self, inputs, training=None):
+    def compute_output_spec(
+        self, inputs: Any, training: bool | None = None
+    ) -> keras.KerasTensor:
         """Shape and dtype of the outputs: logits are not rounded."""
         shapes = keras.tree.map_structure(lambda x: tuple(x.shape), inputs)
         if not isinstance(inputs, dict):
@@ -241,20 +237,20 @@ class MIMOModel(
         """
         return ratios * ratios.shape[1]
 
-    def train_step(self, *args):
+    def train_step(self, *args: Any) -> Any:
         *state, data = args  # JAX passes its state first.
         return super().train_step(*state, self._weighted(data, training=True))
 
-    def test_step(self, *args):
+    def test_step(self, *args: Any) -> Any:
         *state, data = args
         return super().test_step(*state, self._weighted(data, training=False))
 
     def _weighted(self, data, training):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         require_weights(sample_weight, self.num_subnetworks if is_pair(x) else None)
-        if training and self._held.class_weights is not None:
-            rank = 2 if is_pair(x) else 1
-            by_class = weights_of(y, self._held.class_weights, rank)
+        class_weights = self._held.class_weights
+        if training and class_weights is not None:
+            by_class = weights_of(y, class_weights, 2 if is_pair(x) else 1)
             sample_weight = weighted(by_class, sample_weight)
         if not isinstance(x, dict):
             require_learnable(self, x, training)
@@ -268,13 +264,20 @@ class MIMOModel(
         return x, y, weighted(weights, sample_weight)
 
     def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool | None = True,
+    ) -> Any:
         y, y_pred = self._matched(x, y, y_pred)
         sample_weight = per_subnetwork(x, sample_weight)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> Any:
         if len(y_pred.shape) == 3:
             labels = self._labels(x, y)
             if not is_pair(x):
@@ -291,6 +294,5 @@ class MIMOModel(
         return self._labels(x, y), y_pred
 
     def _labels(self, x, y):
-        return labels_for(
-            self._held.compiled.label_form, is_pair(x), y, self.num_classes
-        )
+        form = self._held.compiled.label_form
+        return labels_for(form, is_pair(x), y, self.num_classes)

@@ -162,16 +162,16 @@ class MixMo(BackboneMethods, MIMOModel):
             ValueError: If an argument is out of its range.
         """
         require_choice("method", method, METHODS)
-        size, members = self.backbone.patch_size, self.num_subnetworks
+        size, num_subnetworks = self.backbone.patch_size, self.num_subnetworks
         if method == "mimo":
-            return ConstantMasks(size, members)
-        linear = LinearMasks(size, members, alpha)
+            return ConstantMasks(size, num_subnetworks)
+        linear = LinearMasks(size, num_subnetworks, alpha)
         if method == "linear_mixmo":
             return linear
         if keeps_grid(self.backbone):
-            binary = PatchCutMix(size, members, alpha, single_source_ramp=False)
+            binary = PatchCutMix(size, num_subnetworks, alpha, single_source_ramp=False)
         else:
-            binary = CutMixMasks(size, members, alpha, mixing)
+            binary = CutMixMasks(size, num_subnetworks, alpha, mixing)
         return BinaryOrLinear(binary, linear, probability)
 
     def loss_weights(self, ratios: Any) -> Any:
@@ -195,22 +195,22 @@ class MixMo(BackboneMethods, MIMOModel):
             return super().loss_weights(ratios)
         return ratios.shape[1] * loss_weighting(ratios, self.r, ops)
 
-    def _stem(self, member):
-        return self.stems[member if len(self.stems) > 1 else 0]
+    def _stem(self, index):
+        return self.stems[index if len(self.stems) > 1 else 0]
 
     def _training_network(self):
-        members = self.num_subnetworks
-        images = keras.Input((members, *self.image_shape), name="images")
+        num_subnetworks = self.num_subnetworks
+        images = keras.Input((num_subnetworks, *self.image_shape), name="images")
         grid_shape = self.stems[0].output.shape[1:3]
-        masks = keras.Input((members, *grid_shape), name="masks")
+        masks = keras.Input((num_subnetworks, *grid_shape), name="masks")
         shares = ops.cast(masks, self.compute_dtype)
         mixed = sum(
             shares[:, m, ..., None] * self._stem(m)(images[:, m])
-            for m in range(members)
+            for m in range(num_subnetworks)
         )
-        logits = self.heads(self._run_trunk(self._run_body(members * mixed)))
+        logits = self.heads(self._run_trunk(self._run_body(num_subnetworks * mixed)))
         if self.num_classifiers == 1:
-            logits = ops.repeat(logits, members, axis=1)
+            logits = ops.repeat(logits, num_subnetworks, axis=1)
         return Graph({"images": images, "masks": masks}, logits, name="training")
 
     @property
@@ -236,22 +236,22 @@ class MixMo(BackboneMethods, MIMOModel):
 
     def _inference_network(self, maps=None, inference=None):
         images = keras.Input(self.image_shape, name="images")
-        members = self.num_subnetworks
+        num_subnetworks = self.num_subnetworks
         scheme = self.inference if inference is None else inference
         if scheme == "sum":
-            grid = sum(self._stem(m)(images) for m in range(members))
+            grid = sum(self._stem(m)(images) for m in range(num_subnetworks))
             features = self._run_trunk(self._run_body(grid, maps), maps)
             logits = self.heads(features)
         else:
-            chosen = [scheme] if is_integer(scheme) else range(members)
-            grids = [members * self._stem(m)(images) for m in chosen]
+            chosen = [scheme] if is_integer(scheme) else range(num_subnetworks)
+            grids = [num_subnetworks * self._stem(m)(images) for m in chosen]
             grid = folded(ops.stack(grids, axis=1))
             features = self._run_trunk(self._run_body(grid, maps), maps)
             subnetwork = scheme if is_integer(scheme) else None
             logits = self.heads(unfolded(features, len(grids)), subnetwork=subnetwork)
         return Graph(images, logits, name="inference")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_subnetworks": self.num_subnetworks,
@@ -263,7 +263,9 @@ class MixMo(BackboneMethods, MIMOModel):
         }
 
 
-def require_inference(inference, num_subnetworks, num_classifiers):
+def require_inference(
+    inference: Any, num_subnetworks: int, num_classifiers: Any
+) -> None:
     """Requires an inference scheme that the rest of the model has."""
     is_index = is_integer(inference) and 0 <= inference < num_subnetworks
     require(

@@ -60,10 +60,10 @@ class MixViT(BackboneMethods, MIMOModel):
             `"binarized_cutmix"`.
         inference: `"parallel"`, one pass per source after attribution;
             `"sum"`, one pass over the sum of the M attributed versions of
-            each token; `"alternating"`, one pass in which each place has one
+            each token; `"alternating"`, one pass in which each position has one
             source, by a fixed pattern; or an integer, the only subnetwork to
             use. Defaults to `"parallel"`.
-        alternation: `"random"`, each place drawn from `seed`, or
+        alternation: `"random"`, each position drawn from `seed`, or
             `"checkerboard"`, the pattern of alternating inference. Defaults
             to `"random"`.
         ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
@@ -192,9 +192,9 @@ class MixViT(BackboneMethods, MIMOModel):
         )
 
     def _training_network(self):
-        members, grid_shape = self.num_subnetworks, self.backbone.grid_shape
-        images = keras.Input((members, *self.image_shape), name="images")
-        masks = keras.Input((members, *grid_shape), name="masks")
+        num_subnetworks, grid_shape = self.num_subnetworks, self.backbone.grid_shape
+        images = keras.Input((num_subnetworks, *self.image_shape), name="images")
+        masks = keras.Input((num_subnetworks, *grid_shape), name="masks")
         if self.input_mixing == "all_tokens":
             logits = self._all_tokens_logits(images)
         else:
@@ -230,11 +230,11 @@ class MixViT(BackboneMethods, MIMOModel):
 
     def _inference_network(self, maps=None, inference=None):
         images = keras.Input(self.image_shape, name="images")
-        members = self.num_subnetworks
+        num_subnetworks = self.num_subnetworks
         scheme = self.inference if inference is None else inference
         subnetwork = scheme if is_integer(scheme) else None
         if self.input_mixing == "all_tokens":
-            copies = ops.repeat(ops.expand_dims(images, 1), members, axis=1)
+            copies = ops.repeat(ops.expand_dims(images, 1), num_subnetworks, axis=1)
             logits = self._all_tokens_logits(copies, maps)
             return Graph(images, logits, name="inference")
         grid = self._features_before(self.stem(images), maps)
@@ -264,15 +264,15 @@ class MixViT(BackboneMethods, MIMOModel):
         return self._run_trunk(grid, maps)
 
     def _all_tokens_logits(self, images, maps=None):
-        members = self.num_subnetworks
+        num_subnetworks = self.num_subnetworks
         grids = self.backbone.apply_position(self.stem(folded(images)))
-        grids = unfolded(grids, members)
+        grids = unfolded(grids, num_subnetworks)
         if self.attribution_position == "early":
             grids = self._attributed(grids)
         grid = self.backbone.apply_blocks(stacked(grids), maps)
         if self.attribution_position == "late":
             _, _, height, width, features = grids.shape
-            grids = ops.reshape(grid, (-1, members, height, width, features))
+            grids = ops.reshape(grid, (-1, num_subnetworks, height, width, features))
             grid = stacked(self._attributed(grids))
         return self.heads(self.backbone.apply_trunk(grid, maps))
 
@@ -285,7 +285,7 @@ class MixViT(BackboneMethods, MIMOModel):
             self.backbone.grid_shape, self.num_subnetworks, self.alternation, self.seed
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_subnetworks": self.num_subnetworks,

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -20,7 +22,7 @@ class RowMetric(keras.metrics.Metric):
         self.metric = metric
         self.form = form
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         is_soft = len(y_true.shape) == len(y_pred.shape)
         num_classes = y_pred.shape[-1]
         y_pred = ops.reshape(y_pred, (-1, num_classes))
@@ -33,8 +35,8 @@ class RowMetric(keras.metrics.Metric):
             sample_weight = ops.reshape(sample_weight, (-1,))
         self.metric.update_state(y_true, y_pred, sample_weight=sample_weight)
 
-    def result(self):
+    def result(self) -> Any:
         return self.metric.result()
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         self.metric.reset_state()

@@ -44,7 +44,7 @@ class Runs:
         sample_weight: Any = None,
         steps_per_epoch: int | None = None,
         **kwargs: Any,
-    ):
+    ) -> Any:
         """Trains on mixed pairs, as `keras.Model.fit` does.
 
         Args:
@@ -152,7 +152,7 @@ class Runs:
         callbacks: Any = None,
         return_dict: bool = False,
         **kwargs: Any,
-    ):
+    ) -> Any:
         """Loss and metrics of the ensemble, or of mixed pairs.
 
         Args:
@@ -215,7 +215,7 @@ class Runs:
         callbacks: Any = None,
         *,
         calibrated: bool = False,
-    ):
+    ) -> np.ndarray:
         """Logits `(n, K)` of the ensemble for images.
 
         Args:

@@ -1,6 +1,7 @@
 """What a file keeps of a compiled model beyond what Keras writes."""
 
 import warnings
+from typing import Any
 
 import keras
 
@@ -32,7 +33,7 @@ def current_arguments(model: keras.Model, arguments: dict, settings: dict) -> di
     return {**arguments, "optimizer": model.optimizer, **changed}
 
 
-def additions(model: keras.Model, metrics) -> dict:
+def additions(model: keras.Model, metrics: Any) -> dict:
     """What Keras's config of a compiled model lacks, empty where it lacks nothing.
 
     Args:

@@ -1,12 +1,14 @@
 """What a step makes of labels and sample weights."""
 
+from typing import Any
+
 from keras import ops
 
 from keras_mixvit._checks import require
 from keras_mixvit.models._data_checks import is_pair
 
 
-def augmented(inputs, pipeline):
+def augmented(inputs: Any, pipeline: Any) -> Any:
     """Inputs of a step with the images that the network sees.
 
     Args:
@@ -49,7 +51,7 @@ def augmented(inputs, pipeline):
     }
 
 
-def labels_for(form: str, of_pairs: bool, y, num_classes: int):
+def labels_for(form: str, of_pairs: bool, y: Any, num_classes: int) -> Any:
     """Labels in the form that a loss takes.
 
     Args:
@@ -80,7 +82,7 @@ def labels_for(form: str, of_pairs: bool, y, num_classes: int):
     return y
 
 
-def weighted(weights, sample_weight):
+def weighted(weights: Any, sample_weight: Any) -> Any:
     """Weights `(B,)` or `(B, M)`, times those of a user.
 
     Args:
@@ -98,7 +100,7 @@ def weighted(weights, sample_weight):
     return weights * sample_weight
 
 
-def per_subnetwork(x, sample_weight):
+def per_subnetwork(x: Any, sample_weight: Any) -> Any:
     """Weights `(B,)` of mixed pairs as `(B, 1)`; all others as they are."""
     if sample_weight is None or not is_pair(x) or len(sample_weight.shape) > 1:
         return sample_weight

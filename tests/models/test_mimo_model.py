@@ -281,7 +281,7 @@ def test_fixed_pairs_are_fitted_by_every_head():
     first = np.stack([left, left.T, 1 - left, 1 - left.T] * 8)
     masks = np.stack([first, 1 - first], axis=1).astype("float32")
     inputs = {"images": x, "masks": masks}
-    model.fit(inputs, y, batch_size=32, epochs=100, verbose=0)
+    model.fit(inputs, y, batch_size=32, epochs=150, verbose=0)
     results = model.evaluate(inputs, y, batch_size=32, verbose=0, return_dict=True)
     assert results["accuracy_0"] > 0.99
     assert results["accuracy_1"] > 0.99
