@@ -29,8 +29,8 @@ BATCH = 2
 class MixedPairDataset(EpochBatches):
     """Pairs images at random and draws their masks, for `model.fit`.
 
-    Every batch holds B / b different images, each b times. Member 0 of its B
-    pairs is a permutation of them and every further member an independent
+    Every batch holds B / b different images, each b times. Input 0 of its B
+    pairs is a permutation of them and every further input an independent
     permutation, so that each image serves each subnetwork b times; an image
     may meet itself. Everything is drawn in NumPy by a pure function of (seed,
     epoch, batch): every backend, every number of devices and a resumed run see
