@@ -8,6 +8,7 @@ can end a step halfway.
 """
 
 import contextlib
+from typing import Any
 
 import keras
 
@@ -27,31 +28,31 @@ class KeepsSteps:
     needs no memory.
     """
 
-    def fit(self, *args, **kwargs):
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
         with kept_steps(self):
             return super().fit(*args, **kwargs)
 
-    def evaluate(self, *args, **kwargs):
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         with kept_steps(self):
             return super().evaluate(*args, **kwargs)
 
-    def predict(self, *args, **kwargs):
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
         with kept_steps(self):
             return super().predict(*args, **kwargs)
 
-    def train_on_batch(self, *args, **kwargs):
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         with kept_steps(self):
             return super().train_on_batch(*args, **kwargs)
 
-    def test_on_batch(self, *args, **kwargs):
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         with kept_steps(self):
             return super().test_on_batch(*args, **kwargs)
 
-    def predict_on_batch(self, *args, **kwargs):
+    def predict_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         with kept_steps(self):
             return super().predict_on_batch(*args, **kwargs)
 
-    def train_step(self, *args):
+    def train_step(self, *args: Any) -> Any:
         if keras.config.backend() != "tensorflow":
             return super().train_step(*args)
         import tensorflow as tf
@@ -62,22 +63,22 @@ class KeepsSteps:
         with tf.control_dependencies(tensors):
             return super().train_step(*args)
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> Any:
         super().make_train_function(force)
         self.train_function = remembering(self, self.train_function)
         return self.train_function
 
-    def make_test_function(self, force=False):
+    def make_test_function(self, force: bool = False) -> Any:
         super().make_test_function(force)
         self.test_function = remembering(self, self.test_function)
         return self.test_function
 
-    def make_predict_function(self, force=False):
+    def make_predict_function(self, force: bool = False) -> Any:
         super().make_predict_function(force)
         self.predict_function = remembering(self, self.predict_function)
         return self.predict_function
 
-    def jax_state_sync(self):
+    def jax_state_sync(self) -> None:
         """Gives the variables the state of a run that has finished, on JAX."""
         # Keras and its callbacks call this. What Keras holds can be older than
         # this run, or be consumed by a step that ended in an error.
@@ -99,7 +100,7 @@ class Run:
         self.state = None
         self.is_finished = False
 
-    def give_back(self, model) -> bool:
+    def give_back(self, model: Any) -> bool:
         """Gives variables without a value that of `state`; whether all have one."""
         places = [model.trainable_variables, model.non_trainable_variables]
         if self.state is not None and len(self.state) == 4:
