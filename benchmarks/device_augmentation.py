@@ -47,7 +47,7 @@ def measure(width: int, batch: int, repeats: int) -> dict[str, float]:
             batch_size=batch,
             num_classes=100,
             augment=RECIPE,
-            pixel_mixing=PixelMixing("cutmix_or_mixup", 1.0, partners="batch"),
+            pixel_mixing=PixelMixing("cutmix_and_mixup", 1.0, partners="batch"),
             apply_on=apply_on,
         )
         model.augment_as(data)

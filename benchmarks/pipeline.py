@@ -147,7 +147,7 @@ def main():
     y, size = np.arange(len(x)) % 20, options.batch
     crop_flip = [PadCrop(PAD), HorizontalFlip()]
     recipe = Augment([*crop_flip, AutoAugment("cifar10"), RandomErasing(0.25)])
-    both = PixelMixing("cutmix_or_mixup", probability=1.0, partners="batch")
+    both = PixelMixing("cutmix_and_mixup", probability=1.0, partners="batch")
     cases = {
         "plain NumPy, gather": lambda n: numpy_gather(x, size, n),
         "plain NumPy, slices": lambda n: numpy_slices(x, size, n),

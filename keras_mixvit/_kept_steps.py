@@ -8,7 +8,6 @@ can end a step halfway.
 """
 
 import contextlib
-from typing import Any
 
 import keras
 
@@ -28,31 +27,31 @@ class KeepsSteps:
     needs no memory.
     """
 
-    def fit(self, *args: Any, **kwargs: Any) -> Any:
+    def fit(self, *args, **kwargs):
         with kept_steps(self):
             return super().fit(*args, **kwargs)
 
-    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+    def evaluate(self, *args, **kwargs):
         with kept_steps(self):
             return super().evaluate(*args, **kwargs)
 
-    def predict(self, *args: Any, **kwargs: Any) -> Any:
+    def predict(self, *args, **kwargs):
         with kept_steps(self):
             return super().predict(*args, **kwargs)
 
-    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+    def train_on_batch(self, *args, **kwargs):
         with kept_steps(self):
             return super().train_on_batch(*args, **kwargs)
 
-    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+    def test_on_batch(self, *args, **kwargs):
         with kept_steps(self):
             return super().test_on_batch(*args, **kwargs)
 
-    def predict_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+    def predict_on_batch(self, *args, **kwargs):
         with kept_steps(self):
             return super().predict_on_batch(*args, **kwargs)
 
-    def train_step(self, *args: Any) -> Any:
+    def train_step(self, *args):
         if keras.config.backend() != "tensorflow":
             return super().train_step(*args)
         import tensorflow as tf
@@ -63,22 +62,22 @@ class KeepsSteps:
         with tf.control_dependencies(tensors):
             return super().train_step(*args)
 
-    def make_train_function(self, force: bool = False) -> Any:
+    def make_train_function(self, force=False):
         super().make_train_function(force)
         self.train_function = remembering(self, self.train_function)
         return self.train_function
 
-    def make_test_function(self, force: bool = False) -> Any:
+    def make_test_function(self, force=False):
         super().make_test_function(force)
         self.test_function = remembering(self, self.test_function)
         return self.test_function
 
-    def make_predict_function(self, force: bool = False) -> Any:
+    def make_predict_function(self, force=False):
         super().make_predict_function(force)
         self.predict_function = remembering(self, self.predict_function)
         return self.predict_function
 
-    def jax_state_sync(self) -> None:
+    def jax_state_sync(self):
         """Gives the variables the state of a run that has finished, on JAX."""
         # Keras and its callbacks call this. What Keras holds can be older than
         # this run, or be consumed by a step that ended in an error.
@@ -100,7 +99,7 @@ class Run:
         self.state = None
         self.is_finished = False
 
-    def give_back(self, model: Any) -> bool:
+    def give_back(self, model) -> bool:
         """Gives variables without a value that of `state`; whether all have one."""
         places = [model.trainable_variables, model.non_trainable_variables]
         if self.state is not None and len(self.state) == 4:

@@ -6,7 +6,6 @@ step waits for the host. Here one compiled scan runs them all. Keras documents
 """
 
 import contextlib
-from typing import Any
 
 import keras
 import numpy as np
@@ -25,7 +24,7 @@ class ManySteps:
 
     _device_images = None
 
-    def make_train_function(self, force: bool = False) -> Any:
+    def make_train_function(self, force: bool = False):
         compiles = ON_JAX and self.jit_compile and not self.run_eagerly
         if compiles and (self.steps_per_execution > 1 or self._device_images):
             if force or self.train_function is None:

@@ -116,7 +116,7 @@ import keras_mixvit
 parts = ("analysis", "costs", "recipes", "training")
 assert not any(f"keras_mixvit.{part}" in sys.modules for part in parts)
 assert set(parts) <= set(dir(keras_mixvit))
-print(keras_mixvit.costs.flops.__name__, keras_mixvit.recipes.Recipe().method)
+print(keras_mixvit.costs.flops.__name__, keras_mixvit.recipes.Recipe().method.name)
 try:
     keras_mixvit.cost
 except AttributeError as error:

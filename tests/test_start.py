@@ -149,7 +149,7 @@ def test_the_command_takes_the_backend_that_is_installed(tmp_path):
     (tmp_path / "keras.json").write_text(json.dumps({"backend": "tensorflow"}))
     places = {"KERAS_BACKEND": "", "KERAS_HOME": str(tmp_path)}
     out, err = command("show", "digits", hidden=tuple(hidden), **places)
-    assert out[0] == "digits-mixvit"
+    assert out[0] == 'name = "digits-mixvit"'
     assert err == [
         f"keras-mixvit: The backend is {backend}, the one that is installed; "
         f"{tmp_path / 'keras.json'} names tensorflow, which is not."

@@ -6,11 +6,11 @@ import numpy as np
 from keras_mixvit.models import MIMOModel
 
 SETTINGS = [
-    "width=8",
-    "num_heads=2",
-    "num_blocks=1",
-    "num_class_blocks=1",
-    "patch_size=4",
+    "backbone.width=8",
+    "backbone.num_heads=2",
+    "backbone.num_blocks=1",
+    "backbone.num_class_blocks=1",
+    "backbone.patch_size=4",
     "batch_size=8",
     "epochs=1",
 ]

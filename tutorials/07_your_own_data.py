@@ -37,7 +37,13 @@ from keras_mixvit import MixViT, SingleNetwork, load, make_backbone, mixed_pair_
 from keras_mixvit.analysis import training_curves
 from keras_mixvit.convert import timm_weights
 from keras_mixvit.costs import flops
-from keras_mixvit.recipes import adapt, chosen_recipe, model_for, recipe
+from keras_mixvit.recipes import (
+    adapt,
+    chosen_recipe,
+    model_for,
+    recipe,
+    recipe_text,
+)
 from keras_mixvit.training import resume, train
 
 work = Path(tempfile.mkdtemp())
@@ -116,18 +122,18 @@ plt.show()
 # %% [markdown]
 # ## A recipe
 #
-# A `Recipe` is all of a training in plain values: data, method, network, augmentation,
-# optimizer, schedule, seed. Every row of the tables of both papers is one, and a few
-# small ones are the library's own. You seldom write one: you take the nearest, and
-# change fields by their names.
+# A `Recipe` describes a training. It has parts: data, backbone, method, augmentation,
+# optimizer, schedule, and each part holds the options of what it builds. Every row of
+# the tables of both papers is a recipe, and a few small ones are the library's own.
+# You seldom write one: take the nearest, and change options by their names.
 #
-# A recipe was made for its own images. `adapt` fits it to yours, and says what it
-# chose. Sentences that begin with "Guess" are for you to decide.
+# A recipe was made for its own images. `adapt` fits it to yours and lists its choices.
+# Sentences that begin with "Guess" are for you to decide.
 
 # %%
 for name in ("mixvit-convit", "digits-mixvit"):
     fitted, remarks = adapt(recipe(name), image_set["train"])
-    print(f"{name} was made for {recipe(name).data}:")
+    print(f"{name} was made for {recipe(name).data.name}:")
     for remark in remarks:
         print(textwrap.fill(f"  - {remark}", 88, subsequent_indent="    "))
 
@@ -138,23 +144,25 @@ for name in ("mixvit-convit", "digits-mixvit"):
 # digit any more, and so may it be for text, scans or road signs.
 #
 # For a few hundred small grey images and a CPU, the other one is nearer.
-# `with_settings` changes fields, and `scaled` shortens the training *with its whole
+# `with_settings` changes options, and `scaled` shortens the training *with its whole
 # schedule*: warm-up and falls of the learning rate keep their places in it.
 
 # %%
 mine, _ = adapt(recipe("digits-mixvit"), image_set["train"])
-settings = ["image_size=32", "batch_size=32", "num_class_blocks=1", "seed=7"]
-mine = mine.replace(data=str(photos)).with_settings(settings)
+settings = ["data.image_size=32", "batch_size=32", "seed=7"]
+settings += ["backbone.num_class_blocks=1"]
+mine = mine.with_settings({"data": str(photos)}).with_settings(settings)
 trial = mine.scaled(0.25)
 
 for each in (mine, trial):
     scale = each.total_epochs / each.epochs
-    falls = [round(scale * epoch, 1) for epoch in each.resolved_decay_epochs]
+    warmup = scale * each.schedule.warmup(each.epochs)
+    falls = [round(scale * epoch, 1) for epoch in each.schedule.falls(each.epochs)]
     print(
-        f"{each.total_epochs} epochs, warm-up {scale * each.resolved_warmup_epochs:g}, "
-        f"falls after {falls}; scaled: {each.is_scaled}"
+        f"{each.total_epochs} epochs, warm-up {warmup:g}, falls after {falls}; "
+        f"scaled: {each.is_scaled}"
     )
-print(f"{trial.method} on {trial.backbone}, patches of {trial.patch_size} pixels")
+print(recipe_text(trial.with_settings({"data": "./photos"})))
 
 # %% [markdown]
 # `train` does the rest: it trains, saves after every epoch, and judges the model of
@@ -178,11 +186,11 @@ print(textwrap.fill(", ".join(sorted(path.name for path in whole.iterdir())), 88
 # The command
 #
 #     keras-mixvit train digits-mixvit --data ./photos --epochs 15 --no-single \
-#         --set image_size=32 --set batch_size=32 --set num_class_blocks=1 \
-#         --set seed=7 --output killed
+#         --set data.image_size=32 --set batch_size=32 --set seed=7 \
+#         --set backbone.num_class_blocks=1 --output killed
 #
-# makes the same recipe: it adapts what it finds by that name to the images, says the
-# same remarks, and what is `--set` has the last word.
+# makes the same recipe: it adapts the recipe of that name to the images and prints the
+# same remarks. What you `--set` has the last word.
 
 # %%
 same, _ = chosen_recipe(
@@ -222,8 +230,8 @@ print(f"exit status {process.returncode}, {killed_after} epochs finished")
 print("result.json is there:", (work / "killed" / "result.json").exists())
 
 # %% [markdown]
-# The command `keras-mixvit resume RUN`, or the function, goes on from the last epoch
-# that was finished.
+# The command `keras-mixvit resume RUN`, or the function, continues after the last
+# finished epoch.
 
 # %%
 _, resumed_rows = resume(str(work / "killed"), verbose=0)
@@ -252,35 +260,32 @@ print("test figures are the same:", all(same_rows))
 #
 # ## Choosing a backbone
 #
-# A backbone is a field of the recipe, and so are its sizes. What a choice costs is
-# arithmetic, and can be known before anything is trained.
+# The backbone is a part of the recipe, with its sizes as options. You can compute what
+# a choice costs before you train anything.
 
 # %%
 choices = {
     "ConViT, 48 wide, patches of 8": [],
-    "ConViT, 96 wide": ["width=96"],
-    "ConViT, patches of 4": ["patch_size=4"],
+    "ConViT, 96 wide": ["backbone.width=96"],
+    "ConViT, patches of 4": ["backbone.patch_size=4"],
     "CaiT, 48 wide, patches of 8": ["backbone=cait"],
-    "WideResNet-10-1": [
-        *("backbone=wideresnet", "method=cut-mixmo"),
-        *("patch_size=none", "num_class_blocks=none"),  # it has neither
-    ],
+    "WideResNet-10-1": ["backbone=wide_resnet", "method=cut_mixmo"],
 }
 
-print(f"{'':32}{'places':>7}{'parameters':>12}{'MFLOPs':>8}{'2nd subnetwork':>16}")
+print(f"{'':32}{'positions':>10}{'parameters':>12}{'MFLOPs':>8}{'2nd subnetwork':>16}")
 for name, changes in choices.items():
     model = model_for(trial.with_settings(changes), image_set["train"])
     report = flops(model)
-    places = np.prod(model.backbone.grid_shape)
+    positions = np.prod(model.backbone.grid_shape)
     print(
-        f"{name:32}{places:7}{model.count_params():12,}{report.total.flops / 1e6:8.2f}"
-        f"{report.per_subnetwork.overhead:16.2%}"
+        f"{name:32}{positions:10}{model.count_params():12,}"
+        f"{report.total.flops / 1e6:8.2f}{report.per_subnetwork.overhead:16.2%}"
     )
 
 # %% [markdown]
-# `places` are the places where the two inputs are mixed: the tokens of a transformer,
-# the pixels behind the stem of a WideResNet. `MFLOPs` are for one image at inference,
-# with both subnetworks, and the last column is what the second of them adds.
+# `positions` are those of the grid on which the two inputs are mixed: the tokens of a
+# transformer, the pixels behind the stem of a WideResNet. `MFLOPs` are for one image at
+# inference, with both subnetworks, and the last column is what the second of them adds.
 #
 # * **Patch size** sets the number of tokens and with it the cost. Half the patch size
 #   is four times the tokens and the FLOPs. Parameters hardly change: the embedding
@@ -445,10 +450,10 @@ shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"])
 #
 # * A folder of a folder per class is a data set; files are read when they are asked
 #   for, and `load` says what does not fit.
-# * A recipe is a training in plain values. `adapt` fits it to your images and marks
-#   its guesses, `with_settings` changes fields, `scaled` shortens it with its schedule.
-# * `keras-mixvit train` is the same in a shell, and `keras-mixvit resume` goes on with
-#   a run that was killed, with the losses that it would have had.
+# * A recipe describes a training. `adapt` fits it to your images and marks its guesses,
+#   `with_settings` changes options, `scaled` shortens it with its schedule.
+# * `keras-mixvit train` does the same in a shell, and `keras-mixvit resume` resumes a
+#   killed run, with the losses that it would have had.
 # * Cost of a backbone is arithmetic: patch size sets FLOPs, width sets parameters and
 #   FLOPs, the second subnetwork adds little.
 # * A CaiT of timm becomes a MixViT whose subnetworks start as the single network.

@@ -40,6 +40,7 @@ from keras_mixvit.recipes import (
     model_for,
     published_rows,
     recipe,
+    recipe_text,
     recipes,
 )
 from keras_mixvit.training import compare, train
@@ -57,9 +58,9 @@ trained = [row for row in rows if row.recipe is not None]
 print(f"{len(rows)} rows, {len(trained)} of them trained by the authors")
 print(f"{len(recipes())} recipes, as some rows stand in several tables\n")
 for paper in ("MixViT", "MixMo"):
-    places = Counter(row.place for row in rows if row.paper == paper)
-    told = ", ".join(f"{place} ({count})" for place, count in places.items())
-    print(*textwrap.wrap(f"{paper}: {told}", 88), sep="\n")
+    tables = Counter(row.table for row in rows if row.paper == paper)
+    listed = ", ".join(f"{table} ({count})" for table, count in tables.items())
+    print(*textwrap.wrap(f"{paper}: {listed}", 88), sep="\n")
 
 # %% [markdown]
 # The MixViT paper's Table 2c is its main result on CIFAR-100. Each row names its
@@ -73,28 +74,19 @@ for row in published_rows("MixViT Table 2c:*"):
 # %% [markdown]
 # ## A row is a recipe
 #
-# A recipe is a frozen dataclass, and `keras-mixvit show NAME` prints all its fields. Of
-# these, the three rows differ in a few:
+# A recipe is composed of parts. `recipe_text` writes it as TOML, and so does
+# `keras-mixvit show NAME`. What is not written has its default value.
 
 # %%
 names = [row.recipe for row in published_rows("MixViT Table 2c:*")]
 three = [recipe(name) for name in names]
-skipped = ("name", "published", "note")
-for field in dataclasses.fields(three[0]):
-    values = [getattr(each, field.name) for each in three]
-    if field.name not in skipped and len(set(values)) > 1:
-        print(f"{field.name:20} {'  '.join(f'{value!s:10}' for value in values)}")
-
 single, ours, _ = three
-print(f"These, of {len(dataclasses.fields(ours))} fields.")
-print("\nWhat they share, where it is not the default of a recipe:")
-shared = [
-    f"{field.name}={getattr(ours, field.name)}"
-    for field in dataclasses.fields(ours)
-    if field.name not in skipped
-    and getattr(single, field.name) == getattr(ours, field.name) != field.default
-]
-print(*textwrap.wrap(", ".join(shared), 88), sep="\n")
+print(recipe_text(ours.replace(note="")))
+print("The three rows differ in these fields alone:")
+for field in dataclasses.fields(ours):
+    values = [getattr(each, field.name) for each in three]
+    if field.name not in ("name", "note") and len(set(values)) > 1:
+        print(f"{field.name}: {', '.join(map(str, values))}")
 
 # %% [markdown]
 # So the comparison of the table is a fair one: the single network has the same
@@ -134,8 +126,8 @@ models = {name: model_for(each, cifar) for name, each in four.items()}
 for name, model in models.items():
     count = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     printed = [
-        f"{row.value('parameters')} M ({row.paper}, {row.place})"
-        for row in four[name].published
+        f"{row.value('parameters')} M ({row.paper}, {row.table})"
+        for row in published_rows(recipe=name)
         if "parameters" in [metric for metric, *_ in row.figures]
     ]
     print(f"{name:14} {count:11,} trainable parameters; printed: {printed[0]}")
@@ -149,7 +141,7 @@ for name, model in models.items():
 #
 # A full run is out of reach of a notebook. A *scaled* one takes the recipe and makes
 # it smaller, and says so: `scaled(factor)` shortens the whole schedule, `width_scale`
-# makes the network narrower, `data_share` takes a part of the images.
+# makes the network narrower, `data.share` takes a part of the images.
 #
 # Here two rows of Table 2c, the single network and MixViT, are scaled down until they
 # train in seconds on the embedded digits. A good deal else must change with it: digits
@@ -157,23 +149,22 @@ for name, model in models.items():
 
 # %%
 changes = [
-    *("augmentation=none", "random_erasing=0"),
-    *("pixel_mixing=none", "pixel_probability=none", "pixel_partners=dataset"),
-    *("repetitions=1", "batch_size=32", "base_batch_size=32", "learning_rate=0.002"),
-    *("num_heads=4", "num_blocks=1", "num_class_blocks=1", "width_scale=0.125"),
+    *("augmentation=none", "augmentation.random_erasing=0", "pixel_mixing=none"),
+    *("pairs.repetitions=1", "batch_size=32", "schedule.base_batch_size=32"),
+    *("schedule.learning_rate=0.002", "backbone.num_heads=4", "width_scale=0.125"),
+    *("backbone.num_blocks=1", "backbone.num_class_blocks=1"),
 ]
 digits = load("digits")
 small = {}
 for name in ("convit", "mixvit-convit"):
     fitted, _ = adapt(recipe(name), digits)
-    fitted = fitted.replace(data="digits").with_settings(changes)
+    fitted = fitted.with_settings(["data=digits", *changes])
     small[name] = fitted.scaled(0.16)
 print(f"{small['convit'].total_epochs} epochs instead of {single.epochs}")
-print("published figures that are left:", small["convit"].published)
 
 # %% [markdown]
-# `replace` and `with_settings` have dropped the published figures: they belong to
-# another training. Now the claim to look at is a *difference*, and a difference of two
+# The published figures belong to another training, and `compare` says so below. Now
+# the claim to look at is a *difference*, and a difference of two
 # runs may be chance. So each recipe is trained with three seeds, which draw the initial
 # weights, the order of the images and the masks.
 
@@ -197,7 +188,7 @@ for kind in ("published", "differs"):
 
 # %% [markdown]
 # `compare`, as `keras-mixvit compare RUN RUN` in a shell, finds by the recipe's name
-# what was published, and tells in what the run is another training. Mean and standard
+# what was published, and lists what differs from that training. Mean and standard
 # deviation over seeds, and the difference with its standard error:
 
 # %%
@@ -213,7 +204,7 @@ difference = a.mean() - b.mean()
 error = np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
 print(f"MixViT - single network, here: {difference:+.1f} points, error {error:.1f}")
 
-published = {name: recipe(name).published[0].figures[0][1:] for name in small}
+published = {name: published_rows(recipe=name)[0].figures[0][1:] for name in small}
 (m, m_deviation), (s, s_deviation) = published["mixvit-convit"], published["convit"]
 print(f"MixViT - single network, published: {m - s:+.1f} points", end=", ")
 print(f"deviations {m_deviation} and {s_deviation}")
@@ -355,8 +346,9 @@ for name in ("mixvit-convit", "cut-mixmo"):
 # same training. A rehearsal it does not:
 
 # %%
-same, _ = chosen_recipe("mixvit-convit", precision="bfloat16", apply_on="device")
-rehearsal, _ = chosen_recipe("mixvit-convit", scale=0.01, precision="bfloat16")
+settings = ["precision=bfloat16"]
+same, _ = chosen_recipe("mixvit-convit", settings=[*settings, "pairs.apply_on=device"])
+rehearsal, _ = chosen_recipe("mixvit-convit", settings=settings, scale=0.01)
 for name, each in {"full": same, "rehearsal": rehearsal}.items():
     steps = len(dataset_for(each, models["mixvit-convit"], cifar)) * each.total_epochs
     print(
@@ -370,10 +362,10 @@ shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"])
 # %% [markdown]
 # ## What you learned
 #
-# * A row of a paper's table is a recipe; its `note` says what had to be chosen, and
-#   its `published` what was reported.
-# * Change a field, and the published figures are dropped. `compare` puts a run beside
-#   them and says in what it is another training.
+# * A row of a paper's table is a recipe. Its `note` says what had to be chosen, and
+#   `published_rows(recipe=NAME)` what was reported.
+# * `compare` puts a run beside the published figures, and lists what differs from the
+#   published training.
 # * A difference needs several seeds. At the size of this notebook the paper's effect
 #   does not show, and nothing here stands in for the full runs.
 # * What those cost is arithmetic: steps, FLOPs a step, an assumed utilisation. For

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 
 from keras_mixvit import __version__
 from keras_mixvit._start import start
@@ -19,7 +20,7 @@ from keras_mixvit.cli._train import (
 )
 from keras_mixvit.training._devices import is_quiet
 
-COMMANDS = {
+COMMANDS: dict[str, tuple[Callable[..., None], Callable[..., int]]] = {
     "train": (add_train, run_train),
     "resume": (add_resume, run_resume),
     "data": (add_data, run_data),
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
             those of the process. Defaults to `None`.
 
     Returns:
-        0, 1 after an error that is told in one sentence, or 130 after an
+        0, 1 after an error, which it prints in one sentence, or 130 after an
         interruption.
     """
     options = vars(make_parser().parse_args(arguments))
@@ -60,8 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print(
-            "keras-mixvit: interrupted; a training goes on with `keras-mixvit resume "
-            "RUN`, from its last epoch.",
+            "keras-mixvit: interrupted. `keras-mixvit resume RUN` resumes a training "
+            "from its last epoch.",
             file=sys.stderr,
         )
         return 130

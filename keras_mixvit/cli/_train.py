@@ -13,7 +13,11 @@ def add_train(commands) -> None:
         "and of each subnetwork, on the test images, after the last epoch. Without a "
         "name: a single network and MixViT on small digits, in a few minutes.",
     )
-    command.add_argument("name", nargs="?", help="recipe, as `recipes` lists them")
+    command.add_argument(
+        "name",
+        nargs="?",
+        help="recipe, as `recipes` lists them, or a .toml file of one",
+    )
     command.add_argument(
         "--data",
         metavar="NAME_OR_PATH",
@@ -27,7 +31,7 @@ def add_train(commands) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="a field of the recipe, such as width=96; may be repeated",
+        help="an option of the recipe, such as backbone.width=96; may be repeated",
     )
     length = command.add_mutually_exclusive_group()
     length.add_argument(
@@ -88,9 +92,9 @@ def add_resume(commands) -> None:
     """Adds the command to the parser's subcommands."""
     command = commands.add_parser(
         "resume",
-        help="go on with a run that was ended",
-        description="Goes on with a run from its last checkpoint. Trainings that are "
-        "finished are not repeated.",
+        help="resume an interrupted run",
+        description="Resumes a run from its last checkpoint. Finished trainings are "
+        "not repeated.",
     )
     command.add_argument("run", help="folder of the run")
     _add_devices(command)
@@ -132,6 +136,18 @@ def processes_to_start(devices: int | None) -> int:
     return devices
 
 
+# Options of the command that are options of the recipe.
+OF_RECIPES = {
+    "width_scale": "width_scale",
+    "data_share": "data.share",
+    "protocol": "data.protocol",
+    "val_share": "data.val_share",
+    "seed": "seed",
+    "precision": "precision",
+    "apply_on": "pairs.apply_on",
+}
+
+
 def run_train(
     output,
     single,
@@ -147,6 +163,10 @@ def run_train(
     from keras_mixvit.training._train import train
 
     console = _console()
+    given = {key: options.pop(name) for name, key in OF_RECIPES.items()}
+    options["settings"] = options["settings"] + [
+        f"{key}={value}" for key, value in given.items() if value is not None
+    ]
     recipe, remarks = chosen_recipe(**options)
     for remark in remarks:
         console.print(remark, markup=False)
@@ -160,7 +180,7 @@ def run_train(
         tensorboard=tensorboard,
         devices=devices,
         timeout=timeout,
-        tell=_telling(console),
+        tell=_printing(console),
         on_error=on_error.replace("-", "_"),
         steps_per_execution=steps_per_execution,
     )
@@ -177,7 +197,7 @@ def run_resume(run, devices, timeout, steps_per_execution) -> int:
         run,
         devices=devices,
         timeout=timeout,
-        tell=_telling(console),
+        tell=_printing(console),
         steps_per_execution=steps_per_execution,
     )
     return _print_table(console, RunSettings.read(folder).recipe, folder, rows)
@@ -200,7 +220,7 @@ def _console():
     return console
 
 
-def _telling(console):
+def _printing(console):
     def tell(sentence):
         console.print(sentence, markup=False)
 
@@ -211,10 +231,10 @@ def _print_table(console, recipe, folder: Path, rows: list) -> int:
     from rich.table import Table
 
     from keras_mixvit.data.sets._load import data_label
-    from keras_mixvit.recipes._published_text import published_of, scale_of, telling
+    from keras_mixvit.recipes._published_text import in_words, published_of, scale_of
 
     parts = [
-        data_label(recipe.data),
+        data_label(recipe.data.name),
         f"{recipe.total_epochs} epochs",
         f"seed {recipe.seed}",
         scale_of(recipe),
@@ -234,7 +254,7 @@ def _print_table(console, recipe, folder: Path, rows: list) -> int:
         )
     console.print(table)
     published, differs = published_of(recipe)
-    lines = [f"Published, {text}" for text in telling(published)]
+    lines = [f"Published, {text}" for text in in_words(published)]
     if published and differs:
         lines.append(f"This is another training: {', '.join(differs)}.")
     lines.append(f"Models, history and figures: {folder}")

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 
 from keras_mixvit._checks import is_integer, require
-from keras_mixvit._protocols import HasBackbone
 from keras_mixvit.convert._arrays import (
     as_array,
     named_arrays,
@@ -160,8 +159,7 @@ def timm_weights(
 
 def parts(model):
     """Backbone of a model, or the model if it is one, and heads or `None`."""
-    backbone = model.backbone if isinstance(model, HasBackbone) else model
-    return backbone, None if backbone is model else model.heads
+    return getattr(model, "backbone", model), getattr(model, "heads", None)
 
 
 def _resized(table, grid_shape, source_grid):

@@ -7,7 +7,7 @@ from keras_mixvit._checks import is_number, require, require_choice
 from keras_mixvit.masks._box import box_edges, covered
 from keras_mixvit.masks._mask_sampler import require_alpha
 
-KINDS = ("cutmix", "mixup", "cutmix_or_mixup")
+KINDS = ("cutmix", "mixup", "cutmix_and_mixup")
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class PixelMixing:
 
     Each input of each sample is mixed, with a probability, with another image;
     lambda ~ Beta(alpha, alpha) and, for CutMix, the box are its own.
-    `"cutmix_or_mixup"` is both at once, as in the MixViT paper: the mask has
+    `"cutmix_and_mixup"` is both at once, as in the MixViT paper: the mask has
     1 - v in a CutMix box and v outside, v ~ Beta(mixup_alpha, mixup_alpha).
 
     The label becomes the mean of the two labels in proportion to what the
@@ -32,14 +32,14 @@ class PixelMixing:
     which mixes always, and within the batch.
 
     Args:
-        kind: `"cutmix"`, `"mixup"` or `"cutmix_or_mixup"`. Defaults to
+        kind: `"cutmix"`, `"mixup"` or `"cutmix_and_mixup"`. Defaults to
             `"cutmix"`.
         probability: Float in [0, 1], the share of inputs that are mixed.
             Defaults to `0.5`.
         alpha: Positive float, the parameter of the Beta distribution of
             lambda. Defaults to `1.0`.
         mixup_alpha: Positive float, the parameter of the Beta distribution of
-            v, of `"cutmix_or_mixup"` alone. Defaults to `0.8`.
+            v, of `"cutmix_and_mixup"` alone. Defaults to `0.8`.
         partners: `"dataset"`, an image drawn from the whole data set, or
             `"batch"`, one that stands in the batch, with its augmentation,
             which costs nothing. Defaults to `"dataset"`.
@@ -87,8 +87,8 @@ class PixelMixing:
         require_alpha(self.alpha)
         require_alpha(self.mixup_alpha, "mixup_alpha")
         require(
-            self.kind == "cutmix_or_mixup" or self.mixup_alpha == 0.8,
-            "`mixup_alpha` must not be set without 'cutmix_or_mixup'.",
+            self.kind == "cutmix_and_mixup" or self.mixup_alpha == 0.8,
+            "`mixup_alpha` must not be set without 'cutmix_and_mixup'.",
             mixup_alpha=self.mixup_alpha,
         )
 
@@ -123,12 +123,12 @@ class PixelMixing:
             edges = box_edges(ratios.ravel(), centers, image_size)
             box = np.stack(edges, axis=-1).reshape(box.shape)
             outside = np.zeros(shape)
-            if self.kind == "cutmix_or_mixup":
+            if self.kind == "cutmix_and_mixup":
                 outside = rng.beta(self.mixup_alpha, self.mixup_alpha, shape)
             shares = np.stack([1 - outside, outside], axis=-1)
         seen = masks if self.visible_share else None
         own = own_share(box, shares, image_size, seen)
-        if shape[1] > 1 and self.kind != "cutmix_or_mixup":
+        if shape[1] > 1 and self.kind != "cutmix_and_mixup":
             swapped = own < 0.5
             own = np.where(swapped, 1 - own, own)
             shares = np.where(swapped[..., None], 1 - shares, shares)

@@ -14,9 +14,7 @@ NARROWING = {
 }
 
 
-def transformer_layouts(
-    mesh: keras.distribution.DeviceMesh,
-) -> keras.distribution.LayoutMap:
+def transformer_layouts(mesh) -> keras.distribution.LayoutMap:
     """How CaiT and ConViT lie on a mesh with an axis `"model"`.
 
     Kernels of attention and MLPs are cut; norms, tokens, positions, the

@@ -10,18 +10,25 @@ if not is_command():
     from keras_mixvit.recipes._dataset import dataset_for
     from keras_mixvit.recipes._model import backbone_for, model_for
     from keras_mixvit.recipes._optimization import loss_for, optimizer_for
+    from keras_mixvit.recipes._part import Part
     from keras_mixvit.recipes._published import Published
     from keras_mixvit.recipes._recipe import Recipe
+    from keras_mixvit.recipes._recipe_file import read_recipe, recipe_text
     from keras_mixvit.recipes._registry import (
         published_rows,
         recipe,
         recipe_aliases,
         recipes,
     )
+    from keras_mixvit.recipes._settings import Data, Loss, Schedule
 
 __all__ = [
+    "Data",
+    "Loss",
+    "Part",
     "Published",
     "Recipe",
+    "Schedule",
     "adapt",
     "augmentation_for",
     "augmentation_names",
@@ -32,7 +39,9 @@ __all__ = [
     "model_for",
     "optimizer_for",
     "published_rows",
+    "read_recipe",
     "recipe",
     "recipe_aliases",
+    "recipe_text",
     "recipes",
 ]

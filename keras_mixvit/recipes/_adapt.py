@@ -11,13 +11,13 @@ from keras_mixvit.recipes._registry import recipes
 # it, and whether images are cropped and resized as those of ImageNet.
 PREACT_SIDE, RESNET_SIDE, IMAGENET_SIDE = 49, 113, 129
 # Width of as many parameters, relative to that of a WRN-28.
-RELATIVE_WIDTH = {"wideresnet": 1.0, "preactresnet": 5.5, "resnet": 5.5}
+RELATIVE_WIDTH = {"wide_resnet": 1.0, "preact_resnet": 5.5, "resnet": 5.5}
 SMALL_CROPS = {
-    "imagenet-crop-flip": "crop-flip",
-    "imagenet-autoaugment": "crop-flip-autoaugment",
+    "imagenet_crop_flip": "crop_flip",
+    "imagenet_autoaugment": "crop_flip_autoaugment",
 }
 LARGE_CROPS = {small: large for large, small in SMALL_CROPS.items()}
-PADDED = ("crop-flip", "crop-flip-autoaugment", "crop-flip-randaugment", "augmix")
+PADDED = ("crop_flip", "crop_flip_autoaugment", "crop_flip_randaugment", "augmix")
 FEW_STEPS = 10
 
 
@@ -47,7 +47,7 @@ def adapt(recipe: Recipe, images: ImageSet) -> tuple[Recipe, list[str]]:
 
     ```python
     mine, remarks = adapt(recipe("mixvit-convit"), load("digits"))
-    assert mine.patch_size == 2
+    assert mine.backbone.options["patch_size"] == 2
     print(*remarks, sep="\\n")
     ```
 
@@ -77,25 +77,26 @@ def adapt(recipe: Recipe, images: ImageSet) -> tuple[Recipe, list[str]]:
     )
     changes |= _augmentation(recipe, images, (side, old_side), is_other, remarks)
     changes |= _batch(recipe, len(images.labels), remarks)
-    if recipe.protocol == "paper":
-        changes["protocol"] = "validation"
+    if recipe.data.protocol == "paper":
+        changes["data.protocol"] = "validation"
         remarks.append(
             "The protocol is 'validation': other images than those that judge choose "
             "the best epoch."
         )
-    return recipe.replace(**changes, published=()), remarks
+    return recipe.with_settings(changes), remarks
 
 
 def _original_data(recipe):
     """The set that a recipe was written for, whatever it is to be trained on."""
-    if recipe.data in FACTS:
-        return recipe.data
-    return next((r.data for r in recipes() if r.name == recipe.name), None)
+    if recipe.data.name in FACTS:
+        return recipe.data.name
+    return next((r.data.name for r in recipes() if r.name == recipe.name), None)
 
 
 def _patches(recipe, height, width, old_side, remarks):
     side = min(height, width)
-    old = recipe.patch_size or default_patch_size((old_side, old_side, 1))
+    given = recipe.backbone.options.get("patch_size")
+    old = given or default_patch_size((old_side, old_side, 1))
     wanted = max(1.0, side * old / old_side)
     common = math.gcd(height, width)
     fitting = [size for size in range(1, common + 1) if common % size == 0]
@@ -109,9 +110,9 @@ def _patches(recipe, height, width, old_side, remarks):
         "`image_size`, such as to a multiple of 8.",
         image_size=(height, width),
     )
-    if (height, width, size) == (old_side, old_side, recipe.patch_size):
+    if (height, width, size) == (old_side, old_side, given):
         return {}
-    if recipe.patch_size is None and size == default_patch_size((height, width, 1)):
+    if given is None and size == default_patch_size((height, width, 1)):
         return {}
     remarks.append(
         f"Patches of {size} x {size} pixels cut {height} x {width} pixels into "
@@ -123,64 +124,68 @@ def _patches(recipe, height, width, old_side, remarks):
             f"Guess: no patch size near {wanted:.0f} divides the images, so that there "
             "are far more or fewer places; resizing with `image_size` may be better."
         )
-    return {"patch_size": size}
+    return {"backbone.patch_size": size}
 
 
 def _residual(recipe, height, width, remarks):
     side = min(height, width)
-    kind = "resnet" if side >= RESNET_SIDE else "wideresnet"
+    kind = "resnet" if side >= RESNET_SIDE else "wide_resnet"
     if PREACT_SIDE <= side < RESNET_SIDE:
-        kind = "preactresnet"
+        kind = "preact_resnet"
     require(
-        kind == "wideresnet" or (height % 2, width % 2) == (0, 0),
+        kind == "wide_resnet" or (height % 2, width % 2) == (0, 0),
         "`images` must have even sides for a network with a stride of 2 in its "
         "stem; resize them, with `image_size`.",
         image_size=(height, width),
     )
-    if kind == recipe.backbone:
+    old = recipe.backbone
+    if kind == old.name:
         return {}
-    share = RELATIVE_WIDTH[recipe.backbone] / RELATIVE_WIDTH[kind]
-    changes = {"backbone": kind, "widening": max(1, round(recipe.widening * share))}
-    changes |= {"depth": 10, "strided": "second"}
-    if kind == "wideresnet":
-        changes["depth"] = 28
+    share = RELATIVE_WIDTH[old.name] / RELATIVE_WIDTH[kind]
+    widening = max(1, round(old.options.get("widening", 1) * share))
+    changes = {"backbone": kind, "backbone.widening": widening}
+    if kind == "wide_resnet":
+        changes["backbone.depth"] = 28
     remarks.append(
-        f"Guess: {kind!r} with widening {changes['widening']} takes the place of "
-        f"{recipe.backbone!r}, whose stem is not for {height} x {width} pixels; rate, "
+        f"Guess: {kind!r} with widening {widening} takes the place of "
+        f"{old.name!r}, whose stem is not for {height} x {width} pixels; rate, "
         "L2 and schedule stay."
     )
     return changes
 
 
 def _augmentation(recipe, images, sides, is_other, remarks):
-    (side, old_side), name, changes = sides, recipe.augmentation, {}
+    (side, old_side), old, changes = sides, recipe.augmentation, {}
+    name = old.name
     if images.images.dtype != "uint8":
-        if name == "none" and not recipe.random_erasing:
+        if not recipe.is_augmented:
             return {}
         remarks.append(
             "Guess: nothing is augmented, as images are not bytes (uint8 from 0 to "
             "255); convert them to have it."
         )
-        changes = {"augmentation": "none", "random_erasing": 0.0}
-        if recipe.resolved_pixel_mixing == "none":
-            changes["apply_on"] = "pipeline"
+        changes = {"augmentation": "none", "augmentation.random_erasing": 0.0}
+        if recipe.pixel_mixing.name == "none":
+            changes["pairs.apply_on"] = "pipeline"
         return changes
     if side >= IMAGENET_SIDE:
         name = LARGE_CROPS.get(name, name)
     elif old_side >= IMAGENET_SIDE:
         name = SMALL_CROPS.get(name, name)
-    if name != recipe.augmentation:
+    if name != old.name:
         changes["augmentation"] = name
         remarks.append(
             f"Guess: the augmentation {name!r} takes the place of "
-            f"{recipe.augmentation!r}, for the size of the images."
+            f"{old.name!r}, for the size of the images."
         )
     if name in PADDED and side != old_side:
-        padding = recipe.crop_padding if recipe.augmentation in PADDED else old_side / 8
-        changes["crop_padding"] = max(1, round(padding * side / old_side))
+        padding = old.options.get("crop_padding", 4)
+        if old.name not in PADDED:
+            padding = old_side / 8
+        padding = max(1, round(padding * side / old_side))
+        changes["augmentation.crop_padding"] = padding
         remarks.append(
-            f"Crops are padded by {changes['crop_padding']} pixels, the same share of "
-            "the side."
+            f"Crops are padded by {padding} pixels, the same share of the side."
         )
     if is_other and name != "none":
         remarks.append(
@@ -189,7 +194,7 @@ def _augmentation(recipe, images, sides, is_other, remarks):
         )
     if is_other and "autoaugment" in name:
         remarks.append(
-            "Guess: AutoAugment was found for natural images in colour; crop-flip is "
+            "Guess: AutoAugment was found for natural images in colour; crop_flip is "
             "the careful choice for others."
         )
     return changes

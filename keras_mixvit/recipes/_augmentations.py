@@ -1,70 +1,84 @@
 """Augmentations by name."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from keras_mixvit import augmentation
-from keras_mixvit.augmentation import Augment
+from keras_mixvit.augmentation import (
+    Augment,
+    Augmentation,
+    AugMix,
+    AutoAugment,
+    HorizontalFlip,
+    PadCrop,
+    RandAugment,
+    RandomErasing,
+    RandomResizedCrop,
+)
 from keras_mixvit.data.sources._image_set import ImageSet
 
-if TYPE_CHECKING:
-    # A recipe asks here which names there are.
-    from keras_mixvit.recipes._recipe import Recipe
+# DeiT pads and crops images of up to 32 pixels instead of resizing them.
+DEIT_SIDE = 32
 
 
-def _crop(recipe):
-    return augmentation.PadCrop(recipe.crop_padding)
+def _none(side: int) -> list[Augmentation]:
+    return []
 
 
-def _resized_crop():
-    return augmentation.RandomResizedCrop()
+def _flip(side: int) -> list[Augmentation]:
+    return [HorizontalFlip()]
 
 
-def _deit_crop(recipe, side):
-    # DeiT pads and crops images of up to 32 pixels instead of resizing them.
-    return _crop(recipe) if side <= 32 else _resized_crop()
+def _crop_flip(side: int, crop_padding: int = 4) -> list[Augmentation]:
+    return [PadCrop(crop_padding), HorizontalFlip()]
 
 
-def _flip():
-    return augmentation.HorizontalFlip()
+def _crop_flip_autoaugment(side: int, crop_padding: int = 4) -> list[Augmentation]:
+    return [*_crop_flip(side, crop_padding), AutoAugment("cifar10")]
 
 
-# From the recipe and the shorter side of its images to a list.
-TABLE = {
-    "none": lambda recipe, side: [],
-    "flip": lambda recipe, side: [_flip()],
-    "crop-flip": lambda recipe, side: [_crop(recipe), _flip()],
-    "crop-flip-autoaugment": lambda recipe, side: [
-        _crop(recipe),
-        _flip(),
-        augmentation.AutoAugment("cifar10"),
-    ],
-    "crop-flip-randaugment": lambda recipe, side: [
-        _crop(recipe),
-        _flip(),
-        augmentation.RandAugment(),
-    ],
-    "deit": lambda recipe, side: [
-        _deit_crop(recipe, side),
-        _flip(),
-        augmentation.RandAugment(),
-    ],
-    "imagenet-crop-flip": lambda recipe, side: [_resized_crop(), _flip()],
-    "imagenet-autoaugment": lambda recipe, side: [
-        _resized_crop(),
-        _flip(),
-        augmentation.AutoAugment("imagenet"),
-    ],
-    "augmix": lambda recipe, side: [_crop(recipe), _flip(), augmentation.AugMix()],
+def _crop_flip_randaugment(side: int, crop_padding: int = 4) -> list[Augmentation]:
+    return [*_crop_flip(side, crop_padding), RandAugment()]
+
+
+def _augmix(side: int, crop_padding: int = 4) -> list[Augmentation]:
+    return [*_crop_flip(side, crop_padding), AugMix()]
+
+
+def _deit(side: int, crop_padding: int = 4) -> list[Augmentation]:
+    if side <= DEIT_SIDE:
+        return _crop_flip_randaugment(side, crop_padding)
+    return [RandomResizedCrop(), HorizontalFlip(), RandAugment()]
+
+
+def _imagenet_crop_flip(side: int) -> list[Augmentation]:
+    return [RandomResizedCrop(), HorizontalFlip()]
+
+
+def _imagenet_autoaugment(side: int) -> list[Augmentation]:
+    return [*_imagenet_crop_flip(side), AutoAugment("imagenet")]
+
+
+# Each takes the shorter side of the images and the options of the recipe.
+AUGMENTATIONS: dict[str, Callable[..., list[Augmentation]]] = {
+    "none": _none,
+    "flip": _flip,
+    "crop_flip": _crop_flip,
+    "crop_flip_autoaugment": _crop_flip_autoaugment,
+    "crop_flip_randaugment": _crop_flip_randaugment,
+    "deit": _deit,
+    "imagenet_crop_flip": _imagenet_crop_flip,
+    "imagenet_autoaugment": _imagenet_autoaugment,
+    "augmix": _augmix,
 }
 
 
 def augmentation_names() -> tuple[str, ...]:
     """The names that a recipe's `augmentation` may have.
 
-    `"crop-flip"` pads, crops and mirrors, as for CIFAR; the others add
-    AutoAugment of CIFAR, RandAugment or AugMix to that. `"imagenet-crop-flip"`
-    crops and resizes, `"imagenet-autoaugment"` adds AutoAugment of ImageNet,
-    `"deit"` RandAugment.
+    `"crop_flip"` pads, crops and mirrors, as for CIFAR; the others add
+    AutoAugment of CIFAR, RandAugment or AugMix to that. `"imagenet_crop_flip"`
+    crops and resizes, `"imagenet_autoaugment"` adds AutoAugment of ImageNet,
+    `"deit"` RandAugment. Those that pad take the option `crop_padding`, and all
+    take `random_erasing`, the share of images that lose a box.
 
     Returns:
         Tuple of strings.
@@ -72,16 +86,16 @@ def augmentation_names() -> tuple[str, ...]:
     Example:
 
     ```python
-    assert "crop-flip" in augmentation_names()
+    assert "crop_flip" in augmentation_names()
     ```
 
     References:
         MixViT, Appendix H; MixMo, Section 6.4; DeiT.
     """
-    return tuple(TABLE)
+    return tuple(AUGMENTATIONS)
 
 
-def augmentation_for(recipe: "Recipe", images: ImageSet) -> Augment | None:
+def augmentation_for(recipe, images: ImageSet) -> Augment | None:
     """The augmentation of a recipe, for a set of images.
 
     Args:
@@ -95,15 +109,16 @@ def augmentation_for(recipe: "Recipe", images: ImageSet) -> Augment | None:
     Example:
 
     ```python
-    recipe = Recipe(augmentation="crop-flip", crop_padding=1)
+    recipe = Recipe(augmentation={"name": "crop_flip", "crop_padding": 1})
     augment = augmentation_for(recipe, load("digits"))
     assert len(augment.augmentations) == 2
     ```
     """
-    steps = TABLE[recipe.augmentation](recipe, min(images.images.shape[1:3]))
-    if recipe.random_erasing:
+    options = recipe.augmentation.options
+    share = options.pop("random_erasing", 0.0)
+    side = min(images.images.shape[1:3])
+    steps = AUGMENTATIONS[recipe.augmentation.name](side, **options)
+    if share:
         mean, std = images.statistics()
-        steps.append(
-            augmentation.RandomErasing(recipe.random_erasing, tuple(mean), tuple(std))
-        )
+        steps.append(RandomErasing(share, tuple(mean), tuple(std)))
     return Augment(steps) if steps else None

@@ -4,8 +4,9 @@ from keras_mixvit.data.sets._load import splits
 from keras_mixvit.recipes._adapt import adapt
 from keras_mixvit.recipes._protocol import cut_share
 from keras_mixvit.recipes._recipe import Recipe
+from keras_mixvit.recipes._recipe_file import is_recipe_file, read_recipe
 from keras_mixvit.recipes._registry import recipe
-from keras_mixvit.recipes._settings import LARGEST
+from keras_mixvit.recipes._values import LARGEST
 
 # The recipe without a name: it trains within minutes.
 DEFAULT = "digits-mixvit"
@@ -18,24 +19,23 @@ def chosen_recipe(
     settings: list[str] | None = None,
     scale: float | None = None,
     epochs: int | None = None,
-    **changes,
 ) -> tuple[Recipe, list[str]]:
     """The recipe of a name, with your changes, adapted to your images.
 
     Args:
-        name: String, what `recipe` takes, or `None` for the small one on
-            digits. Defaults to `None`.
+        name: String, what `recipe` takes, the path of a `.toml` file that
+            `read_recipe` takes, or `None` for the small one on digits. Defaults
+            to `None`.
         data: Name or path that `load` takes. If it is not the set of the
             recipe, the recipe is adapted to it. Defaults to `None`.
         data_dir: Folder of the images, as `load` takes it. Defaults to `None`.
-        settings: List of strings `"key=value"`, which the adaptation does not
-            change, or `None`. Defaults to `None`.
+        settings: List of strings such as `"backbone.width=96"`, which the
+            adaptation does not change, or `None`. `data.val_share` also sets the
+            protocol `"validation"`. Defaults to `None`.
         scale: Positive float, by which epochs and the schedule are multiplied,
             or `None`. Defaults to `None`.
         epochs: Integer, the number of epochs to which they are scaled, or
             `None`. Defaults to `None`.
-        **changes: Further values of fields; `None` changes nothing. `val_share`
-            also sets the protocol `"validation"`.
 
     Returns:
         The `Recipe`, and a list of sentences about the adaptation.
@@ -48,30 +48,39 @@ def chosen_recipe(
 
     ```python
     mine, remarks = chosen_recipe("mixvit-convit", data="digits", epochs=15)
-    assert mine.data == "digits" and mine.patch_size == 2
+    assert mine.data.name == "digits"
+    assert mine.backbone.options["patch_size"] == 2
     assert mine.total_epochs == 15 and mine.is_scaled
     ```
     """
     settings = [] if settings is None else settings
+    require(
+        isinstance(settings, (list, tuple))
+        and all(isinstance(setting, str) for setting in settings),
+        "`settings` must be a list of strings, each of the form key=value, or None.",
+        settings=settings,
+    )
+    settings = list(settings)
+    keys = [setting.partition("=")[0].strip() for setting in settings]
+    if "data.val_share" in keys and "data.protocol" not in keys:
+        settings.append("data.protocol=validation")
     remarks = []
-    chosen = recipe(name or DEFAULT).with_settings(settings)
+    name = DEFAULT if name is None else name
+    start = read_recipe(name) if is_recipe_file(name) else recipe(name)
+    chosen = start.with_settings(settings)
     if data is not None:
         require_path("data", data)
-    if data is not None and str(data) != chosen.data:
-        share = cut_share("validation", chosen.val_share, splits(data, data_dir))
+    if data is not None and str(data) != chosen.data.name:
+        share = cut_share("validation", chosen.data.val_share, splits(data, data_dir))
         images = load(
-            data, data_dir=data_dir, image_size=chosen.image_size, val_share=share
+            data, data_dir=data_dir, image_size=chosen.data.image_size, val_share=share
         )
         adapted, remarks = adapt(chosen, images)
-        chosen = adapted.replace(data=str(data))
+        chosen = adapted.with_settings({"data.name": str(data)})
         decided = chosen.with_settings(settings)
         if decided != chosen:
-            remarks.append(f"What was set stays: {', '.join(settings)}.")
+            remarks.append(f"Your settings stay: {', '.join(settings)}.")
         chosen = decided
-    given = {key: value for key, value in changes.items() if value is not None}
-    if "val_share" in given:
-        given.setdefault("protocol", "validation")
-    chosen = chosen.replace(**given)
     if epochs is not None:
         require(
             is_integer(epochs) and 0 < epochs <= LARGEST,

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_mixvit.recipes._constructors import OPTIMIZERS
 from keras_mixvit.recipes._recipe import Recipe
 from keras_mixvit.schedules import WarmupStepDecay
 
@@ -25,12 +26,13 @@ def schedule_for(recipe: Recipe, steps_per_epoch: int) -> WarmupStepDecay:
     Returns:
         A schedule; where the recipe is scaled, so is all of it.
     """
+    schedule, epochs = recipe.schedule, recipe.epochs
     return WarmupStepDecay(
-        recipe.resolved_learning_rate,
+        recipe.learning_rate,
         total_steps=recipe.total_epochs * steps_per_epoch,
-        warmup=recipe.resolved_warmup_epochs / recipe.epochs,
-        decay_at=tuple(epoch / recipe.epochs for epoch in recipe.resolved_decay_epochs),
-        decay_rate=recipe.decay_rate,
+        warmup=schedule.warmup(epochs) / epochs,
+        decay_at=tuple(epoch / epochs for epoch in schedule.falls(epochs)),
+        decay_rate=schedule.decay_rate,
     )
 
 
@@ -50,23 +52,17 @@ def optimizer_for(
     Example:
 
     ```python
-    recipe = Recipe(width=16, num_blocks=1)
+    recipe = Recipe(backbone={"name": "convit", "width": 16, "num_blocks": 1})
     model = model_for(recipe, load("digits"))
     optimizer = optimizer_for(recipe, model, steps_per_epoch=15)
     assert isinstance(optimizer, keras.optimizers.AdamW)
     ```
     """
-    schedule = schedule_for(recipe, steps_per_epoch)
-    decay = recipe.resolved_weight_decay
-    if recipe.resolved_optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(
-            schedule,
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
-            weight_decay=decay or None,
-        )
-    else:
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=decay, epsilon=1e-8)
+    constructor = OPTIMIZERS[recipe.optimizer_name]
+    options = {**constructor.defaults, **recipe.optimizer.options}
+    # Keras excludes variables from a decay only if there is one.
+    decay = options["weight_decay"] = options["weight_decay"] or None
+    optimizer = constructor.build(schedule_for(recipe, steps_per_epoch), **options)
     if decay:
         optimizer.exclude_from_weight_decay(var_list=not_decayed(model))
     return optimizer
@@ -97,9 +93,9 @@ def loss_for(recipe: Recipe) -> keras.losses.Loss:
     Example:
 
     ```python
-    assert loss_for(Recipe(label_smoothing=0.1)).label_smoothing == 0.1
+    assert loss_for(Recipe(loss={"label_smoothing": 0.1})).label_smoothing == 0.1
     ```
     """
     return keras.losses.CategoricalCrossentropy(
-        from_logits=True, label_smoothing=recipe.label_smoothing
+        from_logits=True, label_smoothing=recipe.loss.label_smoothing
     )

@@ -59,11 +59,11 @@ def sets_of(recipe, own: dict[str, ImageSet]) -> dict[str, ImageSet]:
         ValueError: If no images are left to judge the network, or `val_share`
             does not fit the set.
     """
-    share = cut_share(recipe.protocol, recipe.val_share, own)
+    share = cut_share(recipe.data.protocol, recipe.data.val_share, own)
     require(
         share is not None or "val" in own or "test" in own,
         "`data` must have a validation or a test split with the protocol 'paper'.",
-        data=recipe.data,
+        data=recipe.data.name,
     )
     if share is None:
         return own
@@ -81,15 +81,7 @@ def watched_split(protocol: str, splits) -> str:
     return "val" if protocol == "validation" else judged_split(splits)
 
 
-def former_protocol(splits) -> str:
-    """The protocol of a run that was begun before there was a choice.
-
-    It watched the validation split, and the test split where there was none.
-    """
-    return "validation" if "val" in splits else "paper"
-
-
-def told_protocol(recipe, sets: dict[str, ImageSet], own) -> str:
+def protocol_in_words(recipe, sets: dict[str, ImageSet], own) -> str:
     """What a run does with its images, in a sentence or two.
 
     Args:
@@ -98,7 +90,7 @@ def told_protocol(recipe, sets: dict[str, ImageSet], own) -> str:
         own: Names of the splits that the set has of its own.
     """
     judged = judged_split(sets)
-    if recipe.protocol == "paper":
+    if recipe.data.protocol == "paper":
         return (
             f"Protocol 'paper': trains on all {len(sets['train'].labels)} training "
             f"images and watches the {judged} images that judge it. The last epoch "
@@ -110,10 +102,10 @@ def told_protocol(recipe, sets: dict[str, ImageSet], own) -> str:
     else:
         total = count + len(sets["train"].labels)
         source = f"{count} of the {total} training images, a share of each class,"
-    told = f"Protocol 'validation': {source} choose {BEST}"
+    words = f"Protocol 'validation': {source} choose {BEST}"
     if judged == "test":
-        return f"{told}. The test images judge the last epoch."
+        return f"{words}. The test images judge the last epoch."
     return (
-        f"{told}. There is no test split: they judge the last epoch too, and figures "
+        f"{words}. There is no test split: they judge the last epoch too, and figures "
         f"of {BEST} on them are too good."
     )

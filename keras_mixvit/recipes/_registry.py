@@ -1,17 +1,11 @@
 """Every named recipe and every row of the papers' tables."""
 
-import dataclasses
 import fnmatch
-import functools
 from collections.abc import Callable
 
 from keras_mixvit._checks import require, require_known
-from keras_mixvit.recipes._mixmo_main_tables import main_rows
-from keras_mixvit.recipes._mixmo_other_tables import other_rows
-from keras_mixvit.recipes._mixvit_tables import mixvit_rows
-from keras_mixvit.recipes._own_recipes import own_recipes
+from keras_mixvit.recipes._papers import paper_recipes, paper_rows
 from keras_mixvit.recipes._published import Published
-from keras_mixvit.recipes._quoted_rows import quoted_rows
 from keras_mixvit.recipes._recipe import Recipe
 
 # Short names of the most common recipes.
@@ -38,30 +32,6 @@ ALIASES = {
 }
 
 
-@functools.cache
-def _registry() -> tuple[dict[str, Recipe], tuple[Published, ...]]:
-    found, rows = {}, []
-    for made in own_recipes():
-        found[made.name] = made
-    for table in (mixvit_rows(), main_rows(), other_rows()):
-        for made, row in table:
-            known = found.setdefault(made.name, made)
-            require(
-                known == made,
-                "`name` must be that of one recipe.",
-                name=made.name,
-            )
-            rows.append(dataclasses.replace(row, recipe=made.name))
-    by_recipe = {name: [] for name in found}
-    for row in rows:
-        by_recipe[row.recipe].append(row)
-    found = {
-        name: dataclasses.replace(made, published=tuple(by_recipe[name]))
-        for name, made in found.items()
-    }
-    return found, (*rows, *quoted_rows())
-
-
 def recipe(name: str) -> Recipe:
     """A recipe by its name, or by a short name.
 
@@ -78,14 +48,13 @@ def recipe(name: str) -> Recipe:
     Example:
 
     ```python
-    assert recipe("mixvit-convit").published[0].value("accuracy") == 82.4
     assert recipe("cut-mixmo").repetitions == 4
     ```
 
     References:
         MixViT, Tables 1 to 8; MixMo, Tables 1 to 9.
     """
-    found, _ = _registry()
+    found = paper_recipes()
     require_known("name", name, (*ALIASES, *found))
     return found[ALIASES.get(name, name)]
 
@@ -104,13 +73,13 @@ def recipes(filter: str | Callable[[Recipe], bool] | None = None) -> list[Recipe
     Example:
 
     ```python
-    assert len(recipes("digits-*")) == len(recipes(lambda r: r.data == "digits"))
+    assert len(recipes("digits-*")) == len(recipes(lambda r: r.data.name == "digits"))
     ```
 
     References:
         MixViT; MixMo.
     """
-    found = _registry()[0].values()
+    found = paper_recipes().values()
     if filter is None:
         return list(found)
     if isinstance(filter, str):
@@ -123,13 +92,17 @@ def recipes(filter: str | Callable[[Recipe], bool] | None = None) -> list[Recipe
     return [made for made in found if filter(made)]
 
 
-def published_rows(filter: str | None = None) -> list[Published]:
+def published_rows(
+    filter: str | None = None, recipe: str | None = None
+) -> list[Published]:
     """The rows of the papers' tables, quoted rows included.
 
     Args:
-        filter: String, a part of `"PAPER PLACE: ROW"` or a pattern with `*`
+        filter: String, a part of `"PAPER TABLE: ROW"` or a pattern with `*`
             and `?`, such as `"MixMo Table 1:*"`, or `None` for all. Defaults to
             `None`.
+        recipe: String, the name or short name of a recipe, for its rows only,
+            or `None`. Defaults to `None`.
 
     Returns:
         List of `Published`; the `recipe` of a quoted row is `None`.
@@ -139,19 +112,25 @@ def published_rows(filter: str | None = None) -> list[Published]:
     ```python
     rows = published_rows("MixViT Table 3:*")
     assert [row.value("accuracy") for row in rows if row.recipe is None] == [76.1, 77.5]
+    assert published_rows(recipe="mixvit-convit")[0].value("accuracy") == 82.4
     ```
 
     References:
         MixViT; MixMo.
     """
-    rows = _registry()[1]
-    if filter is None:
-        return list(rows)
     require(
-        isinstance(filter, str), "`filter` must be a string or None.", filter=filter
+        filter is None or isinstance(filter, str),
+        "`filter` must be a string or None.",
+        filter=filter,
     )
+    if recipe is not None:
+        require_known("recipe", recipe, (*ALIASES, *paper_recipes()))
+        recipe = ALIASES.get(recipe, recipe)
     return [
-        row for row in rows if _matches(f"{row.paper} {row.place}: {row.row}", filter)
+        row
+        for row in paper_rows()
+        if recipe in (None, row.recipe)
+        and (filter is None or _matches(f"{row.paper} {row.table}: {row.row}", filter))
     ]
 
 

@@ -1,107 +1,212 @@
-"""Values of fields, their types, and how to read them from text."""
+"""The parts of a recipe that no constructor of the library takes as they are."""
 
 import dataclasses
-import functools
-from types import NoneType, UnionType
-from typing import get_args, get_origin
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from keras_mixvit._checks import is_integer, require, require_known
+import numpy as np
 
-# Larger integers fit into no array or file.
-LARGEST = 2**63 - 1
-TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-
-@functools.cache
-def kinds(declared) -> tuple:
-    """The types that a field is declared to take, such as `(int, NoneType)`."""
-    is_union = get_origin(declared) is UnionType
-    found = get_args(declared) if is_union else (declared,)
-    return tuple(get_origin(kind) or kind for kind in found)
+from keras_mixvit._checks import require
+from keras_mixvit.data.sets._validation_split import require_val_share
 
 
-def told(found: tuple) -> str:
-    """The types in words."""
-    words = {
-        str: "a string",
-        int: "an integer",
-        float: "a number",
-        bool: "true or false",
-        tuple: "numbers",
-        NoneType: "none",
-    }
-    return " or ".join(words[kind] for kind in found)
-
-
-def is_of(value, found: tuple) -> bool:
-    """Whether a value is of one of some types; integers are numbers."""
-    if value is None or isinstance(value, (bool, str)):
-        return type(value) in found
-    if isinstance(value, tuple):
-        return tuple in found
-    if is_integer(value):
-        return int in found or float in found
-    return isinstance(value, float) and float in found
-
-
-def parsed_settings(settings: list[str], kind: type) -> dict:
-    """Values by the names of fields, from texts `"key=value"`.
+@dataclass(frozen=True)
+class Data:
+    """The images of a recipe.
 
     Args:
-        settings: List of strings.
-        kind: The dataclass whose fields are meant.
-
-    Returns:
-        Dict from names to values.
+        name: String, the name or path that `keras_mixvit.load` takes. Defaults
+            to `"digits"`.
+        image_size: Integer, the side in pixels to which images are resized, or
+            `None` for their own size. Defaults to `None`.
+        share: Float in (0, 1], the share of the training images of each class
+            to train on. Defaults to `1.0`.
+        protocol: `"validation"` to choose the best epoch and the temperature by
+            validation images, or `"paper"` to train on all training images,
+            watch the test images and report the last epoch, without any choice.
+            Defaults to `"validation"`.
+        val_share: Float in (0, 1), the share of the training images, the same
+            of each class, that validates a set without a validation split, or
+            `None` for 0.1. Defaults to `None`.
 
     Raises:
-        ValueError: If a text has no `=`, a key is no field, or a value is not
-            of the field's type.
+        ValueError: If a value is out of its range.
+
+    Example:
+
+    ```python
+    assert Recipe(data={"name": "cifar10", "share": 0.1}).data.share == 0.1
+    ```
     """
-    known = {
-        field.name: field
-        for field in dataclasses.fields(kind)
-        if field.name != "published"
+
+    name: str = "digits"
+    image_size: int | None = None
+    share: float = 1.0
+    protocol: Literal["validation", "paper"] = "validation"
+    val_share: float | None = None
+
+    def __post_init__(self):
+        require(
+            0 < self.share <= 1,
+            "`data.share` must be in (0, 1].",
+            **{"data.share": self.share},
+        )
+        require(
+            self.image_size is None or self.image_size > 0,
+            "`data.image_size` must be positive.",
+            **{"data.image_size": self.image_size},
+        )
+        if self.val_share is not None:
+            require_val_share(self.val_share)
+            require(
+                self.protocol == "validation",
+                "`data.val_share` must not be set with the protocol 'paper'; set "
+                "data.protocol to 'validation' too.",
+                **{"data.val_share": self.val_share},
+            )
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss of a recipe.
+
+    Args:
+        label_smoothing: Float in [0, 1). Defaults to `0.0`.
+        class_weight: `"balanced"`, with which every class counts alike, or a
+            tuple of numbers, the weight of each class, or `None` for equal
+            ones. Defaults to `None`.
+
+    Raises:
+        ValueError: If a value is out of its range.
+
+    Example:
+
+    ```python
+    assert Recipe(loss={"label_smoothing": 0.1}).loss.label_smoothing == 0.1
+    ```
+    """
+
+    label_smoothing: float = 0.0
+    class_weight: Literal["balanced"] | tuple[float, ...] | None = None
+
+    def __post_init__(self):
+        require(
+            0 <= self.label_smoothing < 1,
+            "`loss.label_smoothing` must be in [0, 1).",
+            **{"loss.label_smoothing": self.label_smoothing},
+        )
+        weights = self.class_weight
+        require(
+            not isinstance(weights, tuple)
+            or (len(weights) > 0 and all(np.isfinite(w) and w >= 0 for w in weights)),
+            '`loss.class_weight` must be None, "balanced", or finite numbers that are '
+            "not negative, one for each class.",
+            **{"loss.class_weight": weights},
+        )
+
+    def class_weights(self, num_classes: int) -> str | dict[int, float] | None:
+        """What `fit` takes as `class_weight`.
+
+        Args:
+            num_classes: Integer, the number K of classes.
+
+        Raises:
+            ValueError: If there are weights of another number of classes.
+        """
+        if not isinstance(self.class_weight, tuple):
+            return self.class_weight
+        require(
+            len(self.class_weight) == num_classes,
+            f"`loss.class_weight` must be {num_classes} numbers, one for each class, "
+            'or "balanced".',
+            **{"loss.class_weight": self.class_weight},
+        )
+        return dict(enumerate(self.class_weight))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate of a recipe: a linear warm-up, then falls.
+
+    Args:
+        learning_rate: Positive float, after the warm-up, or `None` for 0.002
+            with AdamW and `0.1 / b * batch_size / 128` with SGD, with b
+            repetitions. Defaults to `None`.
+        batch_rule: `"none"`, `"sqrt"` or `"linear"`: what the rate is
+            multiplied with, 1, `sqrt(batch_size / base_batch_size)`, or
+            `batch_size / base_batch_size / repetitions`. Defaults to `"none"`.
+        base_batch_size: Positive integer. Defaults to `128`.
+        warmup_epochs: Float, epochs over which the rate rises, or `None` for a
+            tenth of them. Defaults to `None`.
+        decay_epochs: Tuple of floats, epochs after which the rate falls, or
+            `None` for 5/6 and 14/15 of them. Defaults to `None`.
+        decay_rate: Positive float, the factor of each fall. Defaults to `0.1`.
+
+    Raises:
+        ValueError: If a value is out of its range.
+
+    Example:
+
+    ```python
+    mine = Recipe(epochs=30, schedule={"decay_epochs": (20, 25)})
+    assert mine.schedule.decay_epochs == (20, 25)
+    ```
+
+    References:
+        MixViT, Appendix H; MixMo, Section 6.4.
+    """
+
+    learning_rate: float | None = None
+    batch_rule: Literal["none", "sqrt", "linear"] = "none"
+    base_batch_size: int = 128
+    warmup_epochs: float | None = None
+    decay_epochs: tuple[float, ...] | None = None
+    decay_rate: float = 0.1
+
+    def __post_init__(self):
+        for name in ("learning_rate", "base_batch_size", "decay_rate"):
+            value = getattr(self, name)
+            require(
+                value is None or 0 < value < math.inf,
+                f"`schedule.{name}` must be a positive finite number.",
+                **{f"schedule.{name}": value},
+            )
+
+    def rate(self, batch_size: int, repetitions: int, is_sgd: bool) -> float:
+        """The rate after the warm-up, by its rule.
+
+        Args:
+            batch_size: Integer B, repetitions included.
+            repetitions: Integer b, how often an image stands in a batch.
+            is_sgd: Whether the optimizer is SGD.
+        """
+        if self.learning_rate is None and is_sgd:
+            return 0.1 / repetitions * batch_size / 128
+        share = batch_size / self.base_batch_size
+        factors = {
+            "none": 1.0,
+            "sqrt": math.sqrt(share),
+            "linear": share / repetitions,
+        }
+        rate = 2e-3 if self.learning_rate is None else self.learning_rate
+        return rate * factors[self.batch_rule]
+
+    def warmup(self, epochs: int) -> float:
+        """Epochs of the warm-up, of `epochs`."""
+        return epochs / 10 if self.warmup_epochs is None else self.warmup_epochs
+
+    def falls(self, epochs: int) -> tuple[float, ...]:
+        """Epochs after which the rate falls, of `epochs`."""
+        if self.decay_epochs is not None:
+            return self.decay_epochs
+        return (epochs * 5 / 6, epochs * 14 / 15)
+
+
+def set_options(value) -> dict[str, Any]:
+    """The fields of `Data`, `Loss` or `Schedule` that differ from the defaults."""
+    return {
+        field.name: getattr(value, field.name)
+        for field in dataclasses.fields(value)
+        if getattr(value, field.name) != field.default or field.name == "name"
     }
-    is_list = isinstance(settings, (list, tuple))
-    require(
-        is_list and all(isinstance(setting, str) for setting in settings),
-        "`settings` must be a list of strings, each of the form key=value.",
-        settings=settings,
-    )
-    found = {}
-    for setting in settings:
-        key, sign, text = setting.partition("=")
-        key, text = key.strip().replace("-", "_"), text.strip()
-        require(bool(sign), "`settings` must be of the form key=value.", got=setting)
-        require_known("setting", key, known)
-        found[key] = _parsed(key, text, kinds(known[key].type))
-    return found
-
-
-def _parsed(key, text, found):
-    if NoneType in found and text.lower() == "none":
-        return None
-    for kind in (bool, int, float, tuple):
-        if kind not in found:
-            continue
-        value = _as(kind, text)
-        if value is not None:
-            return value
-    require(str in found, f"`{key}` must be {told(found)}.", **{key: text})
-    return text
-
-
-def _as(kind, text):
-    try:
-        if kind is tuple:
-            numbers = text.strip("()[] ").split(",")
-            return tuple(_number(number) for number in numbers if number.strip())
-        return TRUTH[text.lower()] if kind is bool else kind(text)
-    except (KeyError, ValueError):
-        return None
-
-
-def _number(text):
-    value = float(text)
-    return int(value) if value.is_integer() else value

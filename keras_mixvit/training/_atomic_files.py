@@ -40,9 +40,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_json(path: Path, content) -> None:
     """Writes a JSON file, whole or not at all."""
-    text = json.dumps(content, indent=2, allow_nan=False)
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file, whole or not at all."""
     with replacing(path) as partial:
-        partial.write_text(text + "\n", encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
 
 
 def save_model(model, path: Path) -> None:

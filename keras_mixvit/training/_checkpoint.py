@@ -1,4 +1,4 @@
-"""Checkpoints of a training: what a resumed one goes on from."""
+"""Checkpoints of a training, from which it resumes."""
 
 import hashlib
 import json
@@ -97,7 +97,10 @@ class Checkpoints:
 
 def _read(path) -> Checkpoint | None:
     """The checkpoint in a file, or `None` if it is damaged."""
-    epochs, checksum = NAME.fullmatch(path.name).groups()
+    name = NAME.fullmatch(path.name)
+    if name is None:
+        return None
+    epochs, checksum = name.groups()
     if _checksum(path) != checksum:
         return None
     # Its sum is right, but somebody else may have written it.

@@ -3,7 +3,7 @@ from pathlib import Path
 from keras_mixvit._checks import require, require_path
 from keras_mixvit.analysis import training_curves
 from keras_mixvit.data.sets._load import data_label
-from keras_mixvit.recipes._published_text import published_of, scale_of, telling
+from keras_mixvit.recipes._published_text import in_words, published_of, scale_of
 from keras_mixvit.training._run_files import read_result
 from keras_mixvit.training._run_settings import RunSettings
 from keras_mixvit.training._train import RESULT
@@ -29,7 +29,8 @@ def compare(runs: list[str], output: str | None = None) -> list[dict]:
     Example:
 
     ```python
-    train(Recipe(epochs=1, num_blocks=1, width=16), output="run", verbose=0)
+    recipe = Recipe(epochs=1, backbone={"name": "convit", "width": 16})
+    train(recipe, output="run", verbose=0)
     rows = compare(["run"])
     assert [row["model"] for row in rows] == ["single_network", "mixvit ensemble"]
     ```
@@ -49,12 +50,12 @@ def compare(runs: list[str], output: str | None = None) -> list[dict]:
         settings = RunSettings.read(folder)
         require(
             (folder / RESULT).is_file(),
-            "`runs` must be finished; `keras-mixvit resume RUN` goes on with one.",
+            "`runs` must be finished; `keras-mixvit resume RUN` finishes one.",
             run=str(run),
         )
         rows += _rows_of(label, settings.recipe, folder)
         for place, each in settings.trainings().items():
-            part = each.method if place == "." else place
+            part = each.method.name if place == "." else place
             histories[f"{label}: {part}"] = folder / place / "history.csv"
     if output is not None:
         path = Path(output)
@@ -69,11 +70,11 @@ def _rows_of(label, recipe, folder):
     whole = [row for row in result["rows"] if row["parameters"] is not None]
     shared = {
         "run": label,
-        "data": data_label(recipe.data),
+        "data": data_label(recipe.data.name),
         "epochs": recipe.total_epochs,
         "seed": recipe.seed,
         "scaled": scale_of(recipe),
-        "protocol": recipe.protocol,
+        "protocol": recipe.data.protocol,
         "backend": result["backend"],
         "published": "",
         "differs": "",
@@ -81,6 +82,6 @@ def _rows_of(label, recipe, folder):
     rows = [{**shared, **row} for row in whole]
     published, differs = published_of(recipe)
     if published:
-        rows[-1]["published"] = "; ".join(telling(published))
+        rows[-1]["published"] = "; ".join(in_words(published))
         rows[-1]["differs"] = ", ".join(differs)
     return rows

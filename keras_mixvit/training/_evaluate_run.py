@@ -1,10 +1,8 @@
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from types import NoneType
+from typing import Any
 
-from keras_mixvit._checks import is_integer, require, require_choice, require_path
+from keras_mixvit._checks import require, require_choice, require_path
 from keras_mixvit.data import load
 from keras_mixvit.data.sets._load import splits
 from keras_mixvit.evaluation import (
@@ -17,16 +15,13 @@ from keras_mixvit.evaluation._evaluation_report import finite
 from keras_mixvit.metrics import fit_temperature, nll
 from keras_mixvit.models import load_model
 from keras_mixvit.recipes._protocol import BEST
-from keras_mixvit.training._atomic_files import save_model
+from keras_mixvit.training._atomic_files import save_model, write_json
 from keras_mixvit.training._evaluation_plan import (
     evaluation_plan,
     require_same_validation,
 )
-from keras_mixvit.training._run_files import is_number, read_json, require_entry
+from keras_mixvit.training._run_settings import FORMER, RECIPE, RunSettings
 from keras_mixvit.training._skipped_files import read_skipped
-
-# What a run was trained with, as former and present versions call it.
-SETTINGS = ("recipe.json", "options.json")
 
 
 @dataclass(frozen=True)
@@ -148,17 +143,18 @@ def evaluate_run(
     if file.is_dir():
         file = file / "model.keras"
     require(file.is_file(), "`run` must hold a model.keras.", run=run)
-    options = {"data": data} if data is not None else _settings(file)
-    name = options["data"]
+    settings = _settings(file) if data is None else None
+    recipe = None if settings is None else settings.recipe
+    name = data or "" if recipe is None else recipe.data.name
     # These change the images, or say where they are.
-    choices = {
-        key: options[key]
-        for key in ("data_dir", "image_size", "resize_share")
-        if options.get(key) is not None
-    }
-    where = {"data_dir": choices["data_dir"]} if "data_dir" in choices else {}
+    where: dict[str, Any] = {}
+    choices: dict[str, Any] = {}
+    if settings is not None and settings.data_dir is not None:
+        where = {"data_dir": settings.data_dir}
+    if recipe is not None and recipe.data.image_size is not None:
+        choices = {"image_size": recipe.data.image_size}
     has = splits(name, **where)
-    plan = evaluation_plan(options, has, data is None, calibrate_on)
+    plan = evaluation_plan(recipe, has, calibrate_on)
     split = plan.judged
     require(
         split != "train" or data is not None,
@@ -186,7 +182,8 @@ def evaluate_run(
         data=name,
     )
     # A validation split that was cut is cut again.
-    cut = {"val_share": plan.val_share} if plan.val_share else {}
+    cut: dict[str, Any] = {"val_share": plan.val_share} if plan.val_share else {}
+    choices |= where
     # Files that the run left out are left out here too.
     skipped = read_skipped(file.parent) if data is None else {}
 
@@ -212,7 +209,9 @@ def evaluate_run(
     is_usable = 0 < temperature < float("inf")
     found = RunEvaluation(
         report,
-        corrupted and evaluate_corrupted(model, name, corrupted, batch_size=batch_size),
+        evaluate_corrupted(model, name, corrupted, batch_size=batch_size)
+        if corrupted
+        else None,
         name,
         split,
         temperature if is_usable else None,
@@ -228,39 +227,20 @@ def evaluate_run(
         temperature=temperature,
     )
     found.path.parent.mkdir(parents=True, exist_ok=True)
-    partial = found.path.with_name(f"partial-{found.path.name}")
-    partial.write_text(json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
-    os.replace(partial, found.path)
+    write_json(found.path, found.to_dict())
     if calibrate:
         model.temperature = temperature
         save_model(model, file)
     return found
 
 
-def _settings(file: Path) -> dict:
+def _settings(file: Path) -> RunSettings:
     """What the run of a model was trained with."""
     # The single network lies in a folder of the run.
     for folder in (file.parent, file.parent.parent):
-        for name in SETTINGS:
-            if (folder / name).is_file():
-                return _checked(folder / name)
+        if any((folder / name).is_file() for name in (RECIPE, *FORMER)):
+            return RunSettings.read(folder)
     raise ValueError(
-        f"`data` must be given where the run holds no {' or '.join(SETTINGS)}. "
+        f"`data` must be given where the run holds no {RECIPE}. "
         f"Received: data=None, run={str(file.parent)!r}"
     )
-
-
-def _checked(path: Path) -> dict:
-    """Settings of a file, those of which name images being of their kind."""
-    settings = read_json(path)
-    size, share = settings.get("image_size"), settings.get("resize_share")
-    require_entry(
-        path,
-        isinstance(settings.get("data"), str)
-        and isinstance(settings.get("data_dir"), (str, NoneType))
-        and (size is None or is_integer(size) or isinstance(size, list))
-        and (share is None or is_number(share)),
-        "the string `data`, and `data_dir`, `image_size` and `resize_share`, if any",
-        {key: settings.get(key) for key in ("data", "data_dir", "image_size")},
-    )
-    return settings

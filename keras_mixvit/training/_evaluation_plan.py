@@ -5,7 +5,8 @@ from pathlib import Path
 
 from keras_mixvit._checks import require
 from keras_mixvit.data.sources._image_set import ImageSet
-from keras_mixvit.recipes._protocol import cut_share, former_protocol
+from keras_mixvit.recipes._protocol import cut_share
+from keras_mixvit.recipes._recipe import Recipe
 from keras_mixvit.training._run_facts import fingerprint
 from keras_mixvit.training._run_files import read_json, require_entry
 
@@ -30,18 +31,19 @@ class EvaluationPlan:
 
 
 def evaluation_plan(
-    options: dict, has: tuple[str, ...], is_own: bool, calibrate_on: str = "val"
+    recipe: Recipe | None, has: tuple[str, ...], calibrate_on: str = "val"
 ) -> EvaluationPlan:
     """The plan for a run, or for other images.
 
     Args:
-        options: Dict, what the run was trained with.
+        recipe: `Recipe` of the run, or `None` for other images.
         has: Tuple of strings, the splits that the set has of its own.
-        is_own: Boolean, whether they are the images of the run.
         calibrate_on: `"val"` or `"test"`. Defaults to `"val"`.
     """
-    protocol = options.get("protocol", former_protocol(has)) if is_own else None
-    share = cut_share(protocol, options.get("val_share"), has) if is_own else None
+    protocol = share = None
+    if recipe is not None:
+        protocol = recipe.data.protocol
+        share = cut_share(protocol, recipe.data.val_share, has)
     held = has if share is None else (*has, "val")
     judged = next(split for split in ("test", "val", "train") if split in held)
     fitted_on = None
@@ -56,7 +58,7 @@ def require_same_validation(file: Path, images: ImageSet) -> None:
     """Requires the validation images to be the ones that the run held out.
 
     Otherwise the run may have trained on them, for example if you added files
-    since. It does not check runs that do not record them.
+    since.
 
     Args:
         file: Path of the model of a run.
@@ -67,8 +69,9 @@ def require_same_validation(file: Path, images: ImageSet) -> None:
         if path.is_file():
             found = read_json(path).get("facts") or {}
             data = found.get("data", {}) if isinstance(found, dict) else None
-            require_entry(path, isinstance(data, dict), "`facts` with `data`", found)
-            known = data.get("validation")
+            is_known = isinstance(data, dict)
+            require_entry(path, is_known, "`facts` with `data`", found)
+            known = data.get("validation") if isinstance(data, dict) else None
             require(
                 known is None or known == fingerprint({"val": images}),
                 "`run` must be evaluated with the images with which it was trained; "

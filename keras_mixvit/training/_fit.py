@@ -10,11 +10,9 @@ from keras_mixvit.data import ImageSet
 from keras_mixvit.distribution import Parallel
 from keras_mixvit.metrics import NLL
 from keras_mixvit.models._mimo_model import MIMOModel
-from keras_mixvit.recipes._class_weighting import class_weight_for
 from keras_mixvit.recipes._dataset import dataset_for
 from keras_mixvit.recipes._model import model_for
 from keras_mixvit.recipes._optimization import loss_for, optimizer_for
-from keras_mixvit.recipes._protocol import BEST
 from keras_mixvit.recipes._recipe import Recipe
 from keras_mixvit.training._calls import even_batch_size, steps_of_a_call
 from keras_mixvit.training._checkpoint import Checkpoints, restore
@@ -68,7 +66,7 @@ def fit(
     """
     model = model_for(recipe, images)
     dataset = dataset_for(recipe, model, images)
-    # Pixel and manifold mixing bring soft labels, for which this loss is.
+    # Pixel and manifold mixing give soft labels, hence this loss.
     model.compile(
         optimizer_for(recipe, model, len(dataset)),
         loss_for(recipe),
@@ -85,11 +83,8 @@ def fit(
     _require_same(start, parallel)
     if start is not None:
         restore(model, start.arrays)
-        tell(f"{model.name} goes on after epoch {start.epochs}.")
+        tell(f"{model.name} resumes after epoch {start.epochs}.")
     recorder = Recorder(folder, checkpoints, start, parallel, chooses)
-    if not chooses and (folder / BEST).exists():
-        # A run of a former version, which is resumed.
-        tell(f"{folder / BEST} was chosen by the test images: do not judge it by them.")
     recorder.begin(model)
     finished = start.epochs if start else 0
     bar = None
@@ -111,7 +106,7 @@ def fit(
             validation_data=validation.batches(
                 even_batch_size(len(validation.labels), recipe.batch_size)
             ),
-            class_weight=class_weight_for(recipe, images.num_classes),
+            class_weight=recipe.loss.class_weights(images.num_classes),
             initial_epoch=finished,
             callbacks=callbacks,
             verbose=verbose,

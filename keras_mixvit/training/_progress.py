@@ -1,4 +1,5 @@
 import sys
+from typing import Any
 
 import keras
 
@@ -21,7 +22,8 @@ class ProgressBar(keras.callbacks.Callback):
     def __init__(self, name: str, epochs: int, finished: int = 0):
         super().__init__()
         self.name, self.epochs, self.finished = name, epochs, finished
-        self.bar = self.steps = None
+        self.bar: Any = None
+        self.steps = 0
 
     def set_params(self, params):
         super().set_params(params)

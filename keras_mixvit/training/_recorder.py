@@ -23,7 +23,7 @@ class Recorder(keras.callbacks.Callback):
     Args:
         folder: Path of the folder of the training.
         checkpoints: `Checkpoints`.
-        start: `Checkpoint` from which the training goes on, or `None`.
+        start: `Checkpoint` from which the training resumes, or `None`.
             Defaults to `None`.
         parallel: `Parallel`, whose process 0 writes while the others keep
             count, or `None` for one process. Defaults to `None`.
@@ -51,7 +51,8 @@ class Recorder(keras.callbacks.Callback):
         self.chooses = chooses
         self.best = progress.get("best") if chooses else None
         self.seconds = progress.get("seconds", 0.0)
-        self.unsaved, self.saved_at, self.seconds_of_saving = None, 0.0, 0.0
+        self.unsaved: int | None = None
+        self.saved_at = self.seconds_of_saving = 0.0
 
     def begin(self, model: keras.Model) -> None:
         """Writes what there is before the first epoch, or before the next.
@@ -113,7 +114,7 @@ class Recorder(keras.callbacks.Callback):
             "seconds": self.seconds,
         }
         arrays = arrays_of(self.model)
-        self.checkpoints.save(Checkpoint(epoch + 1, arrays, progress))
+        self.checkpoints.save(Checkpoint((epoch or 0) + 1, arrays, progress))
         self.unsaved, self.saved_at = None, time.perf_counter()
         self.seconds_of_saving = self.saved_at - began
 

@@ -3,10 +3,11 @@ from pathlib import Path
 from keras_mixvit._checks import require, require_path
 from keras_mixvit.training._calls import require_steps
 from keras_mixvit.training._devices import devices_in_use
+from keras_mixvit.training._run_data import facts, load_sets
 from keras_mixvit.training._run_files import read_result, require_entry
 from keras_mixvit.training._run_settings import RunSettings
 from keras_mixvit.training._skipped_files import read_skipped
-from keras_mixvit.training._train import RESULT, facts, finish, load_sets
+from keras_mixvit.training._train import RESULT, finish
 
 
 def resume(
@@ -17,7 +18,7 @@ def resume(
     tell=print,
     steps_per_execution: int | None = None,
 ) -> tuple[Path, list]:
-    """Goes on with a run that was ended, from its last whole checkpoint.
+    """Resumes an interrupted run from its last whole checkpoint.
 
     It does not repeat finished trainings. On the same backend and versions, the
     rest of the run equals an uninterrupted one, on any number of devices: the
@@ -46,7 +47,8 @@ def resume(
     Example:
 
     ```python
-    train(Recipe(epochs=1, num_blocks=1, width=16), output="run", verbose=0)
+    recipe = Recipe(epochs=1, backbone={"name": "convit", "width": 16})
+    train(recipe, output="run", verbose=0)
     folder, rows = resume("run", verbose=0)
     assert len(rows) == 4
     ```
@@ -73,7 +75,7 @@ def _resume(folder, settings, verbose, tell, parallel, steps_per_execution):
         before["data"]["fingerprint"] == now["data"]["fingerprint"],
         "`run` must be resumed with the images with which it began; labels, shapes or "
         "pixels have changed.",
-        data=settings.recipe.data,
+        data=settings.recipe.data.name,
     )
     if before["backend"] != now["backend"]:
         tell(
@@ -87,8 +89,7 @@ def _resume(folder, settings, verbose, tell, parallel, steps_per_execution):
     ]
     if changed:
         tell(f"The run began with other versions: {', '.join(changed)}.")
-    # Older runs do not record the number; they used one device.
-    replicas = before.get("replicas", 1)
+    replicas = before["replicas"]
     if replicas != parallel.num_replicas:
         tell(
             f"The run began on {replicas} device(s) and continues on "

@@ -30,7 +30,7 @@ def draw_figures(
         return
     histories = {}
     for name, each in trainings.items():
-        label = name if name.startswith("member-") else each.method.replace("-", "_")
+        label = name if name.startswith("member-") else each.method.name
         histories[label] = folder / name / "history.csv"
     figure, _ = training_curves(histories)
     figure.savefig(folder / "curves.png")
@@ -38,7 +38,8 @@ def draw_figures(
     model = model_for(first, images)
     # On the device, images are augmented in the step alone.
     if model.num_subnetworks > 1:
-        dataset = dataset_for(first.replace(apply_on="pipeline"), model, images)
+        served = first.with_settings({"pairs.apply_on": "pipeline"})
+        dataset = dataset_for(served, model, images)
         mixing = getattr(model, "mixing", None)
         figure, _ = mixed_samples(dataset, mixing, images.class_names)
         figure.savefig(folder / "mixed_samples.png")

@@ -4,14 +4,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import NoneType
 
-from keras_mixvit._checks import is_integer
-from keras_mixvit.recipes._protocol import former_protocol
+from keras_mixvit._checks import is_integer, require
 from keras_mixvit.recipes._recipe import Recipe
-from keras_mixvit.training._atomic_files import write_json
+from keras_mixvit.recipes._recipe_file import read_recipe, recipe_text
+from keras_mixvit.training._atomic_files import write_json, write_text
 from keras_mixvit.training._run_files import read_json, require_entry
 
-# Entries of recipe.json that are no fields of a recipe.
-FURTHER = ("data_dir", "scaled")
+RECIPE = "recipe.toml"
+# Where versions before 0.2 wrote the settings of a run.
+FORMER = ("recipe.json", "options.json")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class RunSettings:
         """The recipes of the networks to train, by the names of their folders."""
         found = {}
         main = self.recipe
-        if self.single and (main.method != "single" or main.num_members > 1):
+        if self.single and (main.method.name != "single" or main.num_members > 1):
             found["single"] = main.baseline()
         if main.num_members == 1:
             return {**found, ".": main}
@@ -47,13 +48,10 @@ class RunSettings:
         return {**found, **{f"member-{i}": each for i, each in members}}
 
     def write(self, folder: Path) -> None:
-        """Writes `recipe.json` and `run.json`."""
-        recipe = {**self.recipe.to_dict(), "scaled": self.recipe.is_scaled}
-        if self.data_dir is not None:
-            recipe["data_dir"] = self.data_dir
-        write_json(folder / "recipe.json", recipe)
+        """Writes `recipe.toml` and `run.json`."""
+        write_text(folder / RECIPE, recipe_text(self.recipe))
         further = asdict(self)
-        del further["recipe"], further["data_dir"]
+        del further["recipe"]
         write_json(folder / "run.json", further)
 
     @classmethod
@@ -66,32 +64,32 @@ class RunSettings:
         Raises:
             ValueError: If it is no such folder.
         """
-        recipe = read_json(folder / "recipe.json")
-        further = read_json(folder / "run.json")
-        data_dir, rows = recipe.get("data_dir"), recipe.get("published", [])
-        require_entry(
-            folder / "recipe.json",
-            isinstance(data_dir, (str, NoneType)) and isinstance(rows, list),
-            "a recipe, with a string `data_dir` or none",
-            {"data_dir": data_dir, "published": rows},
+        require(
+            (folder / RECIPE).is_file()
+            or not any((folder / name).is_file() for name in FORMER),
+            f"`run` must hold a {RECIPE}. This run is of version 0.1, whose recipes "
+            "had other fields: train it again, or use keras_mixvit 0.1.",
+            run=str(folder),
         )
+        try:
+            recipe = read_recipe(str(folder / RECIPE))
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"`run` must be the folder of a run, with an intact {RECIPE}. "
+                f"Received: run={str(folder)!r} ({type(error).__name__}: {error})"
+            ) from error
+        further = read_json(folder / "run.json")
         require_entry(
             folder / "run.json",
-            set(further) <= {"single", "tensorboard", "facts"}
+            set(further) <= {"data_dir", "single", "tensorboard", "facts"}
+            and isinstance(further.get("data_dir"), (str, NoneType))
             and isinstance(further.get("single", True), bool)
             and isinstance(further.get("tensorboard", True), bool)
             and are_facts(further.get("facts")),
-            "`single`, `tensorboard` and `facts`",
+            "`data_dir`, `single`, `tensorboard` and `facts`",
             further,
         )
-        fields = {key: recipe[key] for key in recipe if key not in FURTHER}
-        if "protocol" not in fields:
-            shapes = (further.get("facts") or {"data": {}})["data"].get("shapes")
-            require_entry(
-                folder / "run.json", isinstance(shapes, dict), "`shapes`", shapes
-            )
-            fields["protocol"] = former_protocol(shapes)
-        return cls(Recipe.from_dict(fields), data_dir, **further)
+        return cls(recipe, **further)
 
 
 def are_facts(found) -> bool:
@@ -106,6 +104,5 @@ def are_facts(found) -> bool:
         and isinstance(versions, dict)
         and isinstance(data, dict)
         and isinstance(data.get("fingerprint"), str)
-        # Older runs do not record the number; they used one device.
-        and is_integer(found.get("replicas", 1))
+        and is_integer(found.get("replicas"))
     )

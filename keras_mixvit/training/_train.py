@@ -1,12 +1,8 @@
 import dataclasses
 import os
-import warnings
 from pathlib import Path
 
-import keras
-
 from keras_mixvit._checks import require, require_choice, require_path
-from keras_mixvit.data import ImageSet, load
 from keras_mixvit.data.sets._load import is_data_path, splits
 from keras_mixvit.data.sources._file_checks import ON_ERROR
 from keras_mixvit.distribution import Parallel
@@ -16,8 +12,8 @@ from keras_mixvit.recipes._dataset import dataset_for
 from keras_mixvit.recipes._model import model_for
 from keras_mixvit.recipes._protocol import (
     judged_split,
+    protocol_in_words,
     sets_of,
-    told_protocol,
     watched_split,
 )
 from keras_mixvit.recipes._recipe import Recipe
@@ -26,10 +22,10 @@ from keras_mixvit.training._calls import require_steps
 from keras_mixvit.training._checkpoint import Checkpoints
 from keras_mixvit.training._devices import devices_in_use
 from keras_mixvit.training._fit import CHECKPOINTS, fit, has_tensorboard
-from keras_mixvit.training._run_facts import device, fingerprint, versions
+from keras_mixvit.training._run_data import facts, load_own
 from keras_mixvit.training._run_figures import draw_figures
 from keras_mixvit.training._run_files import read_report
-from keras_mixvit.training._run_folder import new_run_folder
+from keras_mixvit.training._run_folder import name_of, new_run_folder
 from keras_mixvit.training._run_settings import RunSettings
 from keras_mixvit.training._skipped_files import skipped_files, write_skipped
 
@@ -61,7 +57,7 @@ def train(
     | `best.keras` | the best by validation accuracy; protocol `"validation"` |
     | `history.csv` | losses and metrics of every epoch |
     | `result.json` | the figures, and all that you need to repeat them |
-    | `recipe.json`, `run.json` | the settings |
+    | `recipe.toml`, `run.json` | the settings; `recipe.toml` can be trained again |
     | `curves.png`, `mixed_samples.png` | figures, with matplotlib |
 
     The files of the single network lie in the folder `single`, those of the
@@ -111,7 +107,7 @@ def train(
     Example:
 
     ```python
-    recipe = Recipe(epochs=1, num_blocks=1, width=16)
+    recipe = Recipe(epochs=1, backbone={"name": "convit", "width": 16})
     folder, rows = train(recipe, output="run", verbose=0)
     assert (folder / "model.keras").exists() and len(rows) == 4
     ```
@@ -124,9 +120,10 @@ def train(
         if path is not None:
             require_path(name, path)
     require_choice("on_error", on_error, ON_ERROR)
-    if not is_data_path(recipe.data) and os.path.exists(recipe.data):
+    name = recipe.data.name
+    if not is_data_path(name) and os.path.exists(name):
         tell(
-            f"{recipe.data!r} is the set of that name; write './{recipe.data}' for "
+            f"{name!r} is the set of that name; write './{name}' for "
             "the file or folder here."
         )
     require_steps(steps_per_execution)
@@ -145,7 +142,8 @@ def _train(settings, output, verbose, tell, parallel, on_error, steps_per_execut
         tell(f"{len(names):,} damaged files of the {split} split are left out.")
     # What does not fit is refused before anything is written; members of an
     # ensemble differ in their seeds alone.
-    for each in {each.method: each for each in settings.trainings().values()}.values():
+    kinds = {each.method.name: each for each in settings.trainings().values()}
+    for each in kinds.values():
         model = model_for(each, sets["train"])
         parallel.own_batches(dataset_for(each, model, sets["train"]))
     if settings.tensorboard and not has_tensorboard():
@@ -157,7 +155,7 @@ def _train(settings, output, verbose, tell, parallel, on_error, steps_per_execut
     found = dataclasses.replace(settings, facts=facts(sets, parallel))
 
     def begin():
-        folder = new_run_folder(output, _name_of(recipe))
+        folder = new_run_folder(output, name_of(recipe))
         found.write(folder)
         write_skipped(folder, skipped)
         return str(folder)
@@ -166,65 +164,6 @@ def _train(settings, output, verbose, tell, parallel, on_error, steps_per_execut
     return folder, finish(
         folder, settings, sets, verbose, tell, parallel, steps_per_execution
     )
-
-
-def load_sets(
-    settings: RunSettings, on_error: str = "when_read", skipped: dict | None = None
-) -> dict[str, ImageSet]:
-    """All splits of the images of a run, and the validation split that it cuts.
-
-    Args:
-        settings: `RunSettings`.
-        on_error: What to do about damaged image files, as `load` takes it.
-            Defaults to `"when_read"`.
-        skipped: Dict from splits to names of files to leave out, or `None`.
-            Defaults to `None`.
-    """
-    return sets_of(settings.recipe, load_own(settings, on_error, skipped or {}))
-
-
-def load_own(settings: RunSettings, on_error: str, skipped: dict) -> dict:
-    """The splits that the image set of a run comes with.
-
-    Args:
-        settings: `RunSettings`.
-        on_error: What to do about damaged image files, as `load` takes it.
-        skipped: Dict from splits to names of files to leave out.
-    """
-    recipe, data_dir = settings.recipe, settings.data_dir
-    with warnings.catch_warnings():
-        # The caller prints which files were skipped.
-        warnings.filterwarnings("ignore", ".* are left out, the first one ")
-        return _loaded(recipe, data_dir, on_error, skipped)
-
-
-def _loaded(recipe, data_dir, on_error, skipped):
-    return {
-        split: load(
-            recipe.data,
-            split,
-            data_dir=data_dir,
-            image_size=recipe.image_size,
-            on_error=on_error,
-            leave_out=skipped.get(split, ()),
-        )
-        for split in splits(recipe.data, data_dir)
-    }
-
-
-def facts(sets: dict[str, ImageSet], parallel: Parallel) -> dict:
-    """Versions, backend, devices and data, which a resumed run compares."""
-    return {
-        "versions": versions(),
-        "backend": keras.config.backend(),
-        "device": device(),
-        "replicas": parallel.num_replicas,
-        "data": {
-            "fingerprint": fingerprint(sets),
-            "shapes": {split: list(x.images.shape) for split, x in sets.items()},
-            "validation": fingerprint({"val": sets["val"]}) if "val" in sets else None,
-        },
-    }
 
 
 def finish(
@@ -250,14 +189,14 @@ def finish(
     Returns:
         The rows of the table.
     """
-    protocol = settings.recipe.protocol
+    protocol = settings.recipe.data.protocol
     watched, test = sets[watched_split(protocol, sets)], sets[judged_split(sets)]
     chooses = protocol == "validation"
     reports = {}
     trainings = settings.trainings()
     tell(
-        told_protocol(
-            settings.recipe, sets, splits(settings.recipe.data, settings.data_dir)
+        protocol_in_words(
+            settings.recipe, sets, splits(settings.recipe.data.name, settings.data_dir)
         )
     )
     for name, each in trainings.items():
@@ -352,13 +291,7 @@ def _with_whole_paths(recipe, data_dir):
     """Absolute paths, which a resumed run finds from any working directory."""
     if data_dir is not None:
         return recipe, os.path.abspath(data_dir)
-    if is_data_path(recipe.data) and os.path.exists(recipe.data):
-        path = os.path.abspath(recipe.data)
-        published = recipe.published
-        return recipe.replace(data=path, published=published), None
+    name = recipe.data.name
+    if is_data_path(name) and os.path.exists(name):
+        return recipe.with_settings({"data.name": os.path.abspath(name)}), None
     return recipe, None
-
-
-def _name_of(recipe):
-    stem = Path(recipe.data).stem
-    return f"{stem}-{recipe.method}-{recipe.backbone}-seed{recipe.seed}"

@@ -158,9 +158,13 @@ def test_exports_compute_once(tmp_path):
 
 
 def test_recipes_and_named_backbones_take_it():
-    recipe = Recipe(width=16, num_blocks=1).with_settings(["recompute=true"])
+    recipe = Recipe(backbone={"width": 16, "num_blocks": 1}).with_settings(
+        ["backbone.recompute=true"]
+    )
     assert model_for(recipe, load("digits")).backbone.recompute
-    residual = Recipe(backbone="wideresnet", method="mimo", recompute=True)
+    residual = Recipe(
+        backbone={"name": "wide_resnet", "recompute": True}, method="mimo"
+    )
     assert model_for(residual, load("digits")).backbone.recompute
     tiny = make_backbone("cait_xxs24", (8, 8, 3), 4, num_blocks=1, recompute=True)
     assert tiny.recompute

@@ -1,9 +1,7 @@
-import dataclasses
-
 import pytest
 
 from keras_mixvit.cli._main import main
-from keras_mixvit.recipes import Recipe, recipe
+from keras_mixvit.recipes import read_recipe, recipe
 from tests.tiny_run import train_words, write_images
 
 
@@ -17,41 +15,41 @@ from tests.tiny_run import train_words, write_images
             "folder. Received: name='missing.npz'",
         ),
         (
-            "backbone=wideresnet",
-            "`backbone` must be a transformer with the method 'mixvit'. Received: "
-            "backbone='wideresnet'",
+            "backbone=wide_resnet",
+            "`backbone.width` must not be set with the backbone 'wide_resnet'. "
+            "Received: backbone.width=8",
         ),
         (
-            "r=2",
-            "`r` must be left alone with the method 'mixvit'. Received: r=2.0",
+            "method.r=2",
+            "`method.r` must not be set with the method 'mixvit'. Received: method.r=2",
         ),
         (
-            "widening=2",
-            "`widening` must be left alone with the backbone 'convit'. Received: "
-            "widening=2",
+            "backbone.widening=2",
+            "`backbone.widening` must not be set with the backbone 'convit'. Received: "
+            "backbone.widening=2",
         ),
         (
-            "source_attribution=both",
-            "`source_attribution` must be one of 'embedding', 'encoding', 'none'. "
+            "method.source_attribution=both",
+            "`source_attribution` must be one of 'embedding', 'encoding', None. "
             "Received: source_attribution='both'",
         ),
         (
-            "attribution_position=middle",
+            "method.attribution_position=middle",
             "`attribution_position` must be one of 'late', 'early'. "
             "Received: attribution_position='middle'",
         ),
         (
-            "input_mixing=mixup",
+            "method.input_mixing=mixup",
             "`input_mixing` must be one of 'binarized_cutmix', 'averaged_masks', "
             "'all_tokens'. Received: input_mixing='mixup'",
         ),
         (
-            "inference=2",
+            "method.inference=2",
             "`inference` must be 'parallel', 'sum', 'alternating' or the index of a "
             "subnetwork, 0 to 1. Received: inference=2",
         ),
         (
-            "inference=all",
+            "method.inference=all",
             "`inference` must be 'parallel', 'sum', 'alternating' or the index of a "
             "subnetwork, 0 to 1. Received: inference='all'",
         ),
@@ -61,16 +59,16 @@ from tests.tiny_run import train_words, write_images
             "Received: ensemble_of='votes'",
         ),
         (
-            "patch_size=3",
+            "backbone.patch_size=3",
             "`patch_size` must divide the image size. "
             "Received: patch_size=3, image_size=(8, 8)",
         ),
         (
-            "num_heads=3",
+            "backbone.num_heads=3",
             "`num_heads` must divide the width. Received: num_heads=3, width=8",
         ),
         (
-            "num_subnetworks=1",
+            "method.num_subnetworks=1",
             "`num_subnetworks` must be an integer of at least 2. "
             "Received: num_subnetworks=1",
         ),
@@ -80,11 +78,11 @@ from tests.tiny_run import train_words, write_images
             "Received: batch_size=17, images=16",
         ),
         (
-            "alpha=0",
+            "mixing.alpha=0",
             "`alpha` must be a positive finite number. Received: alpha=0.0",
         ),
         (
-            "stochastic_depth_rate=1",
+            "backbone.stochastic_depth_rate=1",
             "`stochastic_depth_rate` must be in [0, 1). "
             "Received: stochastic_depth_rate=1.0",
         ),
@@ -93,9 +91,10 @@ from tests.tiny_run import train_words, write_images
             "`epochs` must be an integer. Received: epochs='many'",
         ),
         (
-            "wdith=16",
-            "`setting` must be a known name. Nearest: 'width', 'depth', 'width_scale'. "
-            "Received: setting='wdith'",
+            "backbone.wdith=16",
+            "`setting` must be a known name. Nearest: 'backbone.width', "
+            "'backbone.patch_size', 'backbone.epsilon'. Received: "
+            "setting='backbone.wdith'",
         ),
         ("epochs=0", "`epochs` must be an integer of at least 1. Received: epochs=0"),
     ],
@@ -182,17 +181,15 @@ def test_rows_that_are_only_quoted_are_listed_too(capsys):
     assert "0 recipes, 2 quoted rows." in out
 
 
-def test_a_recipe_is_shown_in_full(capsys):
+def test_a_recipe_is_shown_as_a_file_that_can_be_trained(capsys, tmp_path):
     assert main(["show", "mixvit-convit"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    shown = capsys.readouterr().out
     made = recipe("mixvit-convit")
-    assert lines[0] == made.name
-    assert f"  Note: {made.note}" in lines
-    assert "  *data=cifar100" in lines
-    assert "   seed=0" in lines
-    shown = {line[3:].split("=")[0] for line in lines if "=" in line}
-    names = {field.name for field in dataclasses.fields(Recipe)}
-    assert names - shown == {"name", "published", "note"}
+    figures = "# MixViT Table 2c: convit_mixvit, mixvit-embedding: accuracy 82.4 ± 0.1"
+    assert shown.splitlines()[0] == figures
+    assert made.note[:40] in shown
+    (tmp_path / "mine.toml").write_text(shown, encoding="utf-8")
+    assert read_recipe(str(tmp_path / "mine.toml")) == made.replace(note="")
 
 
 @pytest.mark.parametrize(

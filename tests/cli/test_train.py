@@ -27,7 +27,7 @@ def test_a_run_leaves_its_models_histories_results_and_options(command_run):
         if path.is_file()
     }
     training = {"model.keras", "best.keras", "history.csv", "report.json"}
-    expected = {"recipe.json", "run.json", "result.json", *training}
+    expected = {"recipe.toml", "run.json", "result.json", *training}
     expected |= {f"single/{name}" for name in training}
     if has_matplotlib():
         expected |= {"curves.png", "mixed_samples.png"}
@@ -45,8 +45,8 @@ def test_the_recipe_is_kept_with_the_run(command_run):
     assert settings.single
     recipe = settings.recipe
     assert Recipe.from_dict(command_run.result["recipe"]) == recipe
-    assert recipe.data == command_run.data
-    assert (recipe.width, recipe.seed) == (8, 3)
+    assert recipe.data.name == command_run.data
+    assert (recipe.backbone.options["width"], recipe.seed) == (8, 3)
 
 
 def test_the_result_says_what_is_needed_to_repeat_it(command_run):
@@ -129,8 +129,8 @@ def test_saved_models_come_with_what_they_were_trained_with(command_run):
     mean, std = train.statistics()
     assert model.backbone.mean == pytest.approx(mean)
     assert model.backbone.std == pytest.approx(std)
-    assert model.loss.label_smoothing == Recipe.label_smoothing
-    assert model.optimizer.weight_decay == Recipe().resolved_weight_decay
+    assert model.loss.label_smoothing == 0.0
+    assert model.optimizer.weight_decay == 0.05
 
 
 def test_mixmo_is_trained_on_a_residual_network(tmp_path, monkeypatch, capsys):
@@ -138,8 +138,13 @@ def test_mixmo_is_trained_on_a_residual_network(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "120")
     data = write_images(tmp_path / "three.npz", train=8)
     output = tmp_path / "out"
-    settings = ["method=cut-mixmo", "backbone=wideresnet", f"data={data}"]
-    settings += ["epochs=1", "batch_size=8", "repetitions=2", "pixel_mixing=cutmix"]
+    settings = ["method=cut_mixmo", "backbone=wide_resnet", f"data={data}"]
+    settings += [
+        "epochs=1",
+        "batch_size=8",
+        "pairs.repetitions=2",
+        "pixel_mixing=cutmix",
+    ]
     words = [f"--set={setting}" for setting in settings]
     assert main(["train", "--no-single", f"--output={output}", *words]) == 0
     model = load_model(output / "model.keras")
@@ -162,8 +167,8 @@ def test_mixmo_is_trained_on_a_residual_network(tmp_path, monkeypatch, capsys):
 
 
 INTERRUPTED = (
-    "keras-mixvit: interrupted; a training goes on with `keras-mixvit resume RUN`, "
-    "from its last epoch.\n"
+    "keras-mixvit: interrupted. `keras-mixvit resume RUN` resumes a training from its "
+    "last epoch.\n"
 )
 
 
@@ -197,15 +202,23 @@ def test_words_become_a_recipe(monkeypatch):
 
     module = sys.modules["keras_mixvit.training._train"]
     monkeypatch.setattr(module, "train", record)
-    words = "mixvit-convit --set width=96 --scale 0.1 --width-scale 0.5 --seed 4"
+    words = (
+        "mixvit-convit --set backbone.width=96 --scale 0.1 --width-scale 0.5 --seed 4"
+    )
     words += " --data-share 0.02 --precision bfloat16 --apply-on device --output mine"
     words += " --data-dir images --tensorboard --val-share 0.2"
     assert main(["train", *words.split()]) == 1
     ((arguments, options),) = found
-    recipe = recipes.recipe("mixvit-convit").replace(width=96, seed=4)
-    recipe = recipe.replace(width_scale=0.5, data_share=0.02).scaled(0.1)
-    recipe = recipe.replace(protocol="validation", val_share=0.2)
-    expected = recipe.replace(precision="bfloat16", apply_on="device")
+    recipe = recipes.recipe("mixvit-convit").with_settings(
+        {"backbone.width": 96, "seed": 4}
+    )
+    recipe = recipe.with_settings({"width_scale": 0.5, "data.share": 0.02}).scaled(0.1)
+    recipe = recipe.with_settings(
+        {"data.protocol": "validation", "data.val_share": 0.2}
+    )
+    expected = recipe.with_settings(
+        {"precision": "bfloat16", "pairs.apply_on": "device"}
+    )
     assert arguments == (expected, "mine", False)
     assert (options["data_dir"], options["tensorboard"]) == ("images", True)
     main(["train"])

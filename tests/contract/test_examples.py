@@ -47,7 +47,7 @@ def shorten(monkeypatch):
         model.save(folder / "model.keras")
         return model, SimpleNamespace(best=None, seconds=0.0)
 
-    monkeypatch.setattr(module, "load", few)
+    monkeypatch.setattr("keras_mixvit.training._run_data.load", few)
     monkeypatch.setattr(module, "fit", fit_nothing)
     monkeypatch.setattr(module, "draw_figures", lambda *args: None)
 

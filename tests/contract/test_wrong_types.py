@@ -31,10 +31,10 @@ from keras_mixvit.data import ImageArray, ImageSet, PixelMixing, inspect
 from keras_mixvit.layers import GatedPositionalAttention, LayerScale
 from keras_mixvit.masks import FMixMasks, PatchCutMix
 from keras_mixvit.recipes import (
-    Published,
     Recipe,
     chosen_recipe,
     published_rows,
+    read_recipe,
     recipe,
     recipes,
 )
@@ -55,10 +55,6 @@ WRONG = [
 @functools.cache
 def network():
     return MixViT(tiny_cait(num_blocks=1, num_class_blocks=1), 5)
-
-
-def published(rows):
-    return Recipe.from_dict({"published": rows})
 
 
 def replaced(**changes):
@@ -135,21 +131,21 @@ CASES = {
         ["name", "changes"],
     ),
     "Recipe.from_dict": (Recipe.from_dict, {}, ["values"]),
-    "Recipe.from_dict published": (published, {}, ["rows"]),
     "Recipe.replace": (
         replaced,
         {},
         [
-            *("data", "image_size", "class_weight", "inference", "decay_epochs"),
-            *("published", "val_share", "method", "num_subnetworks", "seed"),
+            *("data", "backbone", "method", "mixing", "pairs", "augmentation"),
+            *("pixel_mixing", "loss", "optimizer", "schedule", "name", "batch_size"),
+            *("epochs", "epoch_scale", "ensemble_of", "precision", "seed", "note"),
         ],
     ),
     "Recipe.with_settings": (Recipe().with_settings, {}, ["settings"]),
     "Recipe.scaled": (Recipe().scaled, {}, ["factor"]),
-    "Published.from_dict": (Published.from_dict, {}, ["values"]),
+    "read_recipe": (read_recipe, {}, ["path"]),
     "recipe": (recipe, {}, ["name"]),
     "recipes": (recipes, {}, ["filter"]),
-    "published_rows": (published_rows, {}, ["filter"]),
+    "published_rows": (published_rows, {}, ["filter", "recipe"]),
     "chosen_recipe": (chosen_recipe, {}, ["data", "settings", "scale", "epochs"]),
     "compare": (compare, {}, ["runs"]),
     "resume": (resume, {}, ["run"]),

@@ -20,7 +20,7 @@ def photos():
 ARGUMENTS = {
     "ManifoldMixing": lambda: {"num_layers": 2, "alpha": 1.0},
     "PixelMixing": lambda: {
-        "kind": "cutmix_or_mixup",
+        "kind": "cutmix_and_mixup",
         "probability": 0.25,
         "alpha": 0.5,
         "mixup_alpha": 0.5,

@@ -82,7 +82,7 @@ def options(draw):
     )
     members = draw(st.integers(1, 3))
     augment = AUGMENTS[draw(st.sampled_from(sorted(AUGMENTS)))]
-    kind = draw(st.sampled_from([None, "cutmix", "mixup", "cutmix_or_mixup"]))
+    kind = draw(st.sampled_from([None, "cutmix", "mixup", "cutmix_and_mixup"]))
     mixing = None
     if kind is not None:
         mixing = PixelMixing(
@@ -186,7 +186,7 @@ def test_parts_make_the_whole_batch(drawn, place):
 @holds(
     few=30,
     many=2000,
-    kind=st.sampled_from(["cutmix", "mixup", "cutmix_or_mixup"]),
+    kind=st.sampled_from(["cutmix", "mixup", "cutmix_and_mixup"]),
     alpha=st.floats(1e-3, 1e3),
     shape=st.tuples(st.integers(1, 6), st.integers(1, 4)),
     grid=st.tuples(st.integers(1, 5), st.integers(1, 5)),
@@ -218,5 +218,5 @@ def test_shares_of_pixel_mixing_are_what_is_seen(
             weights = np.ones(image_size)
         expected = (weights * pixels).sum() / weights.sum()
         assert abs(own[b, m] - expected) < 1e-5
-        if shape[1] > 1 and kind != "cutmix_or_mixup":
+        if shape[1] > 1 and kind != "cutmix_and_mixup":
             assert own[b, m] >= 0.5 - 1e-6

@@ -40,7 +40,7 @@ def pairs(augment=FULL, mixing=None, masks=None, count=24, **changes):
 
 
 @pytest.mark.parametrize("partners", ["dataset", "batch"])
-@pytest.mark.parametrize("kind", ["cutmix", "mixup", "cutmix_or_mixup"])
+@pytest.mark.parametrize("kind", ["cutmix", "mixup", "cutmix_and_mixup"])
 def test_a_step_makes_the_images_that_the_pipeline_makes(kind, partners):
     mixing = PixelMixing(kind, 0.7, partners=partners)
     here = pairs(mixing=mixing)
@@ -67,7 +67,7 @@ def test_bytes_are_served_where_nothing_leaves_them():
 
 
 def test_both_at_once_has_v_around_the_box_and_the_rest_inside():
-    mixing, rng = PixelMixing("cutmix_or_mixup", 1.0), np.random.default_rng(0)
+    mixing, rng = PixelMixing("cutmix_and_mixup", 1.0), np.random.default_rng(0)
     masks = np.ones((4000, 1, 8, 8), "float32")
     draws, own = mixing.draw(rng, (4000, 1), (32, 32), masks)
     inside, outside = draws["shares"][:, 0].T
@@ -91,7 +91,7 @@ def share_in_pixels(pixels, masks):
 
 
 @pytest.mark.parametrize("patch_size", [1, 4])
-@pytest.mark.parametrize("kind", ["cutmix", "mixup", "cutmix_or_mixup"])
+@pytest.mark.parametrize("kind", ["cutmix", "mixup", "cutmix_and_mixup"])
 def test_shares_of_what_is_visible_are_counted_in_pixels(kind, patch_size):
     rng = np.random.default_rng(0)
     shape, size = (40, 3), (16, 24)
@@ -106,7 +106,7 @@ def test_shares_of_what_is_visible_are_counted_in_pixels(kind, patch_size):
 @pytest.mark.parametrize("visible", [True, False])
 def test_labels_follow_what_is_visible_or_the_whole_mask(visible):
     mixing = PixelMixing(
-        "cutmix_or_mixup", 1.0, partners="batch", visible_share=visible
+        "cutmix_and_mixup", 1.0, partners="batch", visible_share=visible
     )
     data = pairs(None, mixing, CutMixMasks(2), apply_on="device", count=24)
     inputs, labels = data[0]
@@ -142,7 +142,7 @@ def test_partners_of_the_batch_are_permuted_for_each_input_alike():
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_batches_do_not_depend_on_workers_or_on_the_first_epoch(workers):
-    mixing = PixelMixing("cutmix_or_mixup", 1.0, partners="batch")
+    mixing = PixelMixing("cutmix_and_mixup", 1.0, partners="batch")
     wanted = [pairs(mixing=mixing).batch(2, index) for index in range(3)]
     data = pairs(mixing=mixing, workers=workers)
     data.epoch = 2
@@ -231,7 +231,7 @@ def test_only_the_kinds_of_partners_that_there_are_are_taken():
 
 
 def test_one_input_is_mixed_at_once_too():
-    mixing = PixelMixing("cutmix_or_mixup", 1.0, partners="batch")
+    mixing = PixelMixing("cutmix_and_mixup", 1.0, partners="batch")
     inputs, labels = pairs(FULL, mixing, ConstantMasks(1, 1))[0]
     assert inputs["images"].shape == (8, 1, 16, 16, 3)
     assert ((labels > 0).sum(axis=-1) <= 2).all()

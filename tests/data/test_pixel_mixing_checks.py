@@ -11,7 +11,7 @@ from tests.data.pairs import pairs
     [
         (
             {"kind": "fmix"},
-            r"`kind` must be one of 'cutmix', 'mixup', 'cutmix_or_mixup'\. "
+            r"`kind` must be one of 'cutmix', 'mixup', 'cutmix_and_mixup'\. "
             r"Received: kind='fmix'",
         ),
         (

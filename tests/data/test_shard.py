@@ -38,7 +38,7 @@ CASES = {
     "mixed within the batch": {
         "num_classes": 5,
         "augment": Augment([PadCrop(2), HorizontalFlip()]),
-        "pixel_mixing": PixelMixing("cutmix_or_mixup", partners="batch"),
+        "pixel_mixing": PixelMixing("cutmix_and_mixup", partners="batch"),
     },
     "features": {
         "masks": ConstantMasks(4, 1),

@@ -112,7 +112,7 @@ def on_device():
         batch_size=8,
         num_classes=5,
         augment=Augment([PadCrop(2), HorizontalFlip()]),
-        pixel_mixing=PixelMixing("cutmix_or_mixup", probability=1, partners="batch"),
+        pixel_mixing=PixelMixing("cutmix_and_mixup", probability=1, partners="batch"),
         apply_on="device",
     )
     return plain(model.fit(pairs, verbose=0).history)

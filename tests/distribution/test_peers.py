@@ -14,7 +14,12 @@ from tests.distribution.processes import ended, start
 
 BACKEND = keras.config.backend()
 on_torch = pytest.mark.skipif(BACKEND != "torch", reason="is about PyTorch")
-SMALL = ["width=8", "num_heads=2", "num_blocks=1", "num_class_blocks=1"]
+SMALL = [
+    "backbone.width=8",
+    "backbone.num_heads=2",
+    "backbone.num_blocks=1",
+    "backbone.num_class_blocks=1",
+]
 KEPT = "What was saved is kept"
 
 

@@ -34,7 +34,9 @@ def pairs_of(model, partners="batch", drop_remainder=True, **options):
         batch_size=4,
         num_classes=CLASSES,
         augment=augment,
-        pixel_mixing=PixelMixing("cutmix_or_mixup", probability=0.7, partners=partners),
+        pixel_mixing=PixelMixing(
+            "cutmix_and_mixup", probability=0.7, partners=partners
+        ),
         drop_remainder=drop_remainder,
         apply_on="device",
         **options,

@@ -33,7 +33,7 @@ def pairs(mixvit, apply_on, augment=AUGMENT):
         batch_size=8,
         num_classes=3,
         augment=augment,
-        pixel_mixing=PixelMixing("cutmix_or_mixup", 1.0, partners="batch"),
+        pixel_mixing=PixelMixing("cutmix_and_mixup", 1.0, partners="batch"),
         apply_on=apply_on,
     )
 

@@ -74,7 +74,9 @@ def with_everything(model):
 
 
 def of_recipe(model):
-    return optimizer_for(Recipe(weight_decay=0.5), model, steps_per_epoch=3)
+    return optimizer_for(
+        Recipe(optimizer={"weight_decay": 0.5}), model, steps_per_epoch=3
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,30 @@
 
 from keras_mixvit import recipes
 
+DATA = {
+    "name": "mine.npz",
+    "image_size": 8,
+    "share": 0.5,
+    "protocol": "validation",
+    "val_share": 0.25,
+}
+LOSS = {"label_smoothing": 0.1, "class_weight": "balanced"}
+SCHEDULE = {
+    "learning_rate": 0.5,
+    "batch_rule": "sqrt",
+    "base_batch_size": 32,
+    "warmup_epochs": 2.0,
+    "decay_epochs": (30.0, 40.0),
+    "decay_rate": 0.5,
+}
 ARGUMENTS = {
+    # The other protocol takes no `val_share`.
+    "Data": lambda: {**DATA, "protocol": "paper", "val_share": None},
+    "Loss": lambda: LOSS,
+    "Part": lambda: {"name": "convit"},
     "Published": lambda: {
         "paper": "MixMo",
-        "place": "Table 1",
+        "table": "Table 1",
         "row": "CutMix",
         "figures": (("top1", 84.05),),
         "recipe": "mine",
@@ -13,13 +33,25 @@ ARGUMENTS = {
     },
     "Recipe": lambda: {
         "name": "given",
-        "data": "mine.npz",
-        "method": "cut-mixmo",
-        "backbone": "wideresnet",
-        "depth": 16,
-        "num_subnetworks": 3,
-        "inference": 1,
-        "decay_epochs": (30.0, 40.0),
-        "published": (recipes.Published("MixMo", "Table 1", "CutMix"),),
+        "data": recipes.Data(**DATA),
+        "backbone": recipes.Part("wide_resnet", depth=16),
+        "method": recipes.Part("cut_mixmo", num_subnetworks=3, inference=1),
+        "mixing": recipes.Part(masks="fmix"),
+        "pairs": recipes.Part(repetitions=2),
+        "augmentation": recipes.Part("flip"),
+        "pixel_mixing": recipes.Part("cutmix", alpha=0.5),
+        "loss": recipes.Loss(**LOSS),
+        "optimizer": recipes.Part("adamw", weight_decay=0.5),
+        "schedule": recipes.Schedule(**SCHEDULE),
+        "batch_size": 8,
+        "epochs": 50,
+        "epoch_scale": 0.5,
+        "width_scale": 2.0,
+        "num_members": 2,
+        "ensemble_of": "probabilities",
+        "precision": "bfloat16",
+        "seed": 3,
+        "note": "given",
     },
+    "Schedule": lambda: SCHEDULE,
 }

@@ -5,7 +5,8 @@ import pytest
 
 from keras_mixvit import load
 from keras_mixvit.data import ImageSet
-from keras_mixvit.recipes import adapt, recipe
+from keras_mixvit.recipes import Part, adapt, recipe
+from keras_mixvit.recipes._model import default_patch_size
 
 PROTOCOL = (
     "The protocol is 'validation': other images than those that judge choose the best "
@@ -24,8 +25,8 @@ def guesses(remarks):
 
 def test_patches_keep_their_number():
     mine, remarks = adapt(recipe("mixvit-convit"), image_set((96, 96, 1)))
-    assert (mine.patch_size, mine.crop_padding) == (12, 12)
-    assert mine.published == ()
+    assert mine.backbone.options == {"patch_size": 12}
+    assert mine.augmentation.options["crop_padding"] == 12
     assert mine.epochs == 150
     assert remarks[0].startswith("The network has 1 input channels and 5 classes")
     assert "cut 96 x 96 pixels into 64; 4 x 4 cut 32 x 32 into 64." in remarks[1]
@@ -34,11 +35,13 @@ def test_patches_keep_their_number():
 
 
 def test_a_recipe_knows_for_which_images_it_was():
-    made = recipe("mixvit-convit").replace(data="mine.npz", image_size=96)
-    assert adapt(made, image_set((96, 96, 1)))[0].patch_size == 12
+    made = recipe("mixvit-convit").with_settings(
+        {"data": "mine.npz", "data.image_size": 96}
+    )
+    assert adapt(made, image_set((96, 96, 1)))[0].backbone.options["patch_size"] == 12
     # One of a user's own says so by its values alone.
     made = made.replace(name="mine")
-    own = made.replace(protocol="validation")
+    own = made.with_settings({"data.protocol": "validation"})
     assert adapt(made, image_set((96, 96, 1))) == (own, [PROTOCOL])
     assert adapt(own, image_set((96, 96, 1))) == (own, [])
 
@@ -57,7 +60,8 @@ def test_a_recipe_knows_for_which_images_it_was():
 )
 def test_patches_divide_the_image(name, shape, patch_size):
     mine, _ = adapt(recipe(name), image_set(shape))
-    assert mine.patch_size == patch_size
+    default = default_patch_size(shape)
+    assert mine.backbone.options.get("patch_size", default) == patch_size
 
 
 def test_images_of_the_paper_need_no_change():
@@ -65,41 +69,43 @@ def test_images_of_the_paper_need_no_change():
     made = recipe("cifar10-convit-mixvit-embedding")
     mine, remarks = adapt(made, images)
     assert remarks == [PROTOCOL]
-    assert mine == made.replace(published=(), protocol="validation")
+    assert mine == made.with_settings({"data.protocol": "validation"})
     assert adapt(recipe("digits"), load("digits")) == (recipe("digits"), [])
 
 
 @pytest.mark.parametrize(
     ("side", "backbone", "widening"),
-    [(28, "wideresnet", 10), (96, "preactresnet", 2), (224, "resnet", 2)],
+    [(28, "wide_resnet", 10), (96, "preact_resnet", 2), (224, "resnet", 2)],
 )
 def test_residual_networks_have_a_stem_for_the_size(side, backbone, widening):
     made = recipe("cut-mixmo")
     mine, remarks = adapt(made, image_set((side, side, 1), count=200))
-    assert (mine.backbone, mine.widening) == (backbone, widening)
-    assert any("takes the place of 'wideresnet'" in r for r in remarks) == (side > 48)
+    options = mine.backbone.options
+    assert (mine.backbone.name, options["widening"]) == (backbone, widening)
+    assert any("takes the place of 'wide_resnet'" in r for r in remarks) == (side > 48)
     back, _ = adapt(recipe("cut-mixmo-imagenet"), image_set((28, 28, 1)))
-    assert (back.backbone, back.depth) == ("wideresnet", 28)
+    assert (back.backbone.name, back.backbone.options["depth"]) == ("wide_resnet", 28)
 
 
 def test_crops_are_those_of_the_size():
     mine, _ = adapt(recipe("mixvit-convit"), image_set((160, 160, 3), count=200))
-    assert mine.augmentation == "imagenet-autoaugment"
+    assert mine.augmentation.name == "imagenet_autoaugment"
     mine, _ = adapt(recipe("mixvit-imagenet100"), image_set((48, 48, 3)))
-    assert (mine.augmentation, mine.crop_padding) == ("crop-flip-autoaugment", 6)
+    assert mine.augmentation.name == "crop_flip_autoaugment"
+    assert mine.augmentation.options["crop_padding"] == 6
 
 
 def test_only_bytes_are_augmented():
     images = image_set((32, 32, 3), dtype="float32")
     mine, remarks = adapt(recipe("mixvit-convit"), images)
-    assert (mine.augmentation, mine.random_erasing) == ("none", 0.0)
+    assert mine.augmentation == Part("none")
     assert any("not bytes" in remark for remark in remarks)
 
 
 def test_batches_fit_few_images():
     mine, remarks = adapt(recipe("mixvit-convit"), image_set((32, 32, 3), count=100))
     assert (mine.batch_size, mine.repetitions) == (30, 3)
-    assert mine.resolved_learning_rate == pytest.approx(1e-3 * (30 / 129) ** 0.5)
+    assert mine.learning_rate == pytest.approx(1e-3 * (30 / 129) ** 0.5)
     assert "batches of 30 instead of 129" in remarks[-2]
     mine, _ = adapt(recipe("cut-mixmo"), image_set((32, 32, 3), count=5))
     assert mine.batch_size == 4

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_mixvit.recipes import chosen_recipe, recipe
-from keras_mixvit.recipes._published_text import published_of, scale_of, telling
+from keras_mixvit.recipes import chosen_recipe, published_rows, recipe, recipe_text
+from keras_mixvit.recipes._published_text import in_words, published_of, scale_of
 from tests.tiny_run import write_images
 
 
@@ -20,26 +20,29 @@ def test_epochs_and_scale_take_the_schedule_with_them():
 def test_own_images_adapt_the_recipe_and_settings_have_the_last_word(tmp_path):
     data = write_images(tmp_path / "three.npz", train=320)
     made, remarks = chosen_recipe("mixvit-convit", data=data)
-    assert (made.data, made.patch_size) == (data, 2)
-    assert made.augmentation == "none"
+    assert (made.data.name, made.backbone.options["patch_size"]) == (data, 2)
+    assert made.augmentation.name == "none"
     assert any("patches" in remark.lower() for remark in remarks)
-    made, remarks = chosen_recipe("mixvit-convit", data=data, settings=["patch_size=4"])
-    assert made.patch_size == 4
-    assert remarks[-1] == "What was set stays: patch_size=4."
+    made, remarks = chosen_recipe(
+        "mixvit-convit", data=data, settings=["backbone.patch_size=4"]
+    )
+    assert made.backbone.options["patch_size"] == 4
+    assert remarks[-1] == "Your settings stay: backbone.patch_size=4."
 
 
 def test_images_of_ones_own_are_validated_and_a_paper_s_recipe_is_not(tmp_path):
-    assert recipe("mixvit-convit").protocol == "paper"
+    assert recipe("mixvit-convit").data.protocol == "paper"
     data = write_images(tmp_path / "three.npz", train=320)
-    for settings, protocol in (([], "validation"), (["protocol=paper"], "paper")):
+    for settings, protocol in (([], "validation"), (["data.protocol=paper"], "paper")):
         made, _ = chosen_recipe("mixvit-convit", data=data, settings=settings)
-        assert made.protocol == protocol
-    made, _ = chosen_recipe("mixvit-convit", val_share=0.2)
-    assert (made.protocol, made.val_share) == ("validation", 0.2)
-    assert published_of(made)[1] == ["protocol=validation", "val_share=0.2"]
-    text = r"`val_share` must not be set with the protocol 'paper'; set protocol to "
+        assert made.data.protocol == protocol
+    made, _ = chosen_recipe("mixvit-convit", settings=["data.val_share=0.2"])
+    assert (made.data.protocol, made.data.val_share) == ("validation", 0.2)
+    assert published_of(made)[1] == ["data.protocol=validation", "data.val_share=0.2"]
+    text = r"`data\.val_share` must not be set with the protocol 'paper'; set data.prot"
+    settings = ["data.val_share=0.2", "data.protocol=paper"]
     with pytest.raises(ValueError, match=text):
-        chosen_recipe("mixvit-convit", val_share=0.2, protocol="paper")
+        chosen_recipe("mixvit-convit", settings=settings)
 
 
 def test_the_batch_fits_the_images_that_are_left_to_train_on(tmp_path):
@@ -51,14 +54,14 @@ def test_the_batch_fits_the_images_that_are_left_to_train_on(tmp_path):
 
 
 def test_the_own_set_of_a_recipe_adapts_nothing():
-    made, remarks = chosen_recipe("digits", data="digits", width=None, seed=2)
-    assert (made, remarks) == (recipe("digits").replace(seed=2), [])
+    made, remarks = chosen_recipe("digits", data="digits", settings=["seed=2"])
+    assert (made, remarks) == (recipe("digits").with_settings({"seed": 2}), [])
 
 
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        (["wdith=16"], r"`setting` must be a known name\. Nearest: 'width', "),
+        (["backbone.wdith=16"], r"`setting` must be a known name\. Nearest: 'back"),
         (["epochs=many"], r"`epochs` must be an integer\. Received: epochs='many'"),
         (["epochs"], r"`settings` must be of the form key=value\."),
     ],
@@ -69,12 +72,24 @@ def test_wrong_settings_are_refused(settings, text):
 
 
 def test_a_changed_recipe_tells_how_it_differs_from_what_was_published():
-    made, _ = chosen_recipe("mixvit-convit", scale=0.1, seed=3, precision="bfloat16")
+    settings = ["seed=3", "precision=bfloat16"]
+    made, _ = chosen_recipe("mixvit-convit", settings=settings, scale=0.1)
     rows, differs = published_of(made)
-    assert rows == recipe("mixvit-convit").published
+    assert rows == published_rows(recipe="mixvit-convit")
     assert differs == ["epoch_scale=0.1"]
     assert scale_of(made) == "scaled: epochs x 0.1"
-    texts = telling(rows)
+    texts = in_words(rows)
     assert texts[0].startswith("MixViT Table 2c: ")
     assert len(texts) == 1
-    assert published_of(made.replace(name="mine")) == ((), [])
+    assert published_of(made.replace(name="mine")) == ([], [])
+
+
+def test_a_file_is_a_recipe_and_adapts_like_a_named_one(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(recipe_text(recipe("mixvit-convit").replace(epochs=200)))
+    made, _ = chosen_recipe(str(path), settings=["seed=2"])
+    assert made == recipe("mixvit-convit").replace(epochs=200, seed=2)
+    data = write_images(tmp_path / "three.npz", train=320)
+    made, remarks = chosen_recipe(str(path), data=data)
+    assert made.backbone.options["patch_size"] == 2
+    assert remarks

@@ -39,8 +39,14 @@ def moved_without_gradients(made):
 @pytest.mark.parametrize(
     "made",
     [
-        Recipe(epochs=10, learning_rate=0.1, weight_decay=0.5),
-        Recipe(epochs=10, learning_rate=0.1, weight_decay=0.5, optimizer="sgd"),
+        Recipe(
+            epochs=10, schedule={"learning_rate": 0.1}, optimizer={"weight_decay": 0.5}
+        ),
+        Recipe(
+            epochs=10,
+            schedule={"learning_rate": 0.1},
+            optimizer={"weight_decay": 0.5, "name": "sgd"},
+        ),
     ],
 )
 def test_matrices_decay_and_tokens_and_vectors_do_not(made):
@@ -49,7 +55,7 @@ def test_matrices_decay_and_tokens_and_vectors_do_not(made):
 
 
 def test_sgd_of_the_papers_decays_nothing_by_itself():
-    made = Recipe(method="cut-mixmo", backbone="wideresnet")
+    made = Recipe(method="cut_mixmo", backbone="wide_resnet")
     assert moved_without_gradients(made) == {}
 
 
@@ -68,14 +74,16 @@ def test_optimizers_are_those_of_the_papers(name):
 
 
 def test_momentum_can_be_changed():
-    made = recipe("cut-mixmo").with_settings(["momentum=0.5", "nesterov=false"])
+    made = recipe("cut-mixmo").with_settings(
+        ["optimizer.momentum=0.5", "optimizer.nesterov=false"]
+    )
     optimizer = optimizer_for(made, SimpleNamespace(trainable_variables=[]), 10)
     assert (optimizer.momentum, optimizer.nesterov) == (0.5, False)
 
 
 def test_the_loss_is_smoothed_cross_entropy_of_logits():
     logits, labels = np.array([[1.0, 2.0, 4.0]]), np.array([[0.25, 0.0, 0.75]])
-    loss = float(loss_for(Recipe(label_smoothing=0.3))(labels, logits))
+    loss = float(loss_for(Recipe(loss={"label_smoothing": 0.3}))(labels, logits))
     smooth = 0.7 * labels + 0.1
     expected = -(smooth * (logits - np.log(np.exp(logits).sum()))).sum()
     assert loss == pytest.approx(expected, rel=1e-5)

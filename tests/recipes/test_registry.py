@@ -1,6 +1,5 @@
 """Named recipes and the published rows they belong to."""
 
-import dataclasses
 import inspect
 import json
 from collections import Counter
@@ -15,10 +14,12 @@ from keras_mixvit.recipes import (
     recipe_aliases,
     recipes,
 )
+from keras_mixvit.recipes._flat import flat
 from keras_mixvit.recipes._optimization import schedule_for
+from keras_mixvit.recipes._recipe_parts import NAMES, settings_of
 from keras_mixvit.schedules import WarmupStepDecay
 
-# Rows by paper and place, and how many of them are only quoted.
+# Rows by paper and table, and how many of them are only quoted.
 ROWS = {
     ("MixViT", "Table 1"): (39, 35),
     ("MixViT", "Table 2a"): (9, 0),
@@ -56,9 +57,9 @@ ROWS = {
 
 
 def test_every_row_of_the_tables_is_there():
-    found = Counter((row.paper, row.place) for row in published_rows())
+    found = Counter((row.paper, row.table) for row in published_rows())
     quoted = Counter(
-        (row.paper, row.place) for row in published_rows() if row.recipe is None
+        (row.paper, row.table) for row in published_rows() if row.recipe is None
     )
     counts = {place: (found[place], quoted[place]) for place in found}
     assert counts == ROWS
@@ -66,17 +67,20 @@ def test_every_row_of_the_tables_is_there():
 
 def test_a_row_has_its_recipe_and_a_recipe_its_rows():
     rows = [row for row in published_rows() if row.recipe is not None]
-    assert sum(len(made.published) for made in recipes()) == len(rows)
+    names = {made.name for made in recipes()}
+    by_recipe = {name: published_rows(recipe=name) for name in names}
+    assert sum(map(len, by_recipe.values())) == len(rows)
     for row in rows:
-        assert row in recipe(row.recipe).published
+        assert row in by_recipe[row.recipe]
+    assert published_rows(recipe="digits") == []
+    with pytest.raises(ValueError, match=r"`recipe` must be a known name\. Nearest:"):
+        published_rows(recipe="mixvit-convti")
 
 
 def test_recipes_have_names_of_their_own_and_differ():
     found = recipes()
     assert len({made.name for made in found}) == len(found)
-    plain = [
-        dataclasses.replace(made, name="", published=(), note="") for made in found
-    ]
+    plain = [made.replace(name="", note="") for made in found]
     assert len(set(plain)) == len(plain)
 
 
@@ -118,63 +122,65 @@ def test_figures_are_those_of_the_papers(rows, figures):
             "mixvit-convit",
             {
                 "backbone": "convit_mixvit",
-                "patch_size": 4,
-                "augmentation": "crop-flip-autoaugment",
-                "random_erasing": 0.25,
-                "pixel_mixing": "cutmix+mixup",
-                "label_smoothing": 0.1,
-                "repetitions": 3,
-                "resolved_learning_rate": 1e-3,
-                "resolved_weight_decay": 0.05,
+                "backbone.patch_size": 4,
+                "augmentation": "crop_flip_autoaugment",
+                "augmentation.random_erasing": 0.25,
+                "pixel_mixing": "cutmix_and_mixup",
+                "loss.label_smoothing": 0.1,
+                "pairs.repetitions": 3,
+                "learning_rate": 1e-3,
                 "epochs": 150,
             },
         ),
         (
             "mixvit-tiny-imagenet",
             {
-                "source_attribution": "encoding",
-                "patch_size": 8,
-                "weight_decay": 0.1,
-                "stochastic_depth_rate": 0.1,
+                "method.source_attribution": "encoding",
+                "backbone.patch_size": 8,
+                "optimizer.weight_decay": 0.1,
+                "backbone.stochastic_depth_rate": 0.1,
             },
         ),
         (
             "tiny-imagenet-cait-xs24-single",
-            {"weight_decay": 0.05, "stochastic_depth_rate": 0.05},
+            {"optimizer.weight_decay": 0.05, "backbone.stochastic_depth_rate": 0.05},
         ),
         (
             "mixvit-imagenet",
-            {"epochs": 100, "decay_epochs": (75, 90), "image_size": 224},
+            {"epochs": 100, "schedule.decay_epochs": (75, 90), "data.image_size": 224},
         ),
         (
             "cifar100-convit-mixvit-embedding-weak",
-            {"pixel_mixing": "none", "repetitions": 1, "batch_size": 128},
+            {"pixel_mixing": "none", "pairs.repetitions": 1, "batch_size": 128},
         ),
         (
             "cifar100-convit-cut-mixmo-only-parallel",
-            {"r": 1.0, "always_binary": True, "inference": "parallel"},
+            {
+                "method.r": 1.0,
+                "mixing.always_binary": True,
+                "method.inference": "parallel",
+            },
         ),
         (
             "cut-mixmo",
             {
-                "widening": 10,
-                "depth": 28,
-                "augmentation": "crop-flip",
-                "resolved_l2": 3e-4,
-                "resolved_learning_rate": 0.0125,
-                "resolved_weight_decay": 0.0,
-                "r": 3.0,
-                "probability": 0.5,
+                "backbone.widening": 10,
+                "backbone.depth": 28,
+                "augmentation": "crop_flip",
+                "backbone.l2": 3e-4,
+                "learning_rate": 0.0125,
+                "method.r": 3.0,
+                "mixing.probability": 0.5,
             },
         ),
         (
             "cut-mixmo-tiny-imagenet",
-            {"widening": 3, "l2": 5e-5, "resolved_learning_rate": 0.05},
+            {"backbone.widening": 3, "backbone.l2": 5e-5, "learning_rate": 0.05},
         ),
-        ("cut-mixmo-imagenet", {"resolved_learning_rate": 0.8, "l2": 1e-4}),
+        ("cut-mixmo-imagenet", {"learning_rate": 0.8, "backbone.l2": 1e-4}),
         (
             "cifar100-wrn28-10-cut-mixmo-1-encoder-by-ratio-b2",
-            {"num_stems": 1, "num_classifiers": None, "member_order": "by_ratio"},
+            {"method.num_stems": 1, "pairs.input_order": "by_ratio"},
         ),
         ("cifar100-wrn28-10-cut-mixmo-cutmix-b4-n3", {"num_members": 3}),
         ("cifar100-wrn28-10-vanilla-augmix-n2", {"augmentation": "augmix"}),
@@ -182,10 +188,16 @@ def test_figures_are_those_of_the_papers(rows, figures):
 )
 def test_recipes_say_what_the_papers_say(name, fields):
     made = recipe(name)
-    found = {field: getattr(made, field) for field in fields}
+    options = {
+        **{name: default for name, (_, default) in settings_of(made).items()},
+        **flat(made),
+        **{part: getattr(made, part).name for part in NAMES},
+        "learning_rate": made.learning_rate,
+    }
     for field, value in fields.items():
         is_float = isinstance(value, float)
-        assert found[field] == (pytest.approx(value) if is_float else value), field
+        expected = pytest.approx(value) if is_float else value
+        assert options[field] == expected, field
 
 
 @pytest.mark.parametrize(
@@ -220,7 +232,7 @@ def test_rates_at_named_epochs_are_those_of_the_papers(name, expected, scale):
     for epoch, rate in expected.items():
         # The first step learns at the rate of its end.
         step = round(epoch * steps * real)
-        step -= 1 if epoch < made.resolved_warmup_epochs else 0
+        step -= 1 if epoch < made.schedule.warmup(made.epochs) else 0
         assert float(schedule(step)) == pytest.approx(rate, rel=1e-4), epoch
 
 
@@ -246,12 +258,12 @@ def test_contradictions_are_told_in_notes():
 
 def test_named_backbones_and_augmentations_are_used_as_they_are():
     for made in recipes("*-mixvit-*"):
-        assert made.backbone in NAMED
-        assert made.width is made.num_heads is made.num_blocks is None
+        assert made.backbone.name in NAMED
+        assert set(made.backbone.options) <= {"patch_size", "stochastic_depth_rate"}
 
 
 def test_the_command_s_own_recipe_is_the_default():
-    expected = dataclasses.replace(Recipe(), name="digits-mixvit")
+    expected = Recipe(name="digits-mixvit")
     assert recipe("digits") == expected
     assert inspect.signature(recipes).parameters["filter"].default is None
 
@@ -260,7 +272,7 @@ def test_filters_are_parts_patterns_or_functions():
     ensembles = recipes(lambda made: made.num_members > 1)
     assert {made.name for made in recipes("*-n?")} == {made.name for made in ensembles}
     assert recipes("digits-mixvit") == [recipe("digits-mixvit")]
-    assert all(row.place == "Table 6" for row in published_rows("MixMo Table 6"))
+    assert all(row.table == "Table 6" for row in published_rows("MixMo Table 6"))
 
 
 def test_every_recipe_survives_json():

@@ -66,6 +66,6 @@ def test_a_run_that_is_not_finished_is_refused(two, tmp_path, capsys):
     (tmp_path / "second" / "result.json").unlink()
     assert main(["compare", *two]) == 1
     assert capsys.readouterr().err == (
-        "keras-mixvit: `runs` must be finished; `keras-mixvit resume RUN` goes on with "
+        "keras-mixvit: `runs` must be finished; `keras-mixvit resume RUN` finishes "
         f"one. Received: run={two[1]!r}\n"
     )

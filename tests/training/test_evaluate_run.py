@@ -18,35 +18,15 @@ from keras_mixvit.training._run_facts import fingerprint
 from tests.evaluation.linear import Linear
 from tests.helpers import LOSS, images, set_weights
 from tests.tiny_run import write_images
+from tests.training.evaluated import (
+    VALIDATION,
+    paper_run,
+    relabel,
+    start,
+    write_settings,
+)
 
 MODULE = sys.modules["keras_mixvit.training._evaluate_run"]
-VALIDATION = {"x_val": images(30, (8, 8, 1), 1), "y_val": np.arange(30) % 3}
-
-
-def start(folder, settings="recipe.json", **changes):
-    """A folder as a run leaves it, with a file in place of its model."""
-    folder.mkdir(parents=True)
-    data = write_images(folder / "three.npz", test=25, **{**VALIDATION, **changes})
-    (folder / "model.keras").touch()
-    if settings is not None:
-        (folder / settings).write_text(json.dumps({"data": data, "epochs": 1}))
-    return data
-
-
-def relabel(model, data):
-    """Gives images the class that a model predicts, every third one another.
-
-    Returns:
-        The arrays of the file.
-    """
-    with np.load(data, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file}
-    for split in ("val", "test"):
-        labels = model.predict(arrays[f"x_{split}"], verbose=0).argmax(axis=1)
-        labels[::3] += 1
-        arrays[f"y_{split}"] = labels % 3
-    np.savez(data, **arrays)
-    return arrays
 
 
 @pytest.fixture
@@ -111,7 +91,8 @@ def test_the_command_saves_the_model_with_its_temperature(finished):
         "before.keras",
         "evaluation.json",
         "model.keras",
-        "recipe.json",
+        "recipe.toml",
+        "run.json",
         "three.npz",
     }
 
@@ -124,24 +105,11 @@ def test_a_temperature_is_saved_on_request_alone(linear, tmp_path):
     assert (tmp_path / "run" / "model.keras").read_bytes() == b""
 
 
-def paper_run(linear, tmp_path, **recipe):
-    """A run of a set without a validation split; its arrays."""
-    data = start(tmp_path / "run")
-    arrays = relabel(linear, data)
-    del arrays["x_val"], arrays["y_val"]
-    np.savez(data, **arrays)
-    options = {"data": data, "epochs": 1, **recipe}
-    (tmp_path / "run" / "recipe.json").write_text(json.dumps(options))
-    return arrays
-
-
-# A run of a former version says nothing of its protocol.
-@pytest.mark.parametrize("recipe", [{"protocol": "paper"}, {}])
 def test_test_images_fit_no_temperature_unless_asked(
-    recipe, linear, tmp_path, capsys, monkeypatch
+    linear, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setattr(MODULE, "save_model", lambda model, path: None)
-    arrays = paper_run(linear, tmp_path, **recipe)
+    arrays = paper_run(linear, tmp_path, protocol="paper")
     run = str(tmp_path / "run")
     found = evaluate_run(run, verbose=0)
     assert (found.fitted_on, found.temperature, found.calibrated_nll) == (None,) * 3
@@ -169,11 +137,8 @@ def test_test_images_fit_no_temperature_unless_asked(
     assert linear.temperature == pytest.approx(np.mean(temperatures), rel=1e-4)
 
 
-@pytest.mark.parametrize("recipe", [{"protocol": "paper"}, {}])
-def test_a_model_that_test_images_chose_is_not_judged_by_them(
-    recipe, linear, tmp_path, capsys
-):
-    paper_run(linear, tmp_path, **recipe)
+def test_a_model_that_test_images_chose_is_not_judged_by_them(linear, tmp_path, capsys):
+    paper_run(linear, tmp_path, protocol="paper")
     best = tmp_path / "run" / "best.keras"
     best.touch()
     text = (
@@ -209,9 +174,10 @@ def test_the_temperature_is_fitted_on_the_images_that_were_held_out(
 def test_other_validation_images_than_those_of_the_run_are_refused(linear, tmp_path):
     data = start(tmp_path / "run")
     relabel(linear, data)
-    before = {"data": {"validation": fingerprint({"val": load(data, "val")})}}
-    facts = {"facts": before}
-    (tmp_path / "run" / "run.json").write_text(json.dumps(facts))
+    before = {"validation": fingerprint({"val": load(data, "val")})}
+    before = {"data": {"fingerprint": "0", **before}}
+    facts = {"backend": "jax", "versions": {}, "replicas": 1, **before}
+    write_settings(tmp_path / "run", data, facts=facts)
     assert evaluate_run(str(tmp_path / "run"), verbose=0).fitted_on == "val"
     relabel(
         linear,
@@ -237,7 +203,7 @@ def test_without_a_test_split_the_validation_split_is_judged(linear, tmp_path):
 def test_the_single_network_of_a_run_is_judged_on_the_images_of_the_run(
     linear, tmp_path
 ):
-    start(tmp_path / "run", settings="options.json")
+    start(tmp_path / "run")
     (tmp_path / "run" / "single").mkdir()
     (tmp_path / "run" / "single" / "model.keras").touch()
     found = evaluate_run(str(tmp_path / "run" / "single"), verbose=0)
@@ -246,7 +212,7 @@ def test_the_single_network_of_a_run_is_judged_on_the_images_of_the_run(
 
 
 def test_other_images_and_another_file_can_be_named(linear, tmp_path):
-    start(tmp_path / "run", settings=None)
+    start(tmp_path / "run", has_settings=False)
     data = write_images(tmp_path / "other.npz", test=9, **VALIDATION)
     output = tmp_path / "new" / "found.json"
     found = evaluate_run(
@@ -266,8 +232,9 @@ def test_corrupted_images_are_judged_too(monkeypatch, tmp_path, capsys):
     test["x_test"] = (255 * images(12, (32, 32, 3))).astype("uint8")
     test["y_test"] = np.arange(12) % 10
     np.savez(tmp_path / "cifar10.npz", **test)
-    settings = {"data": "cifar10", "data_dir": str(tmp_path)}
-    (tmp_path / "run" / "options.json").write_text(json.dumps(settings))
+    write_settings(
+        tmp_path / "run", "cifar10", data_dir=str(tmp_path), protocol="paper"
+    )
     evaluation = sys.modules["keras_mixvit.evaluation._evaluate_corrupted"]
     monkeypatch.setattr(evaluation, "CORRUPTIONS", ("fog",))
     few = test["x_test"], test["y_test"]
@@ -294,8 +261,8 @@ def test_what_does_not_fit_is_refused(linear, tmp_path, options, message):
 
 
 def test_images_must_be_named_where_the_run_does_not_name_them(linear, tmp_path):
-    start(tmp_path / "run", settings=None)
-    message = "`data` must be given where the run holds no recipe.json or options.json"
+    start(tmp_path / "run", has_settings=False)
+    message = "`data` must be given where the run holds no recipe.toml"
     with pytest.raises(ValueError, match=message):
         evaluate_run(str(tmp_path / "run"))
 

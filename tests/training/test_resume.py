@@ -22,9 +22,11 @@ from keras_mixvit.training import train
 from keras_mixvit.training._recorder import Recorder
 
 recipe = Recipe(
-    name="killed", width=8, num_heads=2, num_blocks=1, num_class_blocks=1,
-    patch_size=4, stochastic_depth_rate=0.4, dropout_rate=0.2, data_share=0.05,
-    batch_size=8, epochs=3, seed=7,
+    name="killed", batch_size=8, epochs=3, seed=7, data={"share": 0.05},
+    backbone={
+        "width": 8, "num_heads": 2, "num_blocks": 1, "num_class_blocks": 1,
+        "patch_size": 4, "stochastic_depth_rate": 0.4, "dropout_rate": 0.2,
+    },
 )
 train(recipe, "whole", single=False, verbose=0)
 
@@ -63,7 +65,7 @@ def test_a_killed_run_ends_as_one_that_was_not(killed):
     assert before == {name: values[:1] for name, values in whole.items()}
     told = []
     _, rows = resume(str(killed / "killed"), verbose=0, tell=told.append)
-    assert told[1:] == ["mixvit goes on after epoch 1."]
+    assert told[1:] == ["mixvit resumes after epoch 1."]
     after = read_history(killed / "killed" / "history.csv")
     assert after["epoch"] == [0, 1, 2]
     for name, values in whole.items():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_mixvit import load_model, recipes
-from keras_mixvit.recipes import Recipe, model_for
+from keras_mixvit.recipes import Recipe, model_for, read_recipe
 from keras_mixvit.training import resume, train
 from keras_mixvit.training._run_settings import RunSettings
 from tests.tiny_run import write_images
@@ -18,11 +18,11 @@ from tests.tiny_run import write_images
 TRAIN = sys.modules["keras_mixvit.training._train"]
 RESUME = sys.modules["keras_mixvit.training._resume"]
 SMALL = {
-    "width": 8,
-    "num_heads": 2,
-    "num_blocks": 1,
-    "num_class_blocks": 1,
-    "patch_size": 4,
+    "backbone.width": 8,
+    "backbone.num_heads": 2,
+    "backbone.num_blocks": 1,
+    "backbone.num_class_blocks": 1,
+    "backbone.patch_size": 4,
     "batch_size": 8,
 }
 
@@ -59,7 +59,7 @@ def runs(tmp_path, monkeypatch):
     calls.folder = str(tmp_path / "run")
 
     def begin(single=True, **changes):
-        recipe = Recipe(**{"data": calls.data, **SMALL, **changes})
+        recipe = Recipe().with_settings({"data": calls.data, **SMALL, **changes})
         return train(recipe, calls.folder, single, tell=calls.told.append)
 
     calls.begin = begin
@@ -108,8 +108,7 @@ def test_a_single_network_is_not_trained_twice(runs):
 
 def test_a_scaled_run_says_so(runs):
     folder, _ = runs.begin(single=False, epoch_scale=0.5)
-    for name in ("recipe.json", "result.json"):
-        assert json.loads((folder / name).read_text())["scaled"] is True
+    assert json.loads((folder / "result.json").read_text())["scaled"] is True
     assert RunSettings.read(folder).recipe.epoch_scale == 0.5
 
 
@@ -151,7 +150,7 @@ def test_another_backend_and_other_versions_are_told(runs, monkeypatch):
     ]
 
 
-@pytest.mark.parametrize("name", ["recipe.json", "run.json"])
+@pytest.mark.parametrize("name", ["recipe.toml", "run.json"])
 def test_what_is_no_run_is_not_resumed(name, runs):
     ended(runs)
     (RESUME.Path(runs.folder) / name).write_text("{")
@@ -176,7 +175,7 @@ ROLES = [
 def test_every_split_has_its_role(missing, protocol, trained, watched, judged, runs):
     whole = dict(np.load(runs.data))
     np.savez(runs.data, **{k: x for k, x in whole.items() if not k.endswith(missing)})
-    folder, _ = runs.begin(single=False, protocol=protocol)
+    folder, _ = runs.begin(single=False, **{"data.protocol": protocol})
     assert runs.trained == [trained]
     assert runs.validated == [watched, judged]
     assert runs.chooses == [protocol == "validation"]
@@ -189,31 +188,36 @@ def test_every_split_has_its_role(missing, protocol, trained, watched, judged, r
     assert best is None or best["selected_on"] == "val"
 
 
-@pytest.mark.parametrize("missing", [(), ("val",)])
-def test_a_run_of_a_former_version_is_resumed_with_its_images(missing, runs):
-    whole = dict(np.load(runs.data))
-    np.savez(runs.data, **{k: x for k, x in whole.items() if not k.endswith(missing)})
-    ended(runs, protocol="paper" if missing else "validation")
-    path = Path(runs.folder) / "recipe.json"
-    recipe = json.loads(path.read_text())
-    del recipe["protocol"], recipe["val_share"]
-    path.write_text(json.dumps(recipe))
-    runs.resume()
-    assert runs.trained == [16, 16]
-    assert runs.chooses == [not missing] * 2
+@pytest.mark.parametrize("name", ["recipe.json", "options.json"])
+def test_a_run_of_a_former_version_is_refused(name, runs):
+    ended(runs)
+    (Path(runs.folder) / "recipe.toml").rename(Path(runs.folder) / name)
+    text = (
+        r"`run` must hold a recipe\.toml\. This run is of version 0\.1, whose recipes "
+        r"had other fields: train it again, or use keras_mixvit 0\.1\. Received: run='"
+    )
+    with pytest.raises(ValueError, match=text):
+        runs.resume()
+
+
+def test_the_file_of_a_run_trains_it_again(runs):
+    runs.begin(single=False, seed=5)
+    again = read_recipe(str(Path(runs.folder) / "recipe.toml"))
+    assert again == RunSettings.read(Path(runs.folder)).recipe
+    assert (again.seed, again.backbone.options["width"]) == (5, 8)
 
 
 def test_a_share_for_validation_is_refused_where_there_is_a_split(runs, tmp_path):
     text = r"`val_share` must not be set for a set that has a validation split\. Receiv"
     with pytest.raises(ValueError, match=text):
-        runs.begin(val_share=0.2)
+        runs.begin(**{"data.val_share": 0.2})
     assert not (tmp_path / "run").exists()
 
 
 def test_all_networks_of_a_run_hold_out_the_same_images(runs):
     whole = dict(np.load(runs.data))
     np.savez(runs.data, **{k: x for k, x in whole.items() if not k.endswith("val")})
-    runs.begin(num_members=2, seed=3, val_share=0.25)
+    runs.begin(num_members=2, seed=3, **{"data.val_share": 0.25})
     assert runs.trained == [12] * 3
     held_out = runs.held_out
     assert len(held_out) == 3
@@ -244,7 +248,7 @@ def test_a_set_without_what_training_needs_is_refused(
     arrays = {name: x for name, x in whole.items() if not name.endswith(missing)}
     np.savez(runs.data, **{**arrays, "y_train": whole["y_train"]})
     with pytest.raises(ValueError, match=text):
-        runs.begin(protocol=protocol)
+        runs.begin(**{"data.protocol": protocol})
     assert not (tmp_path / "run").exists()
 
 
@@ -253,13 +257,13 @@ def test_a_folder_named_like_a_set_does_not_replace_it(runs, tmp_path, monkeypat
     (tmp_path / "cifar100" / "train" / "ant").mkdir(parents=True)
     recipe = recipes.recipe("mixvit-convit")
     assert TRAIN._with_whole_paths(recipe, None) == (recipe, None)
-    local = recipe.replace(data="./cifar100")
+    local = recipe.with_settings({"data": "./cifar100"})
     (found, _) = TRAIN._with_whole_paths(local, None)
-    assert found.data == str(tmp_path / "cifar100")
+    assert found.data.name == str(tmp_path / "cifar100")
     (tmp_path / "digits").mkdir()
-    recipe = Recipe(epochs=1, **SMALL)
+    recipe = Recipe(epochs=1).with_settings(SMALL)
     train(recipe, runs.folder, False, tell=runs.told.append)
-    assert RunSettings.read(Path(runs.folder)).recipe.data == "digits"
+    assert RunSettings.read(Path(runs.folder)).recipe.data.name == "digits"
     assert runs.validated == [297, 500]
     text = "'digits' is the set of that name; write './digits' for the file or folder "
     assert runs.told[0] == f"{text}here."

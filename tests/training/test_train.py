@@ -83,20 +83,24 @@ def image_set(shape):
     ("shape", "patch_size"), [((8, 8, 1), 2), ((32, 32, 3), 4), ((160, 320, 1), 16)]
 )
 def test_the_patch_size_is_an_eighth_of_the_image(shape, patch_size):
-    recipe = Recipe(width=8, num_heads=2, num_blocks=1, num_class_blocks=1)
+    recipe = Recipe(
+        backbone={"width": 8, "num_heads": 2, "num_blocks": 1, "num_class_blocks": 1}
+    )
     assert backbone_for(recipe, image_set(shape)).patch_size == patch_size
 
 
 @pytest.mark.parametrize(("name", "kind"), [("convit", ConViT), ("cait", CaiT)])
 def test_the_backbone_is_what_the_recipe_says(name, kind):
     recipe = Recipe(
-        backbone=name,
-        patch_size=4,
-        width=8,
-        num_heads=2,
-        num_blocks=1,
-        num_class_blocks=3,
-        stochastic_depth_rate=0.2,
+        backbone={
+            "name": name,
+            "patch_size": 4,
+            "width": 8,
+            "num_heads": 2,
+            "num_blocks": 1,
+            "num_class_blocks": 3,
+            "stochastic_depth_rate": 0.2,
+        },
         seed=5,
     )
     found = image_set((8, 8, 2))

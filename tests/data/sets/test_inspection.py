@@ -69,7 +69,7 @@ def test_classes_that_are_empty_or_alike_are_remarked_on(tmp_path):
     assert remarks == [
         "Classes without an image to train on: wasp.",
         "Classes that differ in case only: ant.",
-        "There is only one split: a share of it (--set val_share=0.1) is kept for "
+        "There is only one split: a share of it (--set data.val_share=0.1) is kept for "
         "validation, and nothing for a test.",
     ]
 

@@ -27,7 +27,8 @@ from keras_mixvit.recipes import (
 )
 from keras_mixvit.recipes import recipe as recipe_by_name
 from keras_mixvit.recipes._data_share import share_of
-from keras_mixvit.recipes._dataset import masks_for, pixel_mixing_for
+from keras_mixvit.recipes._dataset import pixel_mixing_for
+from keras_mixvit.recipes._mixing import masks_for
 from tests.helpers import unallocated
 
 
@@ -49,30 +50,29 @@ def networks():
     ("masks", "expected"),
     [
         ("cutmix", CutMixMasks()),
-        ("patch-cutmix", PatchCutMix(1, 2, 2.0, single_source_ramp=False)),
-        ("horizontal-concatenation", ConcatenationMasks(direction="horizontal")),
-        ("vertical-concatenation", ConcatenationMasks(direction="vertical")),
+        ("patch_cutmix", PatchCutMix(1, 2, 2.0, single_source_ramp=False)),
+        ("horizontal_concatenation", ConcatenationMasks(direction="horizontal")),
+        ("vertical_concatenation", ConcatenationMasks(direction="vertical")),
         ("patchup", PatchUpMasks()),
         ("fmix", FMixMasks()),
         ("cowmask", CowMasks()),
     ],
 )
 def test_every_family_of_masks_has_a_name(masks, expected, networks):
-    recipe = Recipe(method="cut-mixmo", backbone="wideresnet", masks=masks)
+    recipe = Recipe(method="cut_mixmo", backbone="wide_resnet", mixing={"masks": masks})
     found = masks_for(recipe, networks["wideresnet"])
     assert found == BinaryOrLinear(expected, LinearMasks(), 0.5)
-    always = masks_for(recipe.replace(always_binary=True), networks["wideresnet"])
+    always = masks_for(
+        recipe.with_settings({"mixing.always_binary": True}), networks["wideresnet"]
+    )
     assert always == expected
 
 
 def test_options_of_masks_reach_them(networks):
     recipe = Recipe(
-        method="cut-mixmo",
-        backbone="wideresnet",
-        masks="fmix",
-        alpha=0.5,
-        mixing="two",
-        probability=0.25,
+        method="cut_mixmo",
+        backbone="wide_resnet",
+        mixing={"masks": "fmix", "alpha": 0.5, "several": "two", "probability": 0.25},
     )
     expected = BinaryOrLinear(
         FMixMasks(alpha=0.5, mixing="two"), LinearMasks(alpha=0.5), 0.25
@@ -81,10 +81,12 @@ def test_options_of_masks_reach_them(networks):
 
 
 def test_masks_of_transformers_are_of_whole_patches(networks):
-    recipe = Recipe(method="cut-mixmo", backbone="convit", always_binary=True)
+    recipe = Recipe(
+        method="cut_mixmo", backbone="convit", mixing={"always_binary": True}
+    )
     expected = PatchCutMix(4, 2, 2.0, single_source_ramp=False)
     assert masks_for(recipe, networks["convit"]) == expected
-    recipe = Recipe(owner_per="sample", alpha=1.0)
+    recipe = Recipe(mixing={"owner_per": "sample", "alpha": 1.0})
     expected = PatchCutMix(4, 2, 1.0, owner_per="sample")
     assert masks_for(recipe, networks["mixvit"]) == expected
 
@@ -102,17 +104,17 @@ CROP, FLIP = augmentation.PadCrop(3), augmentation.HorizontalFlip()
     ("name", "expected"),
     [
         ("flip", (FLIP,)),
-        ("crop-flip", (CROP, FLIP)),
+        ("crop_flip", (CROP, FLIP)),
         (
-            "crop-flip-autoaugment",
+            "crop_flip_autoaugment",
             (CROP, FLIP, augmentation.AutoAugment("cifar10")),
         ),
-        ("crop-flip-randaugment", (CROP, FLIP, augmentation.RandAugment())),
+        ("crop_flip_randaugment", (CROP, FLIP, augmentation.RandAugment())),
         ("deit", (CROP, FLIP, augmentation.RandAugment())),
         ("augmix", (CROP, FLIP, augmentation.AugMix())),
-        ("imagenet-crop-flip", (augmentation.RandomResizedCrop(), FLIP)),
+        ("imagenet_crop_flip", (augmentation.RandomResizedCrop(), FLIP)),
         (
-            "imagenet-autoaugment",
+            "imagenet_autoaugment",
             (
                 augmentation.RandomResizedCrop(),
                 FLIP,
@@ -122,7 +124,8 @@ CROP, FLIP = augmentation.PadCrop(3), augmentation.HorizontalFlip()
     ],
 )
 def test_augmentations_are_made_by_their_names(name, expected):
-    recipe = Recipe(augmentation=name, crop_padding=3)
+    padding = {"crop_padding": 3} if CROP in expected else {}
+    recipe = Recipe(augmentation={"name": name, **padding})
     assert augmentation_for(recipe, image_set()).augmentations == expected
 
 
@@ -135,7 +138,9 @@ def test_deit_resizes_crops_of_larger_images():
 def test_erasing_has_noise_of_the_statistics_of_the_images():
     images = image_set()
     mean, std = images.statistics()
-    (erasing,) = augmentation_for(Recipe(random_erasing=0.5), images).augmentations
+    (erasing,) = augmentation_for(
+        Recipe(augmentation={"random_erasing": 0.5}), images
+    ).augmentations
     expected = augmentation.RandomErasing(0.5, tuple(mean), tuple(std))
     assert erasing == expected
 
@@ -147,25 +152,32 @@ def test_without_augmentation_there_is_none():
 
 def test_mixing_in_pixels_has_the_options_that_are_given():
     assert pixel_mixing_for(Recipe()) is None
-    recipe = Recipe(pixel_mixing="mixup", pixel_probability=0.25, pixel_alpha=0.5)
+    recipe = Recipe(pixel_mixing={"name": "mixup", "probability": 0.25, "alpha": 0.5})
     assert pixel_mixing_for(recipe) == PixelMixing("mixup", 0.25, 0.5)
-    recipe = Recipe(method="cutmix", backbone="wideresnet", pixel_probability=1.0)
+    recipe = Recipe(
+        method="single", pixel_mixing={"name": "cutmix", "probability": 1.0}
+    )
     assert pixel_mixing_for(recipe) == PixelMixing("cutmix", 1.0)
     found = pixel_mixing_for(recipe_by_name("mixvit-convit"))
-    assert found == PixelMixing("cutmix_or_mixup", 1.0, 1.0, 0.8, "batch", True)
-    recipe = Recipe(pixel_mixing="cutmix+mixup", pixel_mixup_alpha=0.5)
-    recipe = recipe.replace(visible_share=False)
-    expected = PixelMixing("cutmix_or_mixup", mixup_alpha=0.5, visible_share=False)
+    assert found == PixelMixing("cutmix_and_mixup", 1.0, 1.0, 0.8, "batch", True)
+    recipe = Recipe(pixel_mixing={"name": "cutmix_and_mixup", "mixup_alpha": 0.5})
+    recipe = recipe.with_settings({"pixel_mixing.visible_share": False})
+    expected = PixelMixing("cutmix_and_mixup", mixup_alpha=0.5, visible_share=False)
     assert pixel_mixing_for(recipe) == expected
 
 
 def test_images_can_be_augmented_on_the_device(networks):
-    recipe = Recipe(augmentation="flip", apply_on="device", batch_size=8, patch_size=4)
+    recipe = Recipe(
+        augmentation="flip",
+        pairs={"apply_on": "device"},
+        batch_size=8,
+        backbone={"patch_size": 4},
+    )
     dataset = dataset_for(recipe, networks["mixvit"], image_set(count=8))
     assert "draws" in dataset[0][0]
 
 
-@pytest.mark.parametrize("name", sorted({r.augmentation for r in recipes()}))
+@pytest.mark.parametrize("name", sorted({r.augmentation.name for r in recipes()}))
 def test_augmentations_of_all_recipes_run(name):
     augment = augmentation_for(Recipe(augmentation=name), image_set(16, count=4))
     if name == "none":

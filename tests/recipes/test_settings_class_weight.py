@@ -6,37 +6,36 @@ import pytest
 
 from keras_mixvit.cli._main import main
 from keras_mixvit.models import MIMOModel
-from keras_mixvit.recipes import Recipe
-from keras_mixvit.recipes._class_weighting import class_weight_for
+from keras_mixvit.recipes import Recipe, read_recipe
 from tests.tiny_run import make_eager, train_words, write_images
 
 
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        ("class_weight=balanced", "balanced"),
-        ("class_weight=1,2.5,0", {0: 1, 1: 2.5, 2: 0}),
-        ("class_weight=none", None),
+        ("loss.class_weight=balanced", "balanced"),
+        ("loss.class_weight=1,2.5,0", {0: 1, 1: 2.5, 2: 0}),
+        ("loss.class_weight=none", None),
     ],
 )
 def test_settings_say_how_classes_are_weighed(setting, expected):
     recipe = Recipe().with_settings([setting])
-    assert class_weight_for(recipe, num_classes=3) == expected
+    assert recipe.loss.class_weights(num_classes=3) == expected
     again = Recipe.from_dict(json.loads(json.dumps(recipe.to_dict())))
     assert again == recipe
 
 
 @pytest.mark.parametrize("weights", ["equal", (), (1, -1), (1, np.nan), (np.inf,)])
 def test_other_weights_are_refused(weights):
-    text = r'`class_weight` must be None, "balanced", or finite numbers .* Received: '
+    text = r"`loss\.class_weight` must be .*\. Received: loss\.class_weight="
     with pytest.raises(ValueError, match=text):
-        Recipe(class_weight=weights)
+        Recipe(loss={"class_weight": weights})
 
 
 def test_weights_of_other_classes_are_refused():
-    text = r'`class_weight` must be 2 numbers, one for each class, or "balanced"\. Rec'
+    text = r'`loss\.class_weight` must be 2 numbers, one for each class, or "balanc'
     with pytest.raises(ValueError, match=text):
-        class_weight_for(Recipe(class_weight=(1, 2, 3)), num_classes=2)
+        Recipe(loss={"class_weight": (1, 2, 3)}).loss.class_weights(num_classes=2)
 
 
 def test_a_run_weighs_its_classes(tmp_path, monkeypatch, capsys):
@@ -56,20 +55,20 @@ def test_a_run_weighs_its_classes(tmp_path, monkeypatch, capsys):
         ("balanced", "balanced"),
         ("zero", "0,0,0"),
     ):
-        words = train_words(data, tmp_path / name, f"--set=class_weight={weights}")
+        words = train_words(data, tmp_path / name, f"--set=loss.class_weight={weights}")
         assert main([*words, "--no-single"]) == 0
         with open(tmp_path / name / "history.csv", newline="") as file:
             losses[name] = [float(row["loss"]) for row in csv.DictReader(file)]
-        stored = json.loads((tmp_path / name / "recipe.json").read_text())
-        assert stored["class_weight"] == {"none": None, "0,0,0": [0, 0, 0]}.get(
+        stored = read_recipe(str(tmp_path / name / "recipe.toml"))
+        assert stored.loss.class_weight == {"none": None, "0,0,0": (0, 0, 0)}.get(
             weights, weights
         )
     assert given == [None, "balanced", {0: 0, 1: 0, 2: 0}]
     assert losses["plain"] != losses["balanced"]
     assert losses["zero"] == [0.0]
     words = train_words(
-        data, tmp_path / "more", "--set=class_weight=1,2", "--no-single"
+        data, tmp_path / "more", "--set=loss.class_weight=1,2", "--no-single"
     )
     assert main(words) == 1
-    assert "`class_weight` must be 3 numbers" in capsys.readouterr().err
+    assert "`loss.class_weight` must be 3 numbers" in capsys.readouterr().err
     assert not (tmp_path / "more").exists()

@@ -1,0 +1,163 @@
+"""What the parts of a recipe build, by name.
+
+The signatures of these constructors are the only lists of the options that a
+recipe may set, and of their choices.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from keras_mixvit.backbones import CaiT, ConViT, PreActResNet, ResNet, WideResNet
+from keras_mixvit.backbones._named import NAMED
+from keras_mixvit.data import MixedPairDataset, PixelMixing
+from keras_mixvit.models import ManifoldMixUp, MixMo, MixViT, SingleNetwork
+from keras_mixvit.recipes._augmentations import AUGMENTATIONS
+from keras_mixvit.recipes._mixing import MIXINGS
+from keras_mixvit.recipes._values import checked, parameters
+
+
+@dataclass(frozen=True)
+class Constructor:
+    """A constructor, and which of its arguments a recipe sets.
+
+    Args:
+        build: A class or function.
+        defaults: Dict of the defaults that a recipe has instead of those of the
+            signature.
+        reserved: Names of the arguments that the recipe itself passes.
+        further: A function whose arguments are options too, or `None`. Defaults
+            to `None`.
+    """
+
+    build: Callable[..., Any]
+    defaults: dict[str, Any]
+    reserved: tuple[str, ...]
+    further: Callable[..., Any] | None = None
+
+    def checked(self, part: str, given: dict[str, Any]) -> dict[str, Any]:
+        """The options of a part that differ from their defaults, checked.
+
+        Args:
+            part: String, the part of the recipe, for errors.
+            given: Dict of its options.
+        """
+        return checked(part, given, self.parameters(), self.defaults)
+
+    def parameters(self) -> dict[str, tuple[Any, Any]]:
+        """The arguments that a recipe may set: annotations and defaults."""
+        found = parameters(self.build)
+        if self.further is not None:
+            found = {**found, **parameters(self.further)}
+        return {name: found[name] for name in found if name not in self.reserved}
+
+
+# What a recipe passes to every backbone and to every model.
+OF_BACKBONES = ("image_shape", "mean", "std", "seed", "name", "dtype")
+OF_MODELS = (
+    *("backbone", "num_classes", "ensemble_of", "temperature", "seed", "name"),
+    "dtype",
+)
+# Without a published size, networks start small. A patch is an eighth of the image.
+SMALL = {"width": 48, "num_heads": 4, "num_blocks": 2, "num_class_blocks": 2}
+SMALL_TRANSFORMER = {**SMALL, "patch_size": None}
+# L2 is 3e-4 with SGD, and 0 with AdamW.
+SMALL_RESIDUAL = {"widening": 1, "l2": None}
+FREE = {"convit": ConViT, "cait": CaiT}
+RESIDUAL = {
+    "wide_resnet": (WideResNet, {"depth": 10}),
+    "preact_resnet": (PreActResNet, {}),
+    "resnet": (ResNet, {}),
+}
+BACKBONES = {
+    **{
+        name: Constructor(build, SMALL_TRANSFORMER, OF_BACKBONES)
+        for name, build in FREE.items()
+    },
+    **{
+        name: Constructor(build, {**options, "patch_size": None}, OF_BACKBONES)
+        for name, (build, options) in NAMED.items()
+    },
+    **{
+        name: Constructor(build, {**SMALL_RESIDUAL, **options}, OF_BACKBONES)
+        for name, (build, options) in RESIDUAL.items()
+    },
+}
+METHODS = {
+    "mixvit": Constructor(MixViT, {}, OF_MODELS),
+    # MIMO weighs all losses alike.
+    "mimo": Constructor(MixMo, {}, (*OF_MODELS, "r")),
+    "linear_mixmo": Constructor(MixMo, {}, OF_MODELS),
+    "cut_mixmo": Constructor(MixMo, {}, OF_MODELS),
+    "single": Constructor(SingleNetwork, {}, OF_MODELS),
+    "manifold_mixup": Constructor(ManifoldMixUp, {}, OF_MODELS),
+}
+# CutMix and MixUp at once.
+BOTH = "cutmix_and_mixup"
+PIXEL_MIXINGS = ("none", "cutmix", "mixup", BOTH)
+SINGLE = ("single", "manifold_mixup")
+OPTIMIZERS = {
+    "adamw": Constructor(
+        keras.optimizers.AdamW,
+        {"weight_decay": 0.05, "epsilon": 1e-8},
+        ("learning_rate", "name"),
+    ),
+    "sgd": Constructor(
+        keras.optimizers.SGD,
+        {"momentum": 0.9, "nesterov": True, "weight_decay": 0.0},
+        ("learning_rate", "name"),
+    ),
+}
+PAIRS = Constructor(
+    MixedPairDataset,
+    {},
+    (
+        *("x", "y", "masks", "epochs", "batch_size", "seed", "num_classes"),
+        *("augment", "pixel_mixing", "manifold_mixing", "drop_remainder"),
+        "sample_weight",
+    ),
+)
+
+
+def pixel_constructor(name: str) -> Constructor:
+    """What builds the mixing of pixels of a name."""
+    reserved = ("kind",) if name == BOTH else ("kind", "mixup_alpha")
+    return Constructor(_nothing if name == "none" else PixelMixing, {}, reserved)
+
+
+def mixing_constructor(method: str) -> Constructor:
+    """What makes the masks of a method."""
+    return Constructor(MIXINGS[method], {}, ("model",))
+
+
+def augmentation_constructor(name: str) -> Constructor:
+    """What makes an augmentation, which may end with random erasing."""
+    return Constructor(AUGMENTATIONS[name], {}, ("side",), _erasing)
+
+
+def all_constructors(part: str) -> list[Constructor]:
+    """Everything that a part of a recipe may build.
+
+    Args:
+        part: String, the name of the part.
+    """
+    made = {
+        "backbone": BACKBONES.values(),
+        "method": METHODS.values(),
+        "optimizer": OPTIMIZERS.values(),
+        "mixing": map(mixing_constructor, MIXINGS),
+        "augmentation": map(augmentation_constructor, AUGMENTATIONS),
+        "pixel_mixing": map(pixel_constructor, PIXEL_MIXINGS),
+        "pairs": [PAIRS],
+    }
+    return list(made[part])
+
+
+def _erasing(random_erasing: float = 0.0):
+    return random_erasing
+
+
+def _nothing():
+    return None

@@ -1,0 +1,114 @@
+"""How the inputs of a sample are mixed, by method: masks and their options."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, Literal
+
+from keras_mixvit.data import ManifoldMixing
+from keras_mixvit.masks import (
+    BinaryOrLinear,
+    ConcatenationMasks,
+    CowMasks,
+    FMixMasks,
+    LinearMasks,
+    MaskSampler,
+    PatchCutMix,
+    PatchUpMasks,
+)
+from keras_mixvit.models import MixMo, MixViT, SingleNetwork
+
+Masks = Literal[
+    "cutmix",
+    "patch_cutmix",
+    "horizontal_concatenation",
+    "vertical_concatenation",
+    "patchup",
+    "fmix",
+    "cowmask",
+]
+# What `MixMo.mask_sampler` does not make by itself.
+OTHER: dict[str, Callable[..., MaskSampler]] = {
+    "patch_cutmix": lambda size, number, alpha, several: PatchCutMix(
+        size, number, alpha, single_source_ramp=False
+    ),
+    "horizontal_concatenation": functools.partial(
+        ConcatenationMasks, direction="horizontal"
+    ),
+    "vertical_concatenation": functools.partial(
+        ConcatenationMasks, direction="vertical"
+    ),
+    "patchup": PatchUpMasks,
+    "fmix": FMixMasks,
+    "cowmask": lambda size, number, alpha, several: CowMasks(size),
+}
+
+
+def _mixvit(
+    model: MixViT, alpha: float = 0.5, owner_per: Literal["batch", "sample"] = "batch"
+) -> MaskSampler:
+    return model.mask_sampler(alpha, owner_per)
+
+
+def _mimo(model: MixMo) -> MaskSampler:
+    return model.mask_sampler("mimo")
+
+
+def _linear_mixmo(model: MixMo, alpha: float = 2.0) -> MaskSampler:
+    return model.mask_sampler("linear_mixmo", alpha)
+
+
+def _cut_mixmo(
+    model: MixMo,
+    masks: Masks = "cutmix",
+    alpha: float = 2.0,
+    probability: float = 0.5,
+    always_binary: bool = False,
+    several: Literal["dirichlet", "two"] = "dirichlet",
+) -> MaskSampler:
+    sampler: Any = model.mask_sampler("cut_mixmo", alpha, probability, several)
+    if masks in OTHER:
+        size, number = model.backbone.patch_size, model.num_subnetworks
+        binary = OTHER[masks](size, number, alpha, several)
+        linear = LinearMasks(binary.patch_size, number, alpha)
+        sampler = BinaryOrLinear(binary, linear, probability)
+    return sampler.binary if always_binary else sampler
+
+
+def _single(model: SingleNetwork) -> MaskSampler:
+    return model.mask_sampler()
+
+
+def _manifold_mixup(model: SingleNetwork, alpha: float = 2.0) -> MaskSampler:
+    return model.mask_sampler()
+
+
+# Each takes the model and the options of a recipe's `mixing`.
+MIXINGS: dict[str, Callable[..., MaskSampler]] = {
+    "mixvit": _mixvit,
+    "mimo": _mimo,
+    "linear_mixmo": _linear_mixmo,
+    "cut_mixmo": _cut_mixmo,
+    "single": _single,
+    "manifold_mixup": _manifold_mixup,
+}
+
+
+def masks_for(recipe, model) -> MaskSampler:
+    """The sampler of the masks that mix the inputs of a sample.
+
+    Args:
+        recipe: `Recipe`.
+        model: What `model_for` gave.
+    """
+    return MIXINGS[recipe.method.name](model, **recipe.mixing.options)
+
+
+def manifold_mixing_for(recipe) -> ManifoldMixing | None:
+    """What mixes features between layers, or `None`.
+
+    Args:
+        recipe: `Recipe`.
+    """
+    if recipe.method.name != "manifold_mixup":
+        return None
+    return ManifoldMixing(**recipe.method.options, **recipe.mixing.options)

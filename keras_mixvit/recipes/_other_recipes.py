@@ -1,0 +1,41 @@
+"""The recipes that are trained beside one: its baseline, and its members."""
+
+from keras_mixvit.recipes._part import Part
+
+
+def baseline_of(recipe):
+    """What `Recipe.baseline` returns."""
+    pairs = recipe.pairs.options
+    pixels = recipe.pixel_mixing
+    for name in ("input_repetition", "input_order"):
+        pairs.pop(name, None)
+    if recipe.method.name == "mixvit":
+        options = pixels.options
+        options.pop("visible_share", None)
+        pixels = Part(pixels.name, **options)
+    else:
+        pixels = Part("none")
+        pairs.pop("repetitions", None)
+        if not recipe.is_augmented:
+            pairs.pop("apply_on", None)
+    return recipe.replace(
+        name=f"{recipe.name}-single",
+        method="single",
+        mixing=Part(),
+        pairs=Part(**pairs),
+        pixel_mixing=pixels,
+        num_members=1,
+        ensemble_of="logits",
+    )
+
+
+def members_of(recipe):
+    """What `Recipe.members` returns."""
+    if recipe.num_members == 1:
+        return [recipe]
+    # One network has no ensemble of which to say what it averages.
+    own = {} if recipe.has_subnetworks else {"ensemble_of": "logits"}
+    return [
+        recipe.replace(num_members=1, seed=recipe.seed * recipe.num_members + i, **own)
+        for i in range(recipe.num_members)
+    ]

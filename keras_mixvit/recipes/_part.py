@@ -1,0 +1,92 @@
+"""A part of a recipe: what is built, by name, and the options it is built with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from keras_mixvit._checks import require
+
+
+class Part:
+    """A part of a recipe: a name, and options for what is built under that name.
+
+    The options go straight to the constructor, whose signature says which there
+    are. Where you may pass a `Part`, a string is a name without options, and a
+    dict holds the options and the `name`.
+
+    Args:
+        name: String, or `""` for a part that only has options. Defaults to
+            `""`.
+        **options: Arguments of what is built.
+
+    Example:
+
+    ```python
+    mine = Recipe(backbone=Part("convit", width=96))
+    assert mine == Recipe(backbone={"name": "convit", "width": 96})
+    assert mine.backbone.options == {"width": 96}
+    ```
+    """
+
+    def __init__(self, name: str = "", **options: Any):
+        require(
+            isinstance(name, str),
+            "`name` must be a string.",
+            name=name,
+        )
+        self._name, self._options = name, options
+
+    @property
+    def name(self) -> str:
+        """The name of what is built."""
+        return self._name
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that differ from the defaults, by name."""
+        return dict(self._options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The name and the options, for a file.
+
+        Returns:
+            Dict of strings, numbers, booleans, `None` and tuples.
+        """
+        name = {"name": self.name} if self.name else {}
+        return {**name, **self._options}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Part):
+            return NotImplemented
+        return (self.name, self.options) == (other.name, other.options)
+
+    def __hash__(self) -> int:
+        return hash((self.name, tuple(sorted(self._options.items()))))
+
+    def __repr__(self) -> str:
+        words = [repr(self.name)] if self.name else []
+        words += [f"{name}={value!r}" for name, value in self._options.items()]
+        return f"Part({', '.join(words)})"
+
+
+def as_part(field: str, value: Any) -> Part:
+    """The part that a string, a dict or a `Part` means.
+
+    Args:
+        field: String, the field of the recipe, for errors.
+        value: What was given.
+    """
+    if isinstance(value, Part):
+        return value
+    if value is None or isinstance(value, str):
+        return Part(value or "")
+    require(
+        isinstance(value, Mapping) and all(isinstance(key, str) for key in value),
+        f"`{field}` must be a `Part`, a string or a dict.",
+        **{field: value},
+    )
+    options = dict(value)
+    name = options.pop("name", "")
+    require(
+        isinstance(name, str), f"`{field}.name` must be a string.", **{field: value}
+    )
+    return Part(name, **options)

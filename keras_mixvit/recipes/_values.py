@@ -1,0 +1,175 @@
+"""Values of options: what a signature takes, and how to read them from text."""
+
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from keras_mixvit._checks import is_integer, require, require_known
+
+# Larger integers fit into no array or file.
+LARGEST = 2**63 - 1
+TRUTH = {"true": True, "yes": True, "false": False, "no": False}
+WORDS = {
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    tuple: "numbers",
+    types.NoneType: "none",
+}
+
+
+class Text(str):
+    """A value that a user typed, whose type the option decides."""
+
+
+@functools.cache
+def parameters(constructor: Callable) -> dict[str, tuple[Any, Any]]:
+    """The arguments of a constructor by name: annotation and default.
+
+    Args:
+        constructor: A class or a function. A missing annotation is the type of the
+            default.
+    """
+    function = constructor.__init__ if inspect.isclass(constructor) else constructor
+    hints = typing.get_type_hints(function)
+    return {
+        name: (hints.get(name, _type_of(parameter.default)), parameter.default)
+        for name, parameter in inspect.signature(constructor).parameters.items()
+        if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    }
+
+
+def _type_of(default):
+    """What a parameter without an annotation takes: what its default is."""
+    if isinstance(default, (bool, str)):
+        return type(default)
+    if isinstance(default, (int, float)):
+        return float
+    return bool | float | str | None
+
+
+@functools.cache
+def kinds(hint) -> tuple:
+    """The types and `Literal`s that an annotation is made of."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return tuple(kind for part in typing.get_args(hint) for kind in kinds(part))
+    if typing.get_origin(hint) is Literal:
+        return (hint,)
+    return (typing.get_origin(hint) or hint,)
+
+
+def in_words(hint, default) -> str:
+    """What an annotation takes, in words."""
+    found = [WORDS[kind] for kind in kinds(hint) if kind in WORDS]
+    for kind in kinds(hint):
+        if typing.get_origin(kind) is Literal:
+            choices = ", ".join(repr(choice) for choice in typing.get_args(kind))
+            found.append(f"one of {choices}")
+    if default is None and "none" not in found:
+        found.append("none")
+    return " or ".join(found) or "a number, a string, true, false or none"
+
+
+def accepts(value, hint, default) -> bool:
+    """Whether an annotation takes a value; integers are numbers."""
+    found = kinds(hint)
+    if value is None and default is None:
+        return True
+    for kind in found:
+        if typing.get_origin(kind) is Literal:
+            if isinstance(value, str) and value in typing.get_args(kind):
+                return True
+        elif kind is Any or not isinstance(kind, type):
+            return True
+    if value is None or isinstance(value, (bool, str)):
+        return type(value) in found
+    if isinstance(value, tuple):
+        return tuple in found and all(
+            isinstance(part, (int, float)) and not isinstance(part, bool)
+            for part in value
+        )
+    if is_integer(value):
+        return int in found or float in found
+    return isinstance(value, float) and float in found
+
+
+def checked(
+    part: str,
+    given: Mapping[str, Any],
+    known: Mapping[str, tuple[Any, Any]],
+    defaults: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Options that a constructor takes, without those that equal its defaults.
+
+    Args:
+        part: String, the part of the recipe, for errors, or `""`.
+        given: Dict of the options.
+        known: What `parameters` gave, as far as the options may be set.
+        defaults: Dict of the defaults of a recipe, where they are not those of
+            the signature, or `None`. Defaults to `None`.
+
+    Raises:
+        ValueError: If an option is unknown or of a wrong type.
+    """
+    names, found = {name: dotted(part, name) for name in known}, {}
+    for name, value in given.items():
+        if name not in names:
+            require_known("setting", dotted(part, name), sorted(names.values()))
+        hint, default = known[name]
+        default = (defaults or {}).get(name, default)
+        if isinstance(value, Text):
+            meant = parsed(value)
+            value = meant if accepts(meant, hint, default) else str(value)
+        # A file or a text cannot say None in another way.
+        if isinstance(value, str) and value == "none" and accepts(None, hint, default):
+            value = None
+        if isinstance(value, list):
+            value = tuple(value)
+        require(
+            accepts(value, hint, default),
+            f"`{names[name]}` must be {in_words(hint, default)}.",
+            **{names[name]: value},
+        )
+        numbers = value if isinstance(value, tuple) else (value,)
+        require(
+            not any(is_integer(n) and abs(n) > LARGEST for n in numbers),
+            f"`{names[name]}` must be at most 2**63 - 1.",
+            **{names[name]: value},
+        )
+        if type(value) is int and float in kinds(hint) and int not in kinds(hint):
+            value = float(value)
+        if value != default or type(value) is not type(default):
+            found[name] = value
+    return found
+
+
+def dotted(part: str, name: str) -> str:
+    """The name of an option in a whole recipe, such as `"backbone.width"`."""
+    return f"{part}.{name}" if part else name
+
+
+def parsed(text: str) -> Any:
+    """The value that a text means: none, true, false, numbers, or the text."""
+    lowered = text.lower()
+    if lowered == "none":
+        return None
+    if lowered in TRUTH:
+        return TRUTH[lowered]
+    if "," in text or text.startswith(("(", "[")):
+        numbers = [_number(part) for part in text.strip("()[] ").split(",") if part]
+        return text if None in numbers else tuple(numbers)
+    number = _number(text)
+    return text if number is None else number
+
+
+def _number(text):
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,71 @@
+"""The images of a run, and what identifies them."""
+
+import warnings
+
+import keras
+
+from keras_mixvit.data import ImageSet, load
+from keras_mixvit.data.sets._load import splits
+from keras_mixvit.distribution import Parallel
+from keras_mixvit.recipes._protocol import sets_of
+from keras_mixvit.training._run_facts import device, fingerprint, versions
+from keras_mixvit.training._run_settings import RunSettings
+
+
+def load_sets(
+    settings: RunSettings, on_error: str = "when_read", skipped: dict | None = None
+) -> dict[str, ImageSet]:
+    """All splits of the images of a run, and the validation split that it cuts.
+
+    Args:
+        settings: `RunSettings`.
+        on_error: What to do about damaged image files, as `load` takes it.
+            Defaults to `"when_read"`.
+        skipped: Dict from splits to names of files to leave out, or `None`.
+            Defaults to `None`.
+    """
+    return sets_of(settings.recipe, load_own(settings, on_error, skipped or {}))
+
+
+def load_own(settings: RunSettings, on_error: str, skipped: dict) -> dict:
+    """The splits that the image set of a run comes with.
+
+    Args:
+        settings: `RunSettings`.
+        on_error: What to do about damaged image files, as `load` takes it.
+        skipped: Dict from splits to names of files to leave out.
+    """
+    recipe, data_dir = settings.recipe, settings.data_dir
+    with warnings.catch_warnings():
+        # The caller prints which files were skipped.
+        warnings.filterwarnings("ignore", ".* are left out, the first one ")
+        return _loaded(recipe, data_dir, on_error, skipped)
+
+
+def _loaded(recipe, data_dir, on_error, skipped):
+    return {
+        split: load(
+            recipe.data.name,
+            split,
+            data_dir=data_dir,
+            image_size=recipe.data.image_size,
+            on_error=on_error,
+            leave_out=skipped.get(split, ()),
+        )
+        for split in splits(recipe.data.name, data_dir)
+    }
+
+
+def facts(sets: dict[str, ImageSet], parallel: Parallel) -> dict:
+    """Versions, backend, devices and data, which a resumed run compares."""
+    return {
+        "versions": versions(),
+        "backend": keras.config.backend(),
+        "device": device(),
+        "replicas": parallel.num_replicas,
+        "data": {
+            "fingerprint": fingerprint(sets),
+            "shapes": {split: list(x.images.shape) for split, x in sets.items()},
+            "validation": fingerprint({"val": sets["val"]}) if "val" in sets else None,
+        },
+    }

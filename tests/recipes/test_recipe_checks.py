@@ -1,0 +1,107 @@
+"""What a recipe refuses."""
+
+import pytest
+
+from keras_mixvit.recipes import Recipe
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"backbone": "vgg"}, r"`backbone` must be a known name\. Known: 'convit', "),
+        ({"backbone": "cait_xss24"}, r"Nearest: 'cait_xs24', 'cait_xxs24'"),
+        ({"augmentation": "crop_filp"}, r"Nearest: 'crop_flip'"),
+        (
+            {"epochs": 0},
+            r"`epochs` must be an integer of at least 1\. Received: epochs=0",
+        ),
+        ({"batch_size": 1.5}, r"`batch_size` must be an integer\. Rec"),
+        (
+            {"pairs": {"repetitions": 3}},
+            r"`pairs\.repetitions` must divide `batch_size`\. "
+            r"Received: pairs\.repetitions=3, batch_size=64",
+        ),
+        ({"seed": -1}, r"`seed` must be an integer of at least 0\. Received: seed=-1"),
+        ({"width_scale": 0}, r"`width_scale` must be a positive finite number\. Rec"),
+        (
+            {"loss": {"label_smoothing": 1.0}},
+            r"`loss\.label_smoothing` must be in \[0, 1\)\. Rec",
+        ),
+        (
+            {"augmentation": {"random_erasing": 1.5}},
+            r"`augmentation\.random_erasing` must be in \[0, 1\]\. Rec",
+        ),
+        (
+            {"schedule": {"learning_rate": float("nan")}},
+            r"`schedule\.learning_rate` must be a positive finite number\. "
+            r"Received: schedule\.learning_rate=nan",
+        ),
+        (
+            {"schedule": {"learning_rate": float("inf")}},
+            r"`schedule\.learning_rate` must be a positive fin",
+        ),
+        (
+            {"data": {"share": 0}},
+            r"`data\.share` must be in \(0, 1\]\. Received: data\.sh",
+        ),
+        (
+            {"data": {"protocol": "paper", "val_share": 0.2}},
+            r"`data\.val_share` must not be set with the protocol 'paper'",
+        ),
+        (
+            {"optimizer": {"weight_decay": -0.1}},
+            r"`optimizer\.weight_decay` must not be negative\. Rec",
+        ),
+        (
+            {"augmentation": {"name": "crop_flip", "crop_padding": 0}},
+            r"`padding` must be an integer of at least 1\. Rec",
+        ),
+        (
+            {"optimizer": {"momentum": 0.5}},
+            r"`optimizer\.momentum` must not be set with the optimizer 'adamw'\.",
+        ),
+        (
+            {"optimizer": {"learning_rate": 0.5}},
+            r"`optimizer\.learning_rate` must not be set; set `schedule\.learning_",
+        ),
+        (
+            {"ensemble_of": "probabilities", "method": "single"},
+            r"`ensemble_of` must not be set with one network of one subnetwork\.",
+        ),
+        (
+            {"pixel_mixing": {"alpha": 0.5}},
+            r"`pixel_mixing\.alpha` must not be set with the pixel mixing 'none'\.",
+        ),
+        (
+            {"pixel_mixing": {"name": "cutmix", "mixup_alpha": 0.5}},
+            r"`pixel_mixing\.mixup_alpha` must not be set with the pixel mixing "
+            r"'cutmix'\.",
+        ),
+        (
+            {"pixel_mixing": {"name": "cutmix", "visible_share": False}}
+            | {"method": "single"},
+            r"`pixel_mixing\.visible_share` must not be set with the method 'single'",
+        ),
+        (
+            {"pairs": {"input_order": "random"}},
+            r"`pairs\.input_order` must not be set with the method 'mixvit'\. Rec",
+        ),
+        (
+            {"pairs": {"apply_on": "device"}},
+            r"`pairs\.apply_on` must not be set where images are neither augm",
+        ),
+        (
+            {"epochs": 30, "schedule": {"decay_epochs": (125, 140)}},
+            r"`schedule\.decay_epochs` must be in \(0, epochs\); `epoch_scale` "
+            r"shortens a training with its schedule\. Received: "
+            r"schedule\.decay_epochs=\(125, 140\), epochs=30",
+        ),
+        (
+            {"epochs": 1, "schedule": {"warmup_epochs": 1}},
+            r"`schedule\.warmup_epochs` must be in \[0, epoch",
+        ),
+    ],
+)
+def test_wrong_recipes_are_refused(changes, text):
+    with pytest.raises(ValueError, match=text):
+        Recipe(**changes)
