@@ -4,6 +4,7 @@ import difflib
 import numbers
 import operator
 import os
+from typing import TypeGuard
 
 
 def require(condition: object, requirement: str, **received) -> None:
@@ -46,7 +47,7 @@ def is_among(value, choices) -> bool:
         return False
 
 
-def is_integer(value) -> bool:
+def is_integer(value) -> TypeGuard[int]:
     """Whether `value` is an integer and not a boolean."""
     if isinstance(value, bool):
         return False

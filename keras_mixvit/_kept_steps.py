@@ -8,15 +8,17 @@ can end a step halfway.
 """
 
 import contextlib
+from typing import Any
 
 import keras
 
 from keras_mixvit._interrupts import interrupted_later
+from keras_mixvit._model_mixin import ModelMixin
 
 ON_JAX = keras.config.backend() == "jax"
 
 
-class KeepsSteps:
+class KeepsSteps(ModelMixin):
     """Mixin of `keras.Model`: an error in a run loses no finished step.
 
     After any exception in `fit`, `evaluate`, `predict` or a step on one batch,
@@ -27,31 +29,35 @@ class KeepsSteps:
     needs no memory.
     """
 
-    def fit(self, *args, **kwargs):
+    train_function: Any
+    test_function: Any
+    predict_function: Any
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
         with kept_steps(self):
             return super().fit(*args, **kwargs)
 
-    def evaluate(self, *args, **kwargs):
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         with kept_steps(self):
             return super().evaluate(*args, **kwargs)
 
-    def predict(self, *args, **kwargs):
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
         with kept_steps(self):
             return super().predict(*args, **kwargs)
 
-    def train_on_batch(self, *args, **kwargs):
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         with kept_steps(self):
             return super().train_on_batch(*args, **kwargs)
 
-    def test_on_batch(self, *args, **kwargs):
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         with kept_steps(self):
             return super().test_on_batch(*args, **kwargs)
 
-    def predict_on_batch(self, *args, **kwargs):
+    def predict_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         with kept_steps(self):
             return super().predict_on_batch(*args, **kwargs)
 
-    def train_step(self, *args):
+    def train_step(self, *args: Any) -> Any:
         if keras.config.backend() != "tensorflow":
             return super().train_step(*args)
         import tensorflow as tf
@@ -62,22 +68,22 @@ class KeepsSteps:
         with tf.control_dependencies(tensors):
             return super().train_step(*args)
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> Any:
         super().make_train_function(force)
         self.train_function = remembering(self, self.train_function)
         return self.train_function
 
-    def make_test_function(self, force=False):
+    def make_test_function(self, force: bool = False) -> Any:
         super().make_test_function(force)
         self.test_function = remembering(self, self.test_function)
         return self.test_function
 
-    def make_predict_function(self, force=False):
+    def make_predict_function(self, force: bool = False) -> Any:
         super().make_predict_function(force)
         self.predict_function = remembering(self, self.predict_function)
         return self.predict_function
 
-    def jax_state_sync(self):
+    def jax_state_sync(self) -> None:
         """Gives the variables the state of a run that has finished, on JAX."""
         # Keras and its callbacks call this. What Keras holds can be older than
         # this run, or be consumed by a step that ended in an error.
@@ -206,7 +212,7 @@ def remembering(model, function):
         with interrupted_later(), _kept_state(model):
             return function(data)
 
-    step = on_jax if ON_JAX else elsewhere
+    step: Any = on_jax if ON_JAX else elsewhere
     step.is_remembering = True
     return step
 

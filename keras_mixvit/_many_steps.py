@@ -6,25 +6,31 @@ step waits for the host. Here one compiled scan runs them all. Keras documents
 """
 
 import contextlib
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_mixvit._kept_steps import remember
+from keras_mixvit._model_mixin import ModelMixin
 
 ON_JAX = keras.config.backend() == "jax"
 
 
-class ManySteps:
+class ManySteps(ModelMixin):
     """Mixin of `keras.Model`: `steps_per_execution` runs one scan on JAX.
 
     A subclass may have `_device_images`, a `DeviceImages`, which is then an input
     of the compiled function and not a constant in it.
     """
 
-    _device_images = None
+    train_function: Any
 
-    def make_train_function(self, force: bool = False):
+    @property
+    def _device_images(self) -> Any:
+        return None
+
+    def make_train_function(self, force: bool = False) -> Any:
         compiles = ON_JAX and self.jit_compile and not self.run_eagerly
         if compiles and (self.steps_per_execution > 1 or self._device_images):
             if force or self.train_function is None:

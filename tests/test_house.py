@@ -126,6 +126,7 @@ def test_test_files_are_named_after_a_module_or_listed():
         if not (has_ending or is_own or is_named_after_a_module(path)):
             listed.add(name)
     assert not listed - set(SUBJECTS), "name it after a module, or list its subject"
+    assert not set(SUBJECTS) - listed, "remove it from the list: it is gone or named so"
 
 
 @pytest.mark.parametrize("folder", sorted(p.name for p in PACKAGE.glob("[a-z]*/")))

@@ -58,7 +58,8 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
             l2=l2,
         )
         self.l2 = l2
-        self.image_shape = tuple(image_shape)
+        height, width, channels = image_shape
+        self.image_shape = height, width, channels
         self.patch_size = patch_size
         require_divides(patch_size, self.image_shape[:2])
 

@@ -21,7 +21,7 @@ class ConvolutionalParts:
     """
 
     groups: list[list[PreActivationBlock | BasicBlock]]
-    norm: keras.layers.Layer | None = None
+    norm: Any = None
 
 
 class ConvolutionalBackbone(Backbone):

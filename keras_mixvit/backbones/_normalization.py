@@ -9,9 +9,7 @@ import numpy as np
 from keras_mixvit._checks import is_number, numbers_of, require
 
 
-def as_config(
-    value: float | Sequence[float] | None,
-) -> float | tuple[float, ...] | None:
+def as_config(value: Any) -> float | tuple[float, ...] | None:
     """A number as it is, several as a tuple of floats, as a config keeps them."""
     is_one = is_number(value) or not numbers_of(value)
     return value if is_one else tuple(map(float, value))
@@ -44,15 +42,15 @@ def normalized(
             f"`{argument}` must be a number or {channels} numbers, one per channel.",
             **{argument: value},
         )
-    mean = np.broadcast_to(0.0 if mean is None else mean, channels)
-    std = np.broadcast_to(1.0 if std is None else std, channels)
-    require(np.all(np.isfinite(mean)), "`mean` must be finite.", mean=mean.tolist())
-    require(np.all(std > 0), "`std` must be positive.", std=std.tolist())
+    means = np.broadcast_to(0.0 if mean is None else mean, channels)
+    stds = np.broadcast_to(1.0 if std is None else std, channels)
+    require(np.all(np.isfinite(means)), "`mean` must be finite.", mean=means.tolist())
+    require(np.all(stds > 0), "`std` must be positive.", std=stds.tolist())
     # Not `Normalization`, whose constants are lost in an export to ONNX. In
     # float32, because the product is larger than the result.
     layer = keras.layers.Rescaling(
-        (1 / std).tolist(),
-        (-mean / std).tolist(),
+        (1 / stds).tolist(),
+        (-means / stds).tolist(),
         name="normalization",
         dtype="float32",
     )

@@ -1,4 +1,5 @@
 import copy
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -271,7 +272,7 @@ class MixedPairDataset(EpochBatches):
             return inputs, labels
         return inputs, *without_weights(labels, is_soft=self.y.ndim == 2)
 
-    def as_tf_dataset(self):
+    def as_tf_dataset(self) -> Any:
         """The same batches as a `tf.data.Dataset`, for `tf.distribute`.
 
         Each iteration gives the batches of one epoch, `self.epoch`, which

@@ -1,8 +1,10 @@
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
 from keras_mixvit._checks import require
+from keras_mixvit._model_mixin import ModelMixin
 from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.data.sources._batch_reader import closing
 from keras_mixvit.distribution._find_parallel import find_parallel, predict_spread
@@ -26,7 +28,7 @@ class SpreadState:
     summing: Parallel | None = None
 
 
-class DistributedRuns:
+class DistributedRuns(ModelMixin):
     """Mixin of `keras.Model`: its runs take place on the devices in use.
 
     On one device they are Keras's. On several, each process reads its part of
@@ -34,7 +36,7 @@ class DistributedRuns:
     the devices do not divide, each of them sees.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         # Keras neither tracks nor saves a dataclass.
         self._spread = SpreadState()
@@ -51,7 +53,14 @@ class DistributedRuns:
         )
         return parallel.own_batches(pairs)
 
-    def fit(self, x=None, y=None, *, validation_data=None, **kwargs):
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        *,
+        validation_data: Any = None,
+        **kwargs: Any,
+    ) -> Any:
         parallel = find_parallel(self)
         if parallel is None:
             return super().fit(x, y, validation_data=validation_data, **kwargs)
@@ -75,16 +84,16 @@ class DistributedRuns:
 
     def evaluate(
         self,
-        x=None,
-        y=None,
+        x: Any = None,
+        y: Any = None,
         batch_size: int | None = None,
-        verbose="auto",
-        sample_weight=None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
         steps: int | None = None,
-        callbacks=None,
+        callbacks: Any = None,
         return_dict: bool = False,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> Any:
         options = {
             "verbose": verbose,
             "steps": steps,
@@ -116,27 +125,29 @@ class DistributedRuns:
 
     def predict(
         self,
-        x,
+        x: Any,
         batch_size: int | None = None,
-        verbose="auto",
-        steps=None,
-        callbacks=None,
-    ):
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
         options = {"verbose": verbose, "callbacks": callbacks}
         return predict_spread(super().predict, self, x, batch_size, steps, **options)
 
-    def reset_metrics(self):
+    def reset_metrics(self) -> None:
         if not self._spread.keeps_metrics:
             super().reset_metrics()
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> Any:
         self._spread.is_in_step = True
         try:
             return super().compute_metrics(x, y, y_pred, sample_weight)
         finally:
             self._spread.is_in_step = False
 
-    def get_metrics_result(self):
+    def get_metrics_result(self) -> Any:
         summing = self._spread.summing
         # A step tells what its process has seen: sums cost an exchange.
         if summing is None or self._spread.is_in_step:

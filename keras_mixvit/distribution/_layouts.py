@@ -14,7 +14,9 @@ NARROWING = {
 }
 
 
-def transformer_layouts(mesh) -> keras.distribution.LayoutMap:
+def transformer_layouts(
+    mesh: keras.distribution.DeviceMesh,
+) -> keras.distribution.LayoutMap:
     """How CaiT and ConViT lie on a mesh with an axis `"model"`.
 
     Kernels of attention and MLPs are cut; norms, tokens, positions, the

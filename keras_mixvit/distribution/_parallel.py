@@ -138,7 +138,12 @@ class Parallel:
         """Requires data that are no mixed pairs to be fit for `fit`."""
 
     def parts(
-        self, model: keras.Model, x, y, sample_weight, batch_size: int | None
+        self,
+        model: keras.Model,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        batch_size: int | None,
     ) -> list[Part]:
         """What `evaluate` has to pass over, one after the other.
 
@@ -154,7 +159,7 @@ class Parallel:
         return [Part(arguments(x, y, sample_weight, batch_size))]
 
     def parts_to_predict(
-        self, model: keras.Model, x, batch_size: int | None, steps: int | None
+        self, model: keras.Model, x: Any, batch_size: int | None, steps: int | None
     ) -> list[Part]:
         """What `predict` has to pass over, in the order of the images.
 

@@ -75,7 +75,8 @@ class BasicBlock(RecomputableLayer):
             for i, stride in enumerate((self.stride, 1))
         ]
         self.norms = [batch_norm(name=f"norm_{i}", **options) for i in range(2)]
-        self.shortcut = self.shortcut_norm = None
+        self.shortcut: Any = None
+        self.shortcut_norm: Any = None
         if self.stride != 1 or shape[-1] != self.filters:
             self.shortcut = convolution(
                 self.filters, 1, self.stride, name="shortcut", **options

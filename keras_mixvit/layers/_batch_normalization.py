@@ -55,7 +55,7 @@ class SynchronizedBatchNormalization(keras.layers.BatchNormalization):
             )
         super().__init__(**kwargs)
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self):
         # By it Keras names what it writes into files.
         return keras.layers.BatchNormalization

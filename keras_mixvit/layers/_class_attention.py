@@ -117,7 +117,9 @@ class ClassAttention(Attention):
         return self.dropout(output, training=training)
 
     # Keras asks by the names of the arguments of `call`.
-    def compute_output_shape(self, token_shape: tuple, grid_shape: tuple) -> tuple:
+    def compute_output_shape(  # type: ignore[override]
+        self, token_shape: tuple, grid_shape: tuple
+    ) -> tuple:
         return token_shape
 
     def _per_head(self, kernel):

@@ -39,10 +39,10 @@ def recomputable(call: Any) -> Any:
         if not self.recompute:
             return call(self, *inputs, training=training)
         # What Keras does where `autocast` is true.
-        inputs = [keras.ops.cast(x, self.compute_dtype) for x in inputs]
+        values = [keras.ops.cast(x, self.compute_dtype) for x in inputs]
         if not training:
-            return call(self, *inputs, training=training)
-        return _recomputed(functools.partial(call, self, training=True), self, inputs)
+            return call(self, *values, training=training)
+        return _recomputed(functools.partial(call, self, training=True), self, values)
 
     return wrapped
 

@@ -89,7 +89,8 @@ class TransformerBlock(RecomputableLayer):
         norm = keras.layers.LayerNormalization
         self.attention_norm = norm(epsilon=epsilon, name="attention_norm", **options)
         self.mlp_norm = norm(epsilon=epsilon, name="mlp_norm", **options)
-        self.attention_scale = self.mlp_scale = None
+        self.attention_scale: Any = None
+        self.mlp_scale: Any = None
         if layer_scale is not None:
             self.attention_scale = LayerScale(
                 layer_scale, name="attention_scale", **options

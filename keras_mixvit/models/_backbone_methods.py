@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_mixvit._checks import require
+from keras_mixvit._model_mixin import ModelMixin
 from keras_mixvit._old_names import with_new_names
 from keras_mixvit.backbones._backbone import Backbone
 from keras_mixvit.convert import load_timm_weights, pretrained_backbone
@@ -14,7 +15,7 @@ from keras_mixvit.models._frozen_layers import freeze, frozen_paths
 from keras_mixvit.models._quantized_layers import quantize_again, quantized_layers
 
 
-class BackboneMethods:
+class BackboneMethods(ModelMixin):
     """Mixin of a `MIMOModel` whose layers are those of a backbone.
 
     The model gives `_inference_network`, which makes the graph from images to

@@ -65,7 +65,7 @@ def on_rows(name: str, metric: Any, num_classes: int, loss_form: str) -> Any:
         found = keras.metrics.MeanMetricWrapper(found, name=label)
     if not is_known:
         return RowMetric(found, loss_form)
-    form = form_of(found, num_classes)
+    form: Any = form_of(found, num_classes)
     require(
         form is not None,
         f"`{name}` must take logits: use from_logits=True where a metric has it, or a "

@@ -3,6 +3,7 @@ from typing import Any
 import keras
 
 from keras_mixvit._checks import require
+from keras_mixvit._model_mixin import ModelMixin
 from keras_mixvit.models._compiled_metrics import is_on_subnetworks, listed, on_rows
 from keras_mixvit.models._keras_workarounds import on_any_backend
 from keras_mixvit.models._loss_checks import require_loss
@@ -16,7 +17,7 @@ from keras_mixvit.models._saved_training import (
 )
 
 
-class Compiling:
+class Compiling(ModelMixin):
     """Mixin of `MIMOModel`: Keras's `compile`, and what files keep of it.
 
     It checks loss and metrics, and sets metrics of subnetworks apart.

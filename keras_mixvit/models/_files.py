@@ -3,6 +3,7 @@ from typing import Any
 
 import keras
 
+from keras_mixvit._model_mixin import ModelMixin
 from keras_mixvit.models._ensembling import ensemble_logits
 from keras_mixvit.models._export_checks import require_export
 from keras_mixvit.models._graph import Graph
@@ -16,7 +17,7 @@ from keras_mixvit.models._keras_workarounds import (
 from keras_mixvit.models._quantized_layers import quantized_layers
 
 
-class Files:
+class Files(ModelMixin):
     """Mixin of `MIMOModel`: what it writes into files, and how they are read."""
 
     def ensemble(self) -> keras.Model:

@@ -23,10 +23,10 @@ def freeze(model: keras.Model, paths: list[str]) -> None:
         model: Built model, nothing of which is frozen.
         paths: What `frozen_paths` gave.
     """
-    paths = set(paths)
+    frozen = set(paths)
     for layer in layers_of(model):
         found = {variable.path for variable in layer.trainable_variables}
-        if found and found <= paths:
+        if found and found <= frozen:
             layer.trainable = False
 
 

@@ -94,7 +94,8 @@ class MIMOModel(
         self._held = ModelState(backbone)
         require_positive_integer("num_classes", num_classes)
         require_choice("ensemble_of", ensemble_of, ("logits", "probabilities"))
-        self.image_shape = tuple(image_shape)
+        height, width, channels = image_shape
+        self.image_shape = height, width, channels
         self.num_classes = num_classes
         self.num_subnetworks = num_subnetworks
         self.ensemble_of = ensemble_of
@@ -171,7 +172,7 @@ class MIMOModel(
         self._held.temperature = float(temperature)
 
     @property
-    def _device_images(self):
+    def _device_images(self) -> Any:
         pipeline = self._held.pipeline
         return None if pipeline is None else pipeline.device_images
 

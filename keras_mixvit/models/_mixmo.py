@@ -168,6 +168,7 @@ class MixMo(BackboneMethods, MIMOModel):
         linear = LinearMasks(size, num_subnetworks, alpha)
         if method == "linear_mixmo":
             return linear
+        binary: MaskSampler
         if keeps_grid(self.backbone):
             binary = PatchCutMix(size, num_subnetworks, alpha, single_source_ramp=False)
         else:

@@ -150,7 +150,8 @@ class MixViT(BackboneMethods, MIMOModel):
         self.alternation = alternation
         self.seed = seed
         policy = self.dtype_policy
-        self.mixing = self.attribution = None
+        self.mixing: Any = None
+        self.attribution: Any = None
         if input_mixing != "all_tokens":
             self.mixing = BinarizedPatchCutMix(
                 backbone.patch_size,

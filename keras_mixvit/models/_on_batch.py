@@ -2,13 +2,14 @@ from typing import Any
 
 import numpy as np
 
+from keras_mixvit._model_mixin import ModelMixin
 from keras_mixvit.models._argument_checks import full_weights
 from keras_mixvit.models._class_weights import class_weights
 from keras_mixvit.models._data_checks import check_arrays
 from keras_mixvit.models._step_functions import make_steps_weigh
 
 
-class OnBatch:
+class OnBatch(ModelMixin):
     """Mixin of `MIMOModel`: Keras's methods for one batch, with the checks of `fit`."""
 
     def train_on_batch(

@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 
 from keras_mixvit._checks import require
+from keras_mixvit._model_mixin import ModelMixin
 from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.data._tf_batches import pairs_of
 from keras_mixvit.models._argument_checks import (
@@ -22,7 +23,7 @@ from keras_mixvit.models._step_functions import (
 )
 
 
-class Runs:
+class Runs(ModelMixin):
     """Mixin of `MIMOModel`: Keras's `fit`, `evaluate` and `predict`.
 
     They check what does not fit together, and lead data sets of mixed pairs

@@ -22,12 +22,11 @@ def make_steps_augment(model: Model, dataset: MixedPairDataset, function: str) -
         function: `"train_function"` or `"test_function"`.
     """
     state, pipeline = model._held, dataset.pipeline
-    if not dataset.augments_on_device and pipeline.device_images is None:
-        pipeline = None
-    state.pipeline = pipeline
-    if state.pipeline_of.get(function) is not pipeline:
+    has_images = pipeline.device_images is not None
+    state.pipeline = pipeline if dataset.augments_on_device or has_images else None
+    if state.pipeline_of.get(function) is not state.pipeline:
         setattr(model, function, None)
-        state.pipeline_of[function] = pipeline
+        state.pipeline_of[function] = state.pipeline
 
 
 def make_steps_weigh(model: Model, weights: np.ndarray | None) -> None:
@@ -37,7 +36,9 @@ def make_steps_weigh(model: Model, weights: np.ndarray | None) -> None:
         model: Model.
         weights: Array `(K,)`, or `None`.
     """
-    if not np.array_equal(weights, model._held.class_weights):
+    before = model._held.class_weights
+    is_same = before is None if weights is None else np.array_equal(weights, before)
+    if not is_same:
         model.train_function = None
         model._held.class_weights = weights
 

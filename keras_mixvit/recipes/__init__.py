@@ -5,9 +5,9 @@ from keras_mixvit._start import is_command
 # The command imports what it runs, and nothing to print its help.
 if not is_command():
     from keras_mixvit.recipes._adapt import adapt
-    from keras_mixvit.recipes._augmentations import augmentation_for, augmentation_names
+    from keras_mixvit.recipes._augmentations import augmentation_names
     from keras_mixvit.recipes._chosen_recipe import chosen_recipe
-    from keras_mixvit.recipes._dataset import dataset_for
+    from keras_mixvit.recipes._dataset import augmentation_for, dataset_for
     from keras_mixvit.recipes._model import backbone_for, model_for
     from keras_mixvit.recipes._optimization import loss_for, optimizer_for
     from keras_mixvit.recipes._part import Part

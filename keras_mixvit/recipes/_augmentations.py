@@ -3,17 +3,14 @@
 from collections.abc import Callable
 
 from keras_mixvit.augmentation import (
-    Augment,
     Augmentation,
     AugMix,
     AutoAugment,
     HorizontalFlip,
     PadCrop,
     RandAugment,
-    RandomErasing,
     RandomResizedCrop,
 )
-from keras_mixvit.data.sources._image_set import ImageSet
 
 # DeiT pads and crops images of up to 32 pixels instead of resizing them.
 DEIT_SIDE = 32
@@ -93,32 +90,3 @@ def augmentation_names() -> tuple[str, ...]:
         MixViT, Appendix H; MixMo, Section 6.4; DeiT.
     """
     return tuple(AUGMENTATIONS)
-
-
-def augmentation_for(recipe, images: ImageSet) -> Augment | None:
-    """The augmentation of a recipe, for a set of images.
-
-    Args:
-        recipe: `Recipe`.
-        images: `ImageSet`, whose statistics are those of the noise of random
-            erasing.
-
-    Returns:
-        An `Augment`, or `None` where nothing is augmented.
-
-    Example:
-
-    ```python
-    recipe = Recipe(augmentation={"name": "crop_flip", "crop_padding": 1})
-    augment = augmentation_for(recipe, load("digits"))
-    assert len(augment.augmentations) == 2
-    ```
-    """
-    options = recipe.augmentation.options
-    share = options.pop("random_erasing", 0.0)
-    side = min(images.images.shape[1:3])
-    steps = AUGMENTATIONS[recipe.augmentation.name](side, **options)
-    if share:
-        mean, std = images.statistics()
-        steps.append(RandomErasing(share, tuple(mean), tuple(std)))
-    return Augment(steps) if steps else None

@@ -1,9 +1,10 @@
 """What a recipe trains on: images, masks, augmentation, mixing."""
 
+from keras_mixvit.augmentation import Augment, RandomErasing
 from keras_mixvit.data import MixedPairDataset, PixelMixing
 from keras_mixvit.data.sources._image_set import ImageSet
 from keras_mixvit.models import MIMOModel
-from keras_mixvit.recipes._augmentations import augmentation_for
+from keras_mixvit.recipes._augmentations import AUGMENTATIONS
 from keras_mixvit.recipes._data_share import share_of
 from keras_mixvit.recipes._mixing import manifold_mixing_for, masks_for
 from keras_mixvit.recipes._recipe import Recipe
@@ -60,3 +61,32 @@ def pixel_mixing_for(recipe: Recipe) -> PixelMixing | None:
     if name == "none":
         return None
     return PixelMixing(name, **recipe.pixel_mixing.options)
+
+
+def augmentation_for(recipe: Recipe, images: ImageSet) -> Augment | None:
+    """The augmentation of a recipe, for a set of images.
+
+    Args:
+        recipe: `Recipe`.
+        images: `ImageSet`, whose statistics are those of the noise of random
+            erasing.
+
+    Returns:
+        An `Augment`, or `None` where nothing is augmented.
+
+    Example:
+
+    ```python
+    recipe = Recipe(augmentation={"name": "crop_flip", "crop_padding": 1})
+    augment = augmentation_for(recipe, load("digits"))
+    assert len(augment.augmentations) == 2
+    ```
+    """
+    options = recipe.augmentation.options
+    share = options.pop("random_erasing", 0.0)
+    side = min(images.images.shape[1:3])
+    steps = AUGMENTATIONS[recipe.augmentation.name](side, **options)
+    if share:
+        mean, std = images.statistics()
+        steps.append(RandomErasing(share, tuple(mean), tuple(std)))
+    return Augment(steps) if steps else None

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 from keras_mixvit._checks import require, require_path
@@ -15,7 +16,7 @@ def resume(
     verbose: int | str = "auto",
     devices: int | None = None,
     timeout: float = 600.0,
-    tell=print,
+    tell: Callable[[str], object] = print,
     steps_per_execution: int | None = None,
 ) -> tuple[Path, list]:
     """Resumes an interrupted run from its last whole checkpoint.

@@ -1,5 +1,6 @@
 import dataclasses
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from keras_mixvit._checks import require, require_choice, require_path
@@ -43,7 +44,7 @@ def train(
     tensorboard: bool = False,
     devices: int | None = None,
     timeout: float = 600.0,
-    tell=print,
+    tell: Callable[[str], object] = print,
     on_error: str = "when_read",
     steps_per_execution: int | None = None,
 ) -> tuple[Path, list]:

@@ -6,17 +6,6 @@ import pytest
 
 from tests.contract.public import PACKAGES
 
-# Packages still to be annotated; the list only shrinks.
-LATER = {
-    "backbones",
-    "data",
-    "distribution",
-    "layers",
-    "models",
-    "recipes",
-    "training",
-}
-
 
 def public_functions(package):
     """Functions, constructors, methods and properties of public names, by name."""
@@ -69,8 +58,6 @@ def is_of_keras(cls, name):
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
 def test_public_functions_and_methods_are_annotated(package):
-    if package.__name__.removeprefix("keras_mixvit.") in LATER:
-        pytest.skip("still to be annotated")
     missing = {
         name: found
         for name, function in public_functions(package)

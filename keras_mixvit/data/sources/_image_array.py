@@ -1,9 +1,10 @@
 import os
 
 import numpy as np
+import numpy.typing as npt
 
 from keras_mixvit._checks import require, require_image_size
-from keras_mixvit.data.sources._image_source import ImageSource
+from keras_mixvit.data.sources._image_source import Crop, ImageSource
 
 
 class ImageArray(ImageSource):
@@ -56,10 +57,10 @@ class ImageArray(ImageSource):
     def __len__(self):
         return len(self.images)
 
-    def original(self, index):
+    def original(self, index: int) -> np.ndarray:
         return self.images[index]
 
-    def read(self, indices, crop=None):
+    def read(self, indices: npt.ArrayLike, crop: Crop | None = None) -> np.ndarray:
         if crop is None and not self.varies:
             return np.array(self.images[np.asarray(indices)])
         return super().read(indices, crop)

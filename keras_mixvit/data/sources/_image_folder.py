@@ -102,7 +102,7 @@ class ImageFolder(ImageSource):
         """Path of a file."""
         return os.path.join(self.folder, self.files[index])
 
-    def original(self, index):
+    def original(self, index: int) -> np.ndarray:
         path = self.path(index)
         pixels = decoded(path, path, self.channels)
         require(

@@ -2,9 +2,13 @@ import abc
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from keras_mixvit._checks import is_integer, is_number, require
 from keras_mixvit.data.sources._resizing import centred, cropped, default_share
+
+# From (position, height, width) to the box (top, left, height, width).
+Crop = Callable[[int, int, int], tuple[float, float, float, float]]
 
 
 class ImageSource(abc.ABC):
@@ -92,9 +96,8 @@ class ImageSource(abc.ABC):
 
     def read(
         self,
-        indices,
-        crop: Callable[[int, int, int], tuple[float, float, float, float]]
-        | None = None,
+        indices: npt.ArrayLike,
+        crop: Crop | None = None,
     ) -> np.ndarray:
         """Reads images, and decodes an image only once if its index is repeated.
 

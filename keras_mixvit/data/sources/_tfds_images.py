@@ -1,5 +1,7 @@
 import io
 import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +40,7 @@ class TFDSImages(ImageSource):
 
     def __init__(
         self,
-        records,
+        records: Sequence[Mapping[str, Any]],
         image_shape: tuple[int, int, int],
         varies: bool = False,
         resize_share: float | None = None,
@@ -55,7 +57,7 @@ class TFDSImages(ImageSource):
     def __len__(self):
         return len(self.records if self.indices is None else self.indices)
 
-    def original(self, index):
+    def original(self, index: int) -> np.ndarray:
         record = index if self.indices is None else int(self.indices[index])
         with self._lock:
             content = self.records[record][self.key]
