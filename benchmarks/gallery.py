@@ -5,7 +5,7 @@
 
 Runs are folders that `keras-mixvit train` wrote: one of `mixvit` and one of
 `cut-mixmo` on a residual network, both with their single network (`--single`) and
-on the same data; runs of `cut-mixmo` that differ in `--set probability=X` alone,
+on the same data; runs of `cut-mixmo` that differ in `--set mixing.probability=X` alone,
 for the sweep; and runs that differ in `--seed` alone, with their single networks,
 for the ensembles.
 Images are those of the data that a run was trained on, unless `--data` says
@@ -13,17 +13,17 @@ where they are now. Every figure becomes a file, and all of them one contact she
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-# Runs hold learning-rate schedules, which Keras finds once they are imported.
-import keras_mixvit.recipes  # noqa: F401
 from keras_mixvit import analysis
 from keras_mixvit.data import load, mixed_pair_dataset
 from keras_mixvit.models import load_model
+
+# Runs hold learning-rate schedules, which Keras finds once these are imported.
+from keras_mixvit.recipes import Recipe, read_recipe
 
 MARGIN = 24
 
@@ -52,8 +52,9 @@ def sweep(folders, data=None) -> dict:
     """Scores of runs by their probability of binary mixing."""
     scores = {}
     for folder in folders:
-        test = load(data or options_of(folder)["data"], "test")
-        probability = options_of(folder)["probability"]
+        recipe = recipe_of(folder)
+        test = load(data or recipe.data.name, "test")
+        probability = recipe.mixing.options.get("probability", 0.5)
         logits = logits_of(load_model(folder / "model.keras"), test.images)
         scores[probability] = analysis.subnetwork_scores(logits, test.labels)
     return scores
@@ -61,7 +62,7 @@ def sweep(folders, data=None) -> dict:
 
 def families(folders, data=None) -> dict:
     """Scores of ensembles of the networks of runs, and of their single ones."""
-    test = load(data or options_of(folders[0])["data"], "test")
+    test = load(data or recipe_of(folders[0]).data.name, "test")
     found = {}
     for name, place in (("single", "single"), ("Cut-MixMo", ".")):
         models = [load_model(folder / place / "model.keras") for folder in folders]
@@ -72,13 +73,13 @@ def families(folders, data=None) -> dict:
     return found
 
 
-def options_of(folder) -> dict:
-    return json.loads((folder / "recipe.json").read_text())
+def recipe_of(folder) -> Recipe:
+    return read_recipe(str(folder / "recipe.toml"))
 
 
 def figures(options):
     """Name and figure of each picture, with the numbers behind it."""
-    data = options.data or options_of(options.mixvit)["data"]
+    data = options.data or recipe_of(options.mixvit).data.name
     train, test = load(data, "train"), load(data, "test")
     vit, mixmo = (
         load_model(f / "model.keras") for f in (options.mixvit, options.mixmo)

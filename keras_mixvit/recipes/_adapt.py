@@ -165,7 +165,8 @@ def _augmentation(recipe, images, sides, is_other, remarks):
             "255); convert them to have it."
         )
         changes = {"augmentation": "none", "augmentation.random_erasing": 0.0}
-        if recipe.pixel_mixing.name == "none":
+        is_kept = recipe.pairs.options.get("keep_on_device")
+        if recipe.pixel_mixing.name == "none" and not is_kept:
             changes["pairs.apply_on"] = "pipeline"
         return changes
     if side >= IMAGENET_SIDE:

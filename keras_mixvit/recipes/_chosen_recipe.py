@@ -61,7 +61,7 @@ def chosen_recipe(
         settings=settings,
     )
     settings = list(settings)
-    keys = [setting.partition("=")[0].strip() for setting in settings]
+    keys = [setting.partition("=")[0].strip().replace("-", "_") for setting in settings]
     if "data.val_share" in keys and "data.protocol" not in keys:
         settings.append("data.protocol=validation")
     remarks = []

@@ -4,19 +4,21 @@ The signatures of these constructors are the only lists of the options that a
 recipe may set, and of their choices.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
+from keras_mixvit._checks import require
 from keras_mixvit.backbones import CaiT, ConViT, PreActResNet, ResNet, WideResNet
 from keras_mixvit.backbones._named import NAMED
 from keras_mixvit.data import MixedPairDataset, PixelMixing
 from keras_mixvit.models import ManifoldMixUp, MixMo, MixViT, SingleNetwork
 from keras_mixvit.recipes._augmentations import AUGMENTATIONS
 from keras_mixvit.recipes._mixing import MIXINGS
-from keras_mixvit.recipes._values import checked, parameters
+from keras_mixvit.recipes._values import checked, dotted, parameters
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,14 @@ class Constructor:
             part: String, the part of the recipe, for errors.
             given: Dict of its options.
         """
-        return checked(part, given, self.parameters(), self.defaults)
+        found = checked(part, given, self.parameters(), self.defaults)
+        for name, value in found.items():
+            require(
+                not isinstance(value, float) or math.isfinite(value),
+                f"`{dotted(part, name)}` must be finite.",
+                **{dotted(part, name): value},
+            )
+        return found
 
     def parameters(self) -> dict[str, tuple[Any, Any]]:
         """The arguments that a recipe may set: annotations and defaults."""

@@ -60,9 +60,19 @@ def optimizer_for(
     """
     constructor = OPTIMIZERS[recipe.optimizer_name]
     options = {**constructor.defaults, **recipe.optimizer.options}
+    decay = options["weight_decay"]
+    if recipe.optimizer_name == "sgd":
+        # SGD has no decay of 0, and AdamW no decay of None.
+        options["weight_decay"] = decay or None
+    schedule = schedule_for(recipe, steps_per_epoch)
+    try:
+        optimizer = constructor.build(schedule, **options)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`optimizer` must have options that Keras takes ({error}). Received: "
+            f"optimizer={recipe.optimizer!r}"
+        ) from error
     # Keras excludes variables from a decay only if there is one.
-    decay = options["weight_decay"] = options["weight_decay"] or None
-    optimizer = constructor.build(schedule_for(recipe, steps_per_epoch), **options)
     if decay:
         optimizer.exclude_from_weight_decay(var_list=not_decayed(model))
     return optimizer

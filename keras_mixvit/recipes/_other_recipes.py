@@ -16,7 +16,7 @@ def baseline_of(recipe):
     else:
         pixels = Part("none")
         pairs.pop("repetitions", None)
-        if not recipe.is_augmented:
+        if not recipe.is_augmented and not pairs.get("keep_on_device"):
             pairs.pop("apply_on", None)
     return recipe.replace(
         name=f"{recipe.name}-single",

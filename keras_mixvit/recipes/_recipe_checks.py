@@ -5,6 +5,9 @@ from keras_mixvit.data import PixelMixing
 from keras_mixvit.recipes._augmentations import AUGMENTATIONS, DEIT_SIDE
 from keras_mixvit.recipes._values import LARGEST
 
+# Options of optimizers that are integers, and the smallest.
+COUNTS = {"gradient_accumulation_steps": 2, "ema_overwrite_frequency": 1}
+
 
 def require_fitting(recipe) -> None:
     """Requires the values of a recipe to be in range and to fit together.
@@ -27,18 +30,14 @@ def require_fitting(recipe) -> None:
     if recipe.pixel_mixing.name != "none":
         PixelMixing(recipe.pixel_mixing.name, **recipe.pixel_mixing.options)
     _require_augmentation(**recipe.augmentation.to_dict())
-    decay = recipe.optimizer.options.get("weight_decay")
-    require(
-        decay is None or 0 <= decay < float("inf"),
-        "`optimizer.weight_decay` must not be negative.",
-        **{"optimizer.weight_decay": decay},
-    )
+    _require_optimizer(recipe.optimizer.options)
     require(
         recipe.method.name != "mixvit" or not recipe.is_residual,
         "`backbone` must be a transformer with the method 'mixvit'.",
         backbone=recipe.backbone.name,
     )
     _require_use(recipe)
+    require_positive_integer("pairs.repetitions", recipe.repetitions)
     require(
         recipe.batch_size % recipe.repetitions == 0,
         "`pairs.repetitions` must divide `batch_size`.",
@@ -54,6 +53,32 @@ def _require_augmentation(name, random_erasing=0.0, **options):
         "`augmentation.random_erasing` must be in [0, 1].",
         **{"augmentation.random_erasing": random_erasing},
     )
+
+
+def _require_optimizer(options):
+    """Requires what Keras does not check, or only when a training begins."""
+    decay = options.get("weight_decay")
+    require(
+        decay is None or decay >= 0,
+        "`optimizer.weight_decay` must not be negative.",
+        **{"optimizer.weight_decay": decay},
+    )
+    for name in ("clipnorm", "clipvalue", "global_clipnorm", "loss_scale_factor"):
+        value = options.get(name)
+        require(
+            value is None or value > 0,
+            f"`optimizer.{name}` must be positive.",
+            **{f"optimizer.{name}": value},
+        )
+    for name, minimum in COUNTS.items():
+        if options.get(name) is not None:
+            require_positive_integer(f"optimizer.{name}", options[name], minimum)
+    for name in ("ema_momentum", "ema_overwrite_frequency"):
+        require(
+            options.get("use_ema", False) or name not in options,
+            f"`optimizer.{name}` must not be set without `optimizer.use_ema`.",
+            **{f"optimizer.{name}": options.get(name)},
+        )
 
 
 def _require_use(recipe):
@@ -72,6 +97,12 @@ def _require_use(recipe):
             f"`{key}` must not be set with the method {recipe.method.name!r}.",
             **{key: options.get(option)},
         )
+    mixing = recipe.mixing.options
+    require(
+        "probability" not in mixing or not mixing.get("always_binary"),
+        "`mixing.probability` must not be set with `mixing.always_binary`.",
+        **{"mixing.probability": mixing.get("probability")},
+    )
     require(
         recipe.has_subnetworks
         or recipe.num_members > 1
@@ -104,6 +135,14 @@ def _require_schedule(recipe):
         **{"schedule.learning_rate": schedule.learning_rate},
         batch_rule=schedule.batch_rule,
         batch_size=recipe.batch_size,
+    )
+    require(
+        schedule.batch_rule == "none"
+        or schedule.learning_rate is not None
+        or recipe.optimizer_name != "sgd",
+        "`schedule.batch_rule` must not be set with SGD without "
+        "`schedule.learning_rate`, whose default has a rule of its own.",
+        **{"schedule.batch_rule": schedule.batch_rule},
     )
     advice = "`epoch_scale` shortens a training with its schedule"
     require(

@@ -83,8 +83,10 @@ def read_recipe(path: str) -> Recipe:
             f"({type(error).__name__})"
         ) from error
     try:
-        values = tomllib.loads(content.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        # Editors may write a mark of the byte order in front.
+        values = tomllib.loads(content.decode("utf-8-sig"))
+    # An integer may have too many digits, and lists may be too deep.
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"`path` must be a TOML file ({error}). Received: path={str(path)!r}"
         ) from error

@@ -150,7 +150,9 @@ def with_settings(recipe, settings: list[str] | dict[str, Any]) -> dict[str, Any
         settings: What `Recipe.with_settings` takes.
     """
     changed: dict[str, Any] = {}
+    set_now = set()
     for key, value in _pairs(settings):
+        set_now.add(key)
         part, _, option = key.partition(".")
         if part not in PARTS:
             changed[key] = value
@@ -165,10 +167,10 @@ def with_settings(recipe, settings: list[str] | dict[str, Any]) -> dict[str, Any
             known = settings_of(recipe)
             inside = [name for name in known if name.endswith(f".{key}")]
             require_known("setting", key, inside or known)
-    return _without_foreign(recipe, changed)
+    return _without_foreign(recipe, changed, set_now)
 
 
-def _without_foreign(recipe, changed: dict[str, Any]) -> dict[str, Any]:
+def _without_foreign(recipe, changed: dict[str, Any], set_now: set) -> dict[str, Any]:
     """Drops old options that what a part now builds does not take."""
     given = {key: value for key, value in changed.items() if key in PARTS}
     names: dict[str, Any] = {
@@ -188,7 +190,7 @@ def _without_foreign(recipe, changed: dict[str, Any]) -> dict[str, Any]:
             key: value
             for key, value in new.items()
             # What was set now stays, for an error if it does not fit.
-            if key in kept or key not in old or value is not old[key]
+            if key in kept or f"{name}.{key}" in set_now
         }
     return changed
 
@@ -202,7 +204,7 @@ def _is_renamed(recipe, name, names):
 
 
 def _pairs(settings):
-    if isinstance(settings, Mapping):
+    if isinstance(settings, Mapping) and all(isinstance(key, str) for key in settings):
         return list(settings.items())
     require(
         isinstance(settings, (list, tuple))
@@ -213,7 +215,9 @@ def _pairs(settings):
     found = []
     for setting in settings:
         key, sign, text = setting.partition("=")
-        require(bool(sign), "`settings` must be of the form key=value.", got=setting)
+        require(
+            bool(sign), "`settings` must be of the form key=value.", settings=setting
+        )
         found.append((key.strip().replace("-", "_"), Text(text.strip())))
     return found
 

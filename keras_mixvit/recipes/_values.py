@@ -49,7 +49,8 @@ def _type_of(default):
         return type(default)
     if isinstance(default, (int, float)):
         return float
-    return bool | float | str | None
+    # Where Keras's optimizers have no annotation, None stands for no number.
+    return int | float | None
 
 
 @functools.cache
@@ -134,17 +135,32 @@ def checked(
             f"`{names[name]}` must be {in_words(hint, default)}.",
             **{names[name]: value},
         )
+        require(
+            not isinstance(value, str) or _is_unicode(value),
+            f"`{names[name]}` must be text that UTF-8 can encode.",
+            **{names[name]: value},
+        )
         numbers = value if isinstance(value, tuple) else (value,)
         require(
             not any(is_integer(n) and abs(n) > LARGEST for n in numbers),
             f"`{names[name]}` must be at most 2**63 - 1.",
             **{names[name]: value},
         )
-        if type(value) is int and float in kinds(hint) and int not in kinds(hint):
+        is_real = float in kinds(hint) and int not in kinds(hint)
+        if type(value) is int and (is_real or isinstance(default, float)):
             value = float(value)
         if value != default or type(value) is not type(default):
             found[name] = value
     return found
+
+
+def _is_unicode(text):
+    """Whether a file can hold a text; names of files may have other bytes."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def dotted(part: str, name: str) -> str:

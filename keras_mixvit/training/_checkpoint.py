@@ -152,7 +152,7 @@ def restore(model: keras.Model, arrays: dict) -> None:
     found = [arrays.get(f"v{place}", ...) for place in range(len(arrays))]
     require(
         expected == [getattr(array, "shape", None) for array in found],
-        "`recipe.json` must be that with which the run began: its checkpoints are of "
+        "`recipe.toml` must be that with which the run began: its checkpoints are of "
         "another model.",
         expected=len(expected),
         found=len(found),

@@ -97,9 +97,14 @@ class Recorder(keras.callbacks.Callback):
                     self._save()
 
     def on_train_end(self, logs=None):
-        if self.unsaved is not None:
-            with self.parallel.alone():
+        if not self.parallel.is_main:
+            return
+        with self.parallel.alone():
+            if self.unsaved is not None:
                 self._save()
+            elif self.model.optimizer.use_ema:
+                # Only now does the model have the averaged weights.
+                save_model(self.model, self.folder / "model.keras")
 
     def _is_due(self, now):
         seconds = self.seconds_of_saving

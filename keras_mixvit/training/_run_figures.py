@@ -38,7 +38,9 @@ def draw_figures(
     model = model_for(first, images)
     # On the device, images are augmented in the step alone.
     if model.num_subnetworks > 1:
-        served = first.with_settings({"pairs.apply_on": "pipeline"})
+        served = first.with_settings(
+            {"pairs.apply_on": "pipeline", "pairs.keep_on_device": None}
+        )
         dataset = dataset_for(served, model, images)
         mixing = getattr(model, "mixing", None)
         figure, _ = mixed_samples(dataset, mixing, images.class_names)

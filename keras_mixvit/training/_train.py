@@ -11,6 +11,7 @@ from keras_mixvit.evaluation import evaluate
 from keras_mixvit.models import Ensemble, load_model
 from keras_mixvit.recipes._dataset import dataset_for
 from keras_mixvit.recipes._model import model_for
+from keras_mixvit.recipes._optimization import optimizer_for
 from keras_mixvit.recipes._protocol import (
     judged_split,
     protocol_in_words,
@@ -147,6 +148,7 @@ def _train(settings, output, verbose, tell, parallel, on_error, steps_per_execut
     for each in kinds.values():
         model = model_for(each, sets["train"])
         parallel.own_batches(dataset_for(each, model, sets["train"]))
+        optimizer_for(each, model, steps_per_epoch=1)
     if settings.tensorboard and not has_tensorboard():
         tell(
             "No logs for TensorBoard: Keras writes them with the packages tensorflow "

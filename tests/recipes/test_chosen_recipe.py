@@ -93,3 +93,9 @@ def test_a_file_is_a_recipe_and_adapts_like_a_named_one(tmp_path):
     made, remarks = chosen_recipe(str(path), data=data)
     assert made.backbone.options["patch_size"] == 2
     assert remarks
+
+
+def test_a_hyphen_in_the_name_of_a_setting_is_an_underscore():
+    settings = ["data.val-share=0.2"]
+    made, _ = chosen_recipe("mixvit-convit", settings=settings)
+    assert (made.data.protocol, made.data.val_share) == ("validation", 0.2)

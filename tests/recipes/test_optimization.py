@@ -81,6 +81,30 @@ def test_momentum_can_be_changed():
     assert (optimizer.momentum, optimizer.nesterov) == (0.5, False)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("clipnorm=0.5", 0.5),
+        ("use_ema=true", True),
+        ("gradient_accumulation_steps=2", 2),
+        ("loss_scale_factor=128", 128),
+        ("weight_decay=0", 0),
+    ],
+)
+@pytest.mark.parametrize("name", ["mixvit-convit", "cut-mixmo"])
+def test_options_of_keras_reach_the_optimizer(name, setting, value):
+    made = recipe(name).with_settings([f"optimizer.{setting}"])
+    optimizer = optimizer_for(made, SimpleNamespace(trainable_variables=[]), 10)
+    key = setting.partition("=")[0]
+    assert (getattr(optimizer, key) or 0) == value
+
+
+def test_what_keras_refuses_is_an_error_of_the_recipe():
+    made = Recipe(optimizer={"clipnorm": 1.0, "clipvalue": 1.0})
+    with pytest.raises(ValueError, match=r"^`optimizer` must have options that Keras"):
+        optimizer_for(made, SimpleNamespace(trainable_variables=[]), 10)
+
+
 def test_the_loss_is_smoothed_cross_entropy_of_logits():
     logits, labels = np.array([[1.0, 2.0, 4.0]]), np.array([[0.25, 0.0, 0.75]])
     loss = float(loss_for(Recipe(loss={"label_smoothing": 0.3}))(labels, logits))

@@ -71,7 +71,7 @@ def test_options_that_equal_the_defaults_are_not_kept():
         ("schedule.decay_epochs=()", "schedule", "decay_epochs", ()),
         ("method.source_attribution=none", "method", "source_attribution", None),
         ("pairs.keep_on_device=true", "pairs", "keep_on_device", True),
-        ("optimizer.clipnorm=1", "optimizer", "clipnorm", 1.0),
+        ("optimizer.clipnorm=1", "optimizer", "clipnorm", 1),
         ("data=a=b.npz", "data", "name", "a=b.npz"),
         ("data=123", "data", "name", "123"),
     ],

@@ -57,6 +57,29 @@ from keras_mixvit.recipes import Recipe
             r"`padding` must be an integer of at least 1\. Rec",
         ),
         (
+            {"optimizer": {"name": "sgd", "weight_decay": "much"}},
+            r"`optimizer\.weight_decay` must be an integer or a number or none\. Rec",
+        ),
+        ({"data": "\udcff.npz"}, r"`data\.name` must be text that UTF-8 can encode"),
+        (
+            {"optimizer": "sgd", "schedule": {"batch_rule": "linear"}},
+            r"`schedule\.batch_rule` must not be set with SGD without `schedule\.lear",
+        ),
+        (
+            {"method": "cut_mixmo"}
+            | {"mixing": {"always_binary": True, "probability": 0.3}},
+            r"`mixing\.probability` must not be set with `mixing\.always_binary`",
+        ),
+        ({"optimizer": {"clipnorm": -1}}, r"`optimizer\.clipnorm` must be positive"),
+        (
+            {"optimizer": {"gradient_accumulation_steps": 1}},
+            r"`optimizer\.gradient_accumulation_steps` must be an integer of at le",
+        ),
+        (
+            {"optimizer": {"ema_momentum": 0.5}},
+            r"`optimizer\.ema_momentum` must not be set without `optimizer\.use_ema`",
+        ),
+        (
             {"optimizer": {"momentum": 0.5}},
             r"`optimizer\.momentum` must not be set with the optimizer 'adamw'\.",
         ),

@@ -3,6 +3,7 @@
 import pytest
 
 from keras_mixvit.recipes import (
+    Recipe,
     model_for,
     optimizer_for,
 )
@@ -158,3 +159,26 @@ def test_decays_are_those_of_the_optimizer_unless_given(names, changes, decay, l
     model = model_for(recipe, IMAGES)
     found = optimizer_for(recipe, model, steps_per_epoch=1).weight_decay
     assert (found or 0.0, getattr(model.backbone, "l2", 0.0)) == (decay, l2)
+
+
+def test_what_is_set_with_a_new_name_is_never_dropped():
+    start = Recipe(backbone={"patch_size": 4})
+    settings = {"backbone": "wide_resnet", "method": "single", "backbone.patch_size": 4}
+    with pytest.raises(
+        ValueError, match=r"`backbone\.patch_size` must not be set with"
+    ):
+        start.with_settings(settings)
+    # Without it, what the new backbone does not have goes.
+    del settings["backbone.patch_size"]
+    assert start.with_settings(settings).backbone.options == {}
+
+
+def test_settings_have_names_of_strings():
+    with pytest.raises(ValueError, match=r"`settings` must be a dict, or a list"):
+        Recipe().with_settings({1: 2})
+
+
+def test_the_baseline_keeps_images_on_the_device():
+    pairs = {"apply_on": "device", "keep_on_device": True}
+    made = Recipe(method="mimo", pairs=pairs).baseline()
+    assert made.pairs.options == pairs
