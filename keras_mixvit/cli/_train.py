@@ -67,11 +67,11 @@ def add_train(commands) -> None:
     )
     command.add_argument(
         "--on-error",
-        choices=("when-read", "refuse", "skip"),
-        default="when-read",
+        choices=("when_read", "refuse", "skip"),
+        default="when_read",
         help="damaged image files: end when one is read, or read all files first and "
         "end with a list of them, or leave them out and list them in skipped.json "
-        "(default: when-read)",
+        "(default: when_read)",
     )
     command.add_argument(
         "--output",
@@ -181,7 +181,7 @@ def run_train(
         devices=devices,
         timeout=timeout,
         tell=_printing(console),
-        on_error=on_error.replace("-", "_"),
+        on_error=on_error,
         steps_per_execution=steps_per_execution,
     )
     return _print_table(console, recipe, folder, rows)

@@ -33,13 +33,13 @@ def dataset_for(recipe: Recipe, model: MIMOModel, images: ImageSet) -> MixedPair
     # What does not fit is refused before a run begins.
     recipe.loss.class_weights(images.num_classes)
     used = share_of(images, recipe.data.share)
-    manifold_mixing = manifold_mixing_for(recipe)
+    manifold_mixing = manifold_mixing_for(recipe.method, recipe.mixing)
     pixel_mixing = pixel_mixing_for(recipe)
     is_mixed = pixel_mixing is not None or manifold_mixing is not None
     return MixedPairDataset(
         used.images,
         used.labels,
-        masks_for(recipe, model),
+        masks_for(recipe.method.name, recipe.mixing, model),
         epochs=recipe.total_epochs,
         batch_size=recipe.batch_size,
         seed=recipe.seed,

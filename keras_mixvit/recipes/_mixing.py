@@ -15,7 +15,8 @@ from keras_mixvit.masks import (
     PatchCutMix,
     PatchUpMasks,
 )
-from keras_mixvit.models import MixMo, MixViT, SingleNetwork
+from keras_mixvit.models import ManifoldMixUp, MIMOModel, MixMo, MixViT, SingleNetwork
+from keras_mixvit.recipes._part import Part
 
 Masks = Literal[
     "cutmix",
@@ -78,7 +79,7 @@ def _single(model: SingleNetwork) -> MaskSampler:
     return model.mask_sampler()
 
 
-def _manifold_mixup(model: SingleNetwork, alpha: float = 2.0) -> MaskSampler:
+def _manifold_mixup(model: ManifoldMixUp, alpha: float = 2.0) -> MaskSampler:
     return model.mask_sampler()
 
 
@@ -93,22 +94,24 @@ MIXINGS: dict[str, Callable[..., MaskSampler]] = {
 }
 
 
-def masks_for(recipe, model) -> MaskSampler:
+def masks_for(method: str, mixing: Part, model: MIMOModel) -> MaskSampler:
     """The sampler of the masks that mix the inputs of a sample.
 
     Args:
-        recipe: `Recipe`.
+        method: String, the name of the method.
+        mixing: `Part` of a recipe.
         model: What `model_for` gave.
     """
-    return MIXINGS[recipe.method.name](model, **recipe.mixing.options)
+    return MIXINGS[method](model, **mixing.options)
 
 
-def manifold_mixing_for(recipe) -> ManifoldMixing | None:
+def manifold_mixing_for(method: Part, mixing: Part) -> ManifoldMixing | None:
     """What mixes features between layers, or `None`.
 
     Args:
-        recipe: `Recipe`.
+        method: `Part` of a recipe.
+        mixing: `Part` of a recipe.
     """
-    if recipe.method.name != "manifold_mixup":
+    if method.name != "manifold_mixup":
         return None
-    return ManifoldMixing(**recipe.method.options, **recipe.mixing.options)
+    return ManifoldMixing(**method.options, **mixing.options)

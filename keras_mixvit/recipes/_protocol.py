@@ -15,6 +15,7 @@ one too. This library does not choose by test images.)
 from keras_mixvit._checks import require
 from keras_mixvit.data.sets._validation_split import with_validation
 from keras_mixvit.data.sources._image_set import ImageSet
+from keras_mixvit.recipes._settings import Data
 
 PROTOCOLS = ("validation", "paper")
 # Of the training images, where a set has no validation split.
@@ -48,22 +49,22 @@ def cut_share(protocol: str, val_share: float | None, splits) -> float | None:
     return VAL_SHARE if val_share is None else val_share
 
 
-def sets_of(recipe, own: dict[str, ImageSet]) -> dict[str, ImageSet]:
+def sets_of(data: Data, own: dict[str, ImageSet]) -> dict[str, ImageSet]:
     """The splits of a run, from those that its set has of its own.
 
     Args:
-        recipe: `Recipe`.
+        data: `Data` of a recipe.
         own: Dict from splits to `ImageSet`.
 
     Raises:
         ValueError: If no images are left to judge the network, or `val_share`
             does not fit the set.
     """
-    share = cut_share(recipe.data.protocol, recipe.data.val_share, own)
+    share = cut_share(data.protocol, data.val_share, own)
     require(
         share is not None or "val" in own or "test" in own,
         "`data` must have a validation or a test split with the protocol 'paper'.",
-        data=recipe.data.name,
+        data=data.name,
     )
     if share is None:
         return own
@@ -81,16 +82,16 @@ def watched_split(protocol: str, splits) -> str:
     return "val" if protocol == "validation" else judged_split(splits)
 
 
-def protocol_in_words(recipe, sets: dict[str, ImageSet], own) -> str:
+def protocol_in_words(data: Data, sets: dict[str, ImageSet], own) -> str:
     """What a run does with its images, in a sentence or two.
 
     Args:
-        recipe: `Recipe`.
+        data: `Data` of a recipe.
         sets: What `sets_of` gave.
         own: Names of the splits that the set has of its own.
     """
     judged = judged_split(sets)
-    if recipe.data.protocol == "paper":
+    if data.protocol == "paper":
         return (
             f"Protocol 'paper': trains on all {len(sets['train'].labels)} training "
             f"images and watches the {judged} images that judge it. The last epoch "

@@ -8,6 +8,7 @@ from keras_mixvit.data import ImageSet, load
 from keras_mixvit.data.sets._load import splits
 from keras_mixvit.distribution import Parallel
 from keras_mixvit.recipes._protocol import sets_of
+from keras_mixvit.recipes._settings import Data
 from keras_mixvit.training._run_facts import device, fingerprint, versions
 from keras_mixvit.training._run_settings import RunSettings
 
@@ -24,7 +25,7 @@ def load_sets(
         skipped: Dict from splits to names of files to leave out, or `None`.
             Defaults to `None`.
     """
-    return sets_of(settings.recipe, load_own(settings, on_error, skipped or {}))
+    return sets_of(settings.recipe.data, load_own(settings, on_error, skipped or {}))
 
 
 def load_own(settings: RunSettings, on_error: str, skipped: dict) -> dict:
@@ -35,24 +36,24 @@ def load_own(settings: RunSettings, on_error: str, skipped: dict) -> dict:
         on_error: What to do about damaged image files, as `load` takes it.
         skipped: Dict from splits to names of files to leave out.
     """
-    recipe, data_dir = settings.recipe, settings.data_dir
+    data, data_dir = settings.recipe.data, settings.data_dir
     with warnings.catch_warnings():
         # The caller prints which files were skipped.
         warnings.filterwarnings("ignore", ".* are left out, the first one ")
-        return _loaded(recipe, data_dir, on_error, skipped)
+        return _loaded(data, data_dir, on_error, skipped)
 
 
-def _loaded(recipe, data_dir, on_error, skipped):
+def _loaded(data: Data, data_dir, on_error, skipped):
     return {
         split: load(
-            recipe.data.name,
+            data.name,
             split,
             data_dir=data_dir,
-            image_size=recipe.data.image_size,
+            image_size=data.image_size,
             on_error=on_error,
             leave_out=skipped.get(split, ()),
         )
-        for split in splits(recipe.data.name, data_dir)
+        for split in splits(data.name, data_dir)
     }
 
 

@@ -2,7 +2,6 @@ import os
 from pathlib import Path
 
 from keras_mixvit._checks import require
-from keras_mixvit.recipes._recipe import Recipe
 
 
 def new_run_folder(output: str | None, name: str) -> Path:
@@ -42,9 +41,3 @@ def new_run_folder(output: str | None, name: str) -> Path:
             f"output={str(folder)!r} ({os.strerror(error.errno or 0)})"
         ) from error
     return folder
-
-
-def name_of(recipe: Recipe) -> str:
-    """The name of a new run: data, method, backbone and seed."""
-    stem = Path(recipe.data.name).stem
-    return f"{stem}-{recipe.method.name}-{recipe.backbone.name}-seed{recipe.seed}"

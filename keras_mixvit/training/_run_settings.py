@@ -36,6 +36,13 @@ class RunSettings:
     tensorboard: bool = False
     facts: dict | None = None
 
+    @property
+    def name(self) -> str:
+        """The name of a new run: data, method, backbone and seed."""
+        recipe = self.recipe
+        stem = Path(recipe.data.name).stem
+        return f"{stem}-{recipe.method.name}-{recipe.backbone.name}-seed{recipe.seed}"
+
     def trainings(self) -> dict[str, Recipe]:
         """The recipes of the networks to train, by the names of their folders."""
         found = {}

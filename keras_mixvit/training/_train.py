@@ -27,7 +27,7 @@ from keras_mixvit.training._fit import CHECKPOINTS, fit, has_tensorboard
 from keras_mixvit.training._run_data import facts, load_own
 from keras_mixvit.training._run_figures import draw_figures
 from keras_mixvit.training._run_files import read_report
-from keras_mixvit.training._run_folder import name_of, new_run_folder
+from keras_mixvit.training._run_folder import new_run_folder
 from keras_mixvit.training._run_settings import RunSettings
 from keras_mixvit.training._skipped_files import skipped_files, write_skipped
 
@@ -138,8 +138,8 @@ def train(
 
 
 def _train(settings, output, verbose, tell, parallel, on_error, steps_per_execution):
-    recipe, own = settings.recipe, load_own(settings, on_error, {})
-    sets, skipped = sets_of(settings.recipe, own), skipped_files(own)
+    own = load_own(settings, on_error, {})
+    sets, skipped = sets_of(settings.recipe.data, own), skipped_files(own)
     for split, names in skipped.items():
         tell(f"{len(names):,} damaged files of the {split} split are left out.")
     # What does not fit is refused before anything is written; members of an
@@ -158,7 +158,7 @@ def _train(settings, output, verbose, tell, parallel, on_error, steps_per_execut
     found = dataclasses.replace(settings, facts=facts(sets, parallel))
 
     def begin():
-        folder = new_run_folder(output, name_of(recipe))
+        folder = new_run_folder(output, settings.name)
         found.write(folder)
         write_skipped(folder, skipped)
         return str(folder)
@@ -197,11 +197,9 @@ def finish(
     chooses = protocol == "validation"
     reports = {}
     trainings = settings.trainings()
-    tell(
-        protocol_in_words(
-            settings.recipe, sets, splits(settings.recipe.data.name, settings.data_dir)
-        )
-    )
+    data = settings.recipe.data
+    has = splits(data.name, settings.data_dir)
+    tell(protocol_in_words(data, sets, has))
     for name, each in trainings.items():
         place = folder / name
         if parallel.is_main:

@@ -32,6 +32,10 @@ from keras_mixvit.recipes._mixing import masks_for
 from tests.helpers import unallocated
 
 
+def masks_of(recipe, model):
+    return masks_for(recipe.method.name, recipe.mixing, model)
+
+
 @pytest.fixture(scope="module")
 def networks():
     def made():
@@ -60,11 +64,10 @@ def networks():
 )
 def test_every_family_of_masks_has_a_name(masks, expected, networks):
     recipe = Recipe(method="cut_mixmo", backbone="wide_resnet", mixing={"masks": masks})
-    found = masks_for(recipe, networks["wideresnet"])
+    found = masks_of(recipe, networks["wideresnet"])
     assert found == BinaryOrLinear(expected, LinearMasks(), 0.5)
-    always = masks_for(
-        recipe.with_settings({"mixing.always_binary": True}), networks["wideresnet"]
-    )
+    always = recipe.with_settings({"mixing.always_binary": True})
+    always = masks_of(always, networks["wideresnet"])
     assert always == expected
 
 
@@ -77,7 +80,7 @@ def test_options_of_masks_reach_them(networks):
     expected = BinaryOrLinear(
         FMixMasks(alpha=0.5, mixing="two"), LinearMasks(alpha=0.5), 0.25
     )
-    assert masks_for(recipe, networks["wideresnet"]) == expected
+    assert masks_of(recipe, networks["wideresnet"]) == expected
 
 
 def test_masks_of_transformers_are_of_whole_patches(networks):
@@ -85,10 +88,10 @@ def test_masks_of_transformers_are_of_whole_patches(networks):
         method="cut_mixmo", backbone="convit", mixing={"always_binary": True}
     )
     expected = PatchCutMix(4, 2, 2.0, single_source_ramp=False)
-    assert masks_for(recipe, networks["convit"]) == expected
+    assert masks_of(recipe, networks["convit"]) == expected
     recipe = Recipe(mixing={"owner_per": "sample", "alpha": 1.0})
     expected = PatchCutMix(4, 2, 1.0, owner_per="sample")
-    assert masks_for(recipe, networks["mixvit"]) == expected
+    assert masks_of(recipe, networks["mixvit"]) == expected
 
 
 def image_set(side=8, channels=3, count=40):

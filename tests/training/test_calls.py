@@ -79,6 +79,8 @@ def test_slow_saving_is_done_rarely_and_at_the_end(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "save_model", lambda model, path: None)
     monkeypatch.setattr(module, "arrays_of", lambda model: {})
     recorder = Recorder(tmp_path, SimpleNamespace(save=save), chooses=False)
+    optimizer = SimpleNamespace(use_ema=False)
+    recorder.set_model(SimpleNamespace(optimizer=optimizer))
     recorder.begin(None)
     for epoch in range(20):
         clock.now += 10
