@@ -170,6 +170,8 @@ def dotted(part: str, name: str) -> str:
 
 def parsed(text: str) -> Any:
     """The value that a text means: none, true, false, numbers, or the text."""
+    # A plain string, whatever kind of one was given.
+    text = str(text)
     lowered = text.lower()
     if lowered == "none":
         return None

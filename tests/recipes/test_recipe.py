@@ -49,6 +49,7 @@ def test_parts_are_given_as_strings_dicts_or_parts():
 
 def test_options_that_equal_the_defaults_are_not_kept():
     assert Recipe(backbone={"width": 48}) == Recipe()
+    assert Recipe().with_settings(["mixing.owner_per=batch"]) == Recipe()
     assert Recipe(backbone={"name": "convit_mixvit", "width": 384}) == Recipe(
         backbone="convit_mixvit"
     )
