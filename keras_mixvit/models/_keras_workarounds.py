@@ -28,8 +28,8 @@ import keras
 def keep_precision_of_inputs(model: keras.Model) -> None:
     """Lets a model take its inputs as they are.
 
-    Keras casts every input of a layer to the compute dtype: what was drawn for
-    images would not survive bfloat16. By design; layers cast what they take.
+    Keras casts every input of a layer to the compute dtype. bfloat16 cannot hold
+    the positions of boxes, for example. By design; layers cast what they take.
     """
     model.autocast = False
 

@@ -15,6 +15,7 @@ from keras_mixvit._checks import require
 from keras_mixvit.backbones import CaiT, ConViT, PreActResNet, ResNet, WideResNet
 from keras_mixvit.backbones._named import NAMED
 from keras_mixvit.data import MixedPairDataset, PixelMixing
+from keras_mixvit.data._pixel_mixing import KINDS
 from keras_mixvit.models import ManifoldMixUp, MixMo, MixViT, SingleNetwork
 from keras_mixvit.recipes._augmentations import AUGMENTATIONS
 from keras_mixvit.recipes._mixing import MIXINGS
@@ -105,7 +106,7 @@ METHODS = {
 }
 # CutMix and MixUp at once.
 BOTH = "cutmix_and_mixup"
-PIXEL_MIXINGS = ("none", "cutmix", "mixup", BOTH)
+PIXEL_MIXINGS = ("none", *KINDS)
 SINGLE = ("single", "manifold_mixup")
 OPTIMIZERS = {
     "adamw": Constructor(

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Literal
 
+from keras_mixvit._checks import require_choice
 from keras_mixvit.data import ManifoldMixing
 from keras_mixvit.masks import (
     BinaryOrLinear,
@@ -18,15 +19,6 @@ from keras_mixvit.masks import (
 from keras_mixvit.models import ManifoldMixUp, MIMOModel, MixMo, MixViT, SingleNetwork
 from keras_mixvit.recipes._part import Part
 
-Masks = Literal[
-    "cutmix",
-    "patch_cutmix",
-    "horizontal_concatenation",
-    "vertical_concatenation",
-    "patchup",
-    "fmix",
-    "cowmask",
-]
 # What `MixMo.mask_sampler` does not make by itself.
 OTHER: dict[str, Callable[..., MaskSampler]] = {
     "patch_cutmix": lambda size, number, alpha, several: PatchCutMix(
@@ -44,9 +36,7 @@ OTHER: dict[str, Callable[..., MaskSampler]] = {
 }
 
 
-def _mixvit(
-    model: MixViT, alpha: float = 0.5, owner_per: Literal["batch", "sample"] = "batch"
-) -> MaskSampler:
+def _mixvit(model: MixViT, alpha: float = 0.5, owner_per: str = "batch") -> MaskSampler:
     return model.mask_sampler(alpha, owner_per)
 
 
@@ -60,12 +50,13 @@ def _linear_mixmo(model: MixMo, alpha: float = 2.0) -> MaskSampler:
 
 def _cut_mixmo(
     model: MixMo,
-    masks: Masks = "cutmix",
+    masks: str = "cutmix",
     alpha: float = 2.0,
     probability: float = 0.5,
     always_binary: bool = False,
     several: Literal["dirichlet", "two"] = "dirichlet",
 ) -> MaskSampler:
+    require_choice("mixing.masks", masks, ("cutmix", *OTHER))
     sampler: Any = model.mask_sampler("cut_mixmo", alpha, probability, several)
     if masks in OTHER:
         size, number = model.backbone.patch_size, model.num_subnetworks

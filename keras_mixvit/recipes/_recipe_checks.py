@@ -103,6 +103,25 @@ def _require_use(recipe):
         "`mixing.probability` must not be set with `mixing.always_binary`.",
         **{"mixing.probability": mixing.get("probability")},
     )
+    masks = mixing.get("masks", "cutmix")
+    is_of_patches = masks == "cutmix" and not recipe.is_residual
+    require(
+        "several" not in mixing or recipe.method.options.get("num_subnetworks", 2) > 2,
+        "`mixing.several` must not be set with two subnetworks.",
+        **{"mixing.several": mixing.get("several")},
+    )
+    require(
+        "several" not in mixing
+        or not (is_of_patches or masks in ("patch_cutmix", "cowmask")),
+        "`mixing.several` must not be set with boxes of whole patches or 'cowmask', "
+        "which always mix two inputs.",
+        **{"mixing.several": mixing.get("several")},
+    )
+    require(
+        "alpha" not in mixing or masks != "cowmask" or not mixing.get("always_binary"),
+        "`mixing.alpha` must not be set with 'cowmask' and `mixing.always_binary`.",
+        **{"mixing.alpha": mixing.get("alpha")},
+    )
     require(
         recipe.has_subnetworks
         or recipe.num_members > 1

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from keras_mixvit.analysis import mixed_samples, training_curves
 from keras_mixvit.data import ImageSet
+from keras_mixvit.models import MixViT
 from keras_mixvit.recipes._dataset import dataset_for
 from keras_mixvit.recipes._model import model_for
 from keras_mixvit.recipes._recipe import Recipe
@@ -42,6 +43,6 @@ def draw_figures(
             {"pairs.apply_on": "pipeline", "pairs.keep_on_device": None}
         )
         dataset = dataset_for(served, model, images)
-        mixing = getattr(model, "mixing", None)
+        mixing = model.mixing if isinstance(model, MixViT) else None
         figure, _ = mixed_samples(dataset, mixing, images.class_names)
         figure.savefig(folder / "mixed_samples.png")

@@ -71,9 +71,16 @@ def test_every_family_of_masks_has_a_name(masks, expected, networks):
     assert always == expected
 
 
+def test_other_masks_are_refused(networks):
+    recipe = Recipe(method="cut_mixmo", backbone="wide_resnet", mixing={"masks": "box"})
+    text = r"`mixing\.masks` must be one of 'cutmix', 'patch_cutmix', .* Received: mix"
+    with pytest.raises(ValueError, match=text):
+        masks_of(recipe, networks["wideresnet"])
+
+
 def test_options_of_masks_reach_them(networks):
     recipe = Recipe(
-        method="cut_mixmo",
+        method={"name": "cut_mixmo", "num_subnetworks": 3},
         backbone="wide_resnet",
         mixing={"masks": "fmix", "alpha": 0.5, "several": "two", "probability": 0.25},
     )

@@ -106,6 +106,27 @@ from keras_mixvit.recipes import Recipe
             r"`pixel_mixing\.visible_share` must not be set with the method 'single'",
         ),
         (
+            {"method": "cut_mixmo", "backbone": "wide_resnet"}
+            | {"mixing": {"several": "two"}},
+            r"`mixing\.several` must not be set with two subnetworks\. Received: mix",
+        ),
+        (
+            {"method": {"name": "cut_mixmo", "num_subnetworks": 3}}
+            | {"mixing": {"several": "two"}},
+            r"`mixing\.several` must not be set with boxes of whole patches or 'cow",
+        ),
+        (
+            {"method": {"name": "cut_mixmo", "num_subnetworks": 3}}
+            | {"backbone": "wide_resnet"}
+            | {"mixing": {"masks": "cowmask", "several": "two"}},
+            r"`mixing\.several` must not be set with boxes of whole patches or 'cow",
+        ),
+        (
+            {"method": "cut_mixmo", "backbone": "wide_resnet"}
+            | {"mixing": {"masks": "cowmask", "alpha": 1.0, "always_binary": True}},
+            r"`mixing\.alpha` must not be set with 'cowmask' and `mixing\.always_bin",
+        ),
+        (
             {"pairs": {"input_order": "random"}},
             r"`pairs\.input_order` must not be set with the method 'mixvit'\. Rec",
         ),
