@@ -33,6 +33,8 @@ class ReadAhead:
         self._ahead: dict[tuple, Future] = {}
         self._expected: tuple | None = None
         self._pool: ThreadPoolExecutor | None = None
+        # One that got its last batch, whose threads may not have ended yet.
+        self._ending: ThreadPoolExecutor | None = None
 
     @property
     def depth(self) -> int:
@@ -61,7 +63,8 @@ class ReadAhead:
         with self._lock:
             self._expected = None
             self._drop(self._ahead)
-            pool = self._stop()
+            self._stop()
+            pool, self._ending = self._ending, None
         if pool is not None:
             pool.shutdown(wait=True)
 
@@ -85,7 +88,10 @@ class ReadAhead:
 
     def _stop(self):
         """Lets the threads end after what a caller still waits for."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=False)
-        return pool
+        if self._pool is None:
+            return
+        self._pool.shutdown(wait=False)
+        if self._ending is not None:
+            # That of an earlier epoch has long ended.
+            self._ending.shutdown(wait=True)
+        self._ending, self._pool = self._pool, None
