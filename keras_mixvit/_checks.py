@@ -28,13 +28,16 @@ def require_choice(name: str, value, choices) -> None:
     )
 
 
-def require_known(name: str, value, known) -> None:
-    """Requires `value` to be one of many `known` names, else suggests the nearest."""
+def require_known(name: str, value, known, listed_by: str = "") -> None:
+    """Requires `value` to be one of many `known` names, else suggests the nearest.
+
+    Where none is near, it lists all, or says with `listed_by` what does so.
+    """
     if is_among(value, known):
         return
     near = difflib.get_close_matches(str(value), list(known), n=3, cutoff=0.5)
     listed = ", ".join(repr(choice) for choice in near or known)
-    hint = f"Nearest: {listed}." if near else f"Known: {listed}."
+    hint = f"Nearest: {listed}." if near else listed_by or f"Known: {listed}."
     require(False, f"`{name}` must be a known name. {hint}", **{name: value})
 
 

@@ -14,6 +14,7 @@ import sys
 from keras_mixvit._quiet_tensorflow import quieten_tensorflow
 
 BACKENDS = ("tensorflow", "jax", "torch")
+KERAS_DEFAULT = "tensorflow"
 # Every part that registers what a saved model may hold, or is public.
 PARTS = (
     *("augmentation", "backbones", "convert", "data", "distribution"),
@@ -46,7 +47,8 @@ def start() -> str | None:
     start-up messages off stderr, unless the user set its variables.
 
     Returns:
-        A sentence about the choice, or `None` where `KERAS_BACKEND` made it.
+        A sentence about the choice, or `None` where `KERAS_BACKEND` made it or there
+        was none.
 
     Raises:
         ModuleNotFoundError: If no backend, or not the one that is named, is
@@ -70,7 +72,11 @@ def start() -> str | None:
 
 
 def chosen_backend() -> tuple[str, str | None]:
-    """The backend, and a sentence about the choice if there was one."""
+    """The backend, and a sentence about the choice if there was one.
+
+    Keras writes a configuration file that names TensorFlow when it is first imported,
+    whatever backend it uses.
+    """
     named, installed = os.environ.get("KERAS_BACKEND"), installed_backends()
     listed = ", ".join(installed) or "none is"
     if not installed:
@@ -93,16 +99,21 @@ def chosen_backend() -> tuple[str, str | None]:
             )
         return named, None
     configured, path = configured_backend()
-    if configured in installed:
-        return configured, (
-            f"The backend is {configured}, as {path} says; KERAS_BACKEND chooses "
-            "another."
-        )
-    why = (
-        "the one that is" if len(installed) == 1 else f"the first of {listed} that are"
-    )
-    others = f"; {path} names {configured}, which is not" if configured else ""
-    return installed[0], f"The backend is {installed[0]}, {why} installed{others}."
+    backend = configured if configured in installed else installed[0]
+    # Keras's own default, which nobody may have chosen, is not missed.
+    missed = configured not in (None, KERAS_DEFAULT, backend)
+    why = "the one that is installed"
+    if configured == backend:
+        why = f"as {path} says"
+    elif len(installed) > 1:
+        why = f"the first of {listed} that are installed"
+    if missed:
+        why = f"{why}; {path} names {configured}, which is not"
+    if len(installed) > 1:
+        why = f"{why}; KERAS_BACKEND chooses another"
+    # With one backend there was no choice.
+    is_told = missed or len(installed) > 1
+    return backend, f"The backend is {backend}, {why}." if is_told else None
 
 
 def configured_backend() -> tuple[str | None, str]:

@@ -26,6 +26,7 @@ SUBJECTS = {
     "backbones/test_residual_networks.py": "the stages of the residual networks",
     "backbones/test_residual_outputs.py": "outputs of plain PyTorch",
     "cli/test_cli.py": "the whole command",
+    "cli/test_without_backend.py": "what the command does at once",
     "data/test_shard.py": "what each process reads",
     "distribution/test_refusals.py": "errors of every engine",
     "distribution/test_same_on_many_devices.py": "numbers on one device and on many",

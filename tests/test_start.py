@@ -82,23 +82,26 @@ def machine(tmp_path, monkeypatch):
             *(["tensorflow", "jax"], '{"backend": "jax"}', None, "jax"),
             "The backend is jax, as FILE says; KERAS_BACKEND chooses another.",
         ),
+        # One backend leaves no choice, whatever Keras itself wrote to its file.
+        (["torch"], '{"backend": "tensorflow"}', None, "torch", None),
+        (["torch"], '{"backend": "torch"}', None, "torch", None),
+        (["jax"], None, None, "jax", None),
+        (["jax"], "[1]", None, "jax", None),
+        # But somebody wrote this.
         (
-            *(["torch"], '{"backend": "tensorflow"}', None, "torch"),
-            "The backend is torch, the one that is installed; FILE names tensorflow, "
-            "which is not.",
-        ),
-        (
-            *(["jax"], None, None, "jax"),
-            "The backend is jax, the one that is installed.",
+            *(["torch"], '{"backend": "jax"}', None, "torch"),
+            "The backend is torch, the one that is installed; FILE names jax, which "
+            "is not.",
         ),
         (
             *(["tensorflow", "torch"], "{broken", "", "tensorflow"),
             "The backend is tensorflow, the first of tensorflow, torch that are "
-            "installed.",
+            "installed; KERAS_BACKEND chooses another.",
         ),
         (
-            *(["jax"], "[1]", None, "jax"),
-            "The backend is jax, the one that is installed.",
+            *(["jax", "torch"], '{"backend": "tensorflow"}', None, "jax"),
+            "The backend is jax, the first of jax, torch that are installed; "
+            "KERAS_BACKEND chooses another.",
         ),
     ],
 )
@@ -148,12 +151,13 @@ def test_the_command_takes_the_backend_that_is_installed(tmp_path):
     # Keras writes its default, which is not installed, to the file.
     (tmp_path / "keras.json").write_text(json.dumps({"backend": "tensorflow"}))
     places = {"KERAS_BACKEND": "", "KERAS_HOME": str(tmp_path)}
-    out, err = command("show", "digits", hidden=tuple(hidden), **places)
-    assert out[0] == 'name = "digits-mixvit"'
-    assert err == [
-        f"keras-mixvit: The backend is {backend}, the one that is installed; "
-        f"{tmp_path / 'keras.json'} names tensorflow, which is not."
-    ]
+    (tmp_path / "mine.toml").write_text("epochs = 0")
+    words = ("train", str(tmp_path / "mine.toml"))
+    out, err = command(*words, hidden=tuple(hidden), **places)
+    assert out[-1] == "status 1, keras True"
+    # There was no choice, so that nothing is told but the error.
+    (error,) = err
+    assert error.startswith("keras-mixvit: `epochs` must be an integer of at least 1.")
 
 
 def test_a_training_prints_nothing_to_stderr(tmp_path):

@@ -1,8 +1,11 @@
 """The command `keras-mixvit compare`."""
 
+import importlib.util
 from pathlib import Path
 
 from keras_mixvit._checks import require
+from keras_mixvit._start import start
+from keras_mixvit.cli._console import make_console
 
 
 def add_compare(commands) -> None:
@@ -19,22 +22,29 @@ def add_compare(commands) -> None:
     )
 
 
-def run_compare(runs, output) -> int:
-    """Compares and prints the table."""
-    from rich.console import Console
-    from rich.table import Table
+def check_compare(runs, output) -> None:
+    """Refuses what is no finished run, and a figure without matplotlib."""
+    from keras_mixvit.training._found_runs import require_finished
 
-    from keras_mixvit.training._compare import compare
-    from keras_mixvit.training._run_figures import has_matplotlib
-
+    for run in runs:
+        require_finished(run)
     require(
-        output is None or has_matplotlib(),
+        output is None or importlib.util.find_spec("matplotlib") is not None,
         "`output` must not be set without matplotlib (pip install "
         "'keras_mixvit[figures]').",
         output=output,
     )
+
+
+def run_compare(runs, output) -> int:
+    """Compares and prints the table."""
+    from rich.table import Table
+
+    start()
+    from keras_mixvit.training._compare import compare
+
     rows = compare(runs, output)
-    console = Console(highlight=False)
+    console = make_console(width=120)
     table = Table()
     for column in ("run", "model", "data", "epochs, seed"):
         table.add_column(column, overflow="fold")
@@ -51,8 +61,6 @@ def run_compare(runs, output) -> int:
             f"{row['nll']:.4f}",
             f"{row['seconds']:.1f}",
         )
-    # A row that is broken over lines cannot be read.
-    console.width = max(console.width, 120)
     console.print(table)
     lines = []
     protocols = {row["protocol"] for row in rows}

@@ -2,6 +2,9 @@
 
 import json
 
+from keras_mixvit._start import start
+from keras_mixvit.cli._console import make_console
+
 LISTED = 10
 
 
@@ -23,6 +26,7 @@ def add_data(commands) -> None:
 
 def run_data(name, data_dir, format) -> int:
     """Inspects the images and prints what was found."""
+    start()
     from keras_mixvit.data.sets._inspection import inspect
 
     found = inspect(name, data_dir)
@@ -34,10 +38,9 @@ def run_data(name, data_dir, format) -> int:
 
 
 def _print(found):
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = make_console()
     table = Table(title=found.data)
     table.add_column("")
     for name in found.splits:

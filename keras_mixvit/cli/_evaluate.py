@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from keras_mixvit.cli._console import make_console
+
 
 def add_evaluate(commands) -> None:
     """Adds the command to the parser's subcommands."""
@@ -39,16 +41,19 @@ def add_evaluate(commands) -> None:
     )
 
 
+def check_evaluate(run: str, **options) -> None:
+    """Refuses what is no run."""
+    from keras_mixvit.training._found_runs import model_file
+
+    model_file(run)
+
+
 def run_evaluate(**options) -> int:
     """Evaluates a run and prints the tables."""
-    from rich.console import Console
-
     from keras_mixvit.recipes._protocol import BEST
     from keras_mixvit.training._evaluate_run import evaluate_run
 
-    console = Console(highlight=False)
-    # A row that is broken over lines cannot be read.
-    console.width = max(console.width, 150)
+    console = make_console(width=150)
     found = evaluate_run(**options, verbose="auto" if console.is_terminal else 0)
     console.print(found.report.table())
     if found.corrupted is not None:

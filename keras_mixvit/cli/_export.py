@@ -23,6 +23,13 @@ def add_export(commands) -> None:
     )
 
 
+def check_export(run: str, format: str, output: str | None) -> None:
+    """Refuses what is no run, or would be overwritten."""
+    from keras_mixvit.training._found_runs import export_path
+
+    export_path(run, format, output)
+
+
 def run_export(run: str, format: str, output: str | None) -> int:
     """Exports and says where."""
     from keras_mixvit.training._export import export

@@ -2,6 +2,8 @@
 
 import textwrap
 
+from keras_mixvit._start import start
+
 
 def add_recipes(commands) -> None:
     """Adds the command to the parser's subcommands."""
@@ -23,26 +25,33 @@ def add_show(commands) -> None:
         help="print a recipe, as a file that `train` takes",
         description="Prints a recipe as TOML, with the papers' figures in comments. "
         "Redirect it into a .toml file, change it, and train it with "
-        "`keras-mixvit train FILE.toml`.",
+        "`keras-mixvit train FILE.toml`. Of such a file it prints the whole recipe, or "
+        "says what is wrong with it.",
     )
-    command.add_argument("name", help="name or short name of the recipe")
+    command.add_argument(
+        "name", help="name or short name of the recipe, or a .toml file of one"
+    )
 
 
 def run_recipes(filter) -> int:
     """Prints the list."""
+    from keras_mixvit.recipes._names import matches, recipe_aliases
+    from keras_mixvit.recipes._papers import stored_recipes
+    from keras_mixvit.recipes._published_rows import published_rows
     from keras_mixvit.recipes._published_text import figures_of, source_of
-    from keras_mixvit.recipes._registry import published_rows, recipe_aliases, recipes
 
     short = {name: alias for alias, name in recipe_aliases().items()}
-    found = recipes(filter)
-    published = {}
+    found = [
+        name for name in stored_recipes() if filter is None or matches(name, filter)
+    ]
+    published: dict[str | None, list] = {}
     for row in published_rows():
         published.setdefault(row.recipe, []).append(row)
     quoted = [row for row in published_rows(filter) if row.recipe is None]
-    for made in found:
-        alias = f"  ({short[made.name]})" if made.name in short else ""
-        print(f"{made.name}{alias}")
-        for row in published.get(made.name, ()):
+    for name in found:
+        alias = f"  ({short[name]})" if name in short else ""
+        print(f"{name}{alias}")
+        for row in published.get(name, ()):
             print(f"    {source_of(row)}: {figures_of(row)}")
     if quoted:
         print("Quoted by the papers, without a recipe:")
@@ -55,18 +64,29 @@ def run_recipes(filter) -> int:
 
 def run_show(name) -> int:
     """Prints one recipe."""
+    from keras_mixvit.recipes._names import is_recipe_file, whole_name
+    from keras_mixvit.recipes._papers import stored_recipes
+    from keras_mixvit.recipes._published_rows import published_rows
     from keras_mixvit.recipes._published_text import figures_of, source_of
-    from keras_mixvit.recipes._recipe_file import recipe_text
-    from keras_mixvit.recipes._registry import published_rows, recipe
+    from keras_mixvit.recipes._recipe_toml import from_toml, to_toml
 
-    made = recipe(name)
+    if is_recipe_file(name):
+        from_toml(name)
+        # What its parts build decides what fits and what is a default.
+        start()
+        from keras_mixvit.recipes._recipe_file import read_recipe, recipe_text
+
+        print(recipe_text(read_recipe(name)), end="")
+        return 0
+    values = dict(stored_recipes()[whole_name(name)])
+    note = values.pop("note", "")
     for row in published_rows(recipe=name):
         print(f"# {source_of(row)}: {figures_of(row)}")
         if row.note:
             print(_comment(row.note))
-    if made.note:
-        print(f"#\n{_comment(made.note)}")
-    print(recipe_text(made.replace(note="")), end="")
+    if note:
+        print(f"#\n{_comment(note)}")
+    print(to_toml(values), end="")
     return 0
 
 

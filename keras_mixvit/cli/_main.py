@@ -3,32 +3,57 @@
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from keras_mixvit import __version__
+from keras_mixvit._exit_status import CLOSED_PIPE, INTERRUPTED
 from keras_mixvit._start import start
-from keras_mixvit.cli._compare import add_compare, run_compare
+from keras_mixvit.cli._closed_pipe import discard_rest, has_closed_pipe
+from keras_mixvit.cli._compare import add_compare, check_compare, run_compare
 from keras_mixvit.cli._data import add_data, run_data
-from keras_mixvit.cli._evaluate import add_evaluate, run_evaluate
-from keras_mixvit.cli._export import add_export, run_export
+from keras_mixvit.cli._evaluate import add_evaluate, check_evaluate, run_evaluate
+from keras_mixvit.cli._export import add_export, check_export, run_export
 from keras_mixvit.cli._list import add_recipes, add_show, run_recipes, run_show
 from keras_mixvit.cli._train import (
     add_resume,
     add_train,
+    check_resume,
+    check_train,
     processes_to_start,
     run_resume,
     run_train,
 )
 from keras_mixvit.training._devices import is_quiet
 
-COMMANDS: dict[str, tuple[Callable[..., None], Callable[..., int]]] = {
-    "train": (add_train, run_train),
-    "resume": (add_resume, run_resume),
-    "data": (add_data, run_data),
-    "recipes": (add_recipes, run_recipes),
-    "show": (add_show, run_show),
-    "evaluate": (add_evaluate, run_evaluate),
-    "compare": (add_compare, run_compare),
-    "export": (add_export, run_export),
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand.
+
+    Args:
+        add: Function that adds its parser.
+        run: Function that takes its options and returns the exit status.
+        check: Function that takes its options and raises the errors that need no
+            backend, before one is imported; `None` for none. Defaults to `None`.
+        on_backend: Whether the backend is chosen, told and imported before
+            `run`, which else imports what it needs. Defaults to `True`.
+    """
+
+    add: Callable[..., None]
+    run: Callable[..., int]
+    check: Callable[..., None] | None = None
+    on_backend: bool = True
+
+
+COMMANDS = {
+    "train": Command(add_train, run_train, check_train),
+    "resume": Command(add_resume, run_resume, check_resume),
+    "data": Command(add_data, run_data, on_backend=False),
+    "recipes": Command(add_recipes, run_recipes, on_backend=False),
+    "show": Command(add_show, run_show, on_backend=False),
+    "evaluate": Command(add_evaluate, run_evaluate, check_evaluate),
+    "compare": Command(add_compare, run_compare, check_compare, on_backend=False),
+    "export": Command(add_export, run_export, check_export),
 }
 
 
@@ -40,32 +65,53 @@ def main(arguments: list[str] | None = None) -> int:
             those of the process. Defaults to `None`.
 
     Returns:
-        0, 1 after an error, which it prints in one sentence, or 130 after an
-        interruption.
+        0, 1 after an error, which it prints in one sentence, 130 after an
+        interruption, or 141, without a word, if the program that reads its output
+        ended first.
     """
-    options = vars(make_parser().parse_args(arguments))
-    run = COMMANDS[options.pop("command")][1]
     try:
-        sentence = start()
-        if sentence is not None and not is_quiet():
-            _complain(sentence)
-        count = processes_to_start(options.get("devices"))
-        if count:
-            from keras_mixvit.distribution._launch import launch, this_program
+        try:
+            return _main(arguments)
+        finally:
+            # When Python ends, it would be too late for a status.
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        # Another process may have closed a pipe or a connection, too.
+        is_unread = isinstance(error, BrokenPipeError) and has_closed_pipe()
+        discard_rest()
+        if is_unread:
+            return CLOSED_PIPE
+        _complain(error)
+        return 1
 
-            words = sys.argv[1:] if arguments is None else arguments
-            return launch(this_program(words), count, tell=_complain)
-        return run(**options)
-    except (ValueError, OSError, ModuleNotFoundError) as error:
+
+def _main(arguments):
+    options = vars(make_parser().parse_args(arguments))
+    command = COMMANDS[options.pop("command")]
+    try:
+        if command.check is not None:
+            command.check(**options)
+        if command.on_backend:
+            sentence = start()
+            if sentence is not None and not is_quiet():
+                _complain(sentence)
+            count = processes_to_start(options.get("devices"))
+            if count:
+                from keras_mixvit.distribution._launch import launch, this_program
+
+                words = sys.argv[1:] if arguments is None else arguments
+                return launch(this_program(words), count, tell=_complain)
+        return command.run(**options)
+    except (ValueError, ModuleNotFoundError) as error:
         _complain(error)
         return 1
     except KeyboardInterrupt:
-        print(
-            "keras-mixvit: interrupted. `keras-mixvit resume RUN` resumes a training "
-            "from its last epoch.",
-            file=sys.stderr,
+        _complain(
+            "interrupted. `keras-mixvit resume RUN` resumes a training from its last "
+            "epoch."
         )
-        return 130
+        return INTERRUPTED
 
 
 def _complain(sentence):
@@ -82,6 +128,6 @@ def make_parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"keras-mixvit {__version__}"
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for add, _ in COMMANDS.values():
-        add(commands)
+    for command in COMMANDS.values():
+        command.add(commands)
     return parser

@@ -3,6 +3,9 @@
 import argparse
 from pathlib import Path
 
+from keras_mixvit.cli._console import make_console
+from keras_mixvit.training._devices import is_one_of_several
+
 
 def add_train(commands) -> None:
     """Adds the command to the parser's subcommands."""
@@ -128,8 +131,6 @@ def processes_to_start(devices: int | None) -> int:
     """How many processes a number of devices asks for beside this one, or 0."""
     import keras
 
-    from keras_mixvit.training._devices import is_one_of_several
-
     is_torch = keras.config.backend() == "torch"
     if not is_torch or is_one_of_several() or devices is None or devices < 2:
         return 0
@@ -146,6 +147,28 @@ OF_RECIPES = {
     "precision": "precision",
     "apply_on": "pairs.apply_on",
 }
+
+
+def check_train(name, settings, output, **options) -> None:
+    """Refuses an unknown recipe, a file that is no TOML, and a folder in use."""
+    from keras_mixvit.recipes._names import is_recipe_file, whole_name
+    from keras_mixvit.recipes._recipe_toml import from_toml
+    from keras_mixvit.recipes._setting_words import setting_words
+    from keras_mixvit.training._run_folder import require_new_folder
+
+    if name is not None:
+        (from_toml if is_recipe_file(name) else whole_name)(name)
+    setting_words(settings)
+    # Process 0 of several makes the folder, and may have done so.
+    if output is not None and not is_one_of_several():
+        require_new_folder(output)
+
+
+def check_resume(run, **options) -> None:
+    """Refuses what is no run."""
+    from keras_mixvit.training._found_runs import require_run
+
+    require_run(run)
 
 
 def run_train(
@@ -205,12 +228,11 @@ def run_resume(run, devices, timeout, steps_per_execution) -> int:
 
 def _console():
     import keras
-    from rich.console import Console
 
     from keras_mixvit.training._devices import is_quiet
     from keras_mixvit.training._run_figures import has_matplotlib
 
-    console = Console(highlight=False, quiet=is_quiet())
+    console = make_console(quiet=is_quiet())
     console.print(f"Keras {keras.version()} on {keras.config.backend()}")
     if not has_matplotlib():
         console.print(
@@ -231,7 +253,8 @@ def _print_table(console, recipe, folder: Path, rows: list) -> int:
     from rich.table import Table
 
     from keras_mixvit.data.sets._load import data_label
-    from keras_mixvit.recipes._published_text import in_words, published_of, scale_of
+    from keras_mixvit.recipes._differences import published_of, scale_of
+    from keras_mixvit.recipes._published_text import in_words
 
     parts = [
         data_label(recipe.data.name),

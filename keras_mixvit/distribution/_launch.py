@@ -19,6 +19,8 @@ from collections.abc import Callable
 from typing import TextIO
 
 from keras_mixvit._checks import require_positive_integer
+from keras_mixvit._exit_status import CLOSED_PIPE
+from keras_mixvit.distribution._passed_signals import ending_later
 
 # Seconds in which the other processes may end by themselves after one failed.
 GRACE = 10.0
@@ -35,7 +37,8 @@ def launch(
     The processes find each other by PyTorch's environment variables. Process 0
     prints; the output of the others appears only if they fail. When one process
     fails, `launch` waits `grace` seconds and then stops the others. It stops all
-    processes, too, if it cannot start one or you press Ctrl-C.
+    processes, too, if it cannot start one, you press Ctrl-C, or SIGTERM or SIGHUP
+    ends this process.
 
     Args:
         command: List of strings, the program and its arguments.
@@ -47,7 +50,8 @@ def launch(
 
     Returns:
         0, or the exit status of the first process that failed; 1 if a signal
-        ended it.
+        ended it. It says nothing of 141, the status of the command where nobody
+        reads its output any more.
 
     Raises:
         ValueError: If `count` is not a positive integer.
@@ -63,7 +67,11 @@ def launch(
     address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
     threads = str(max(1, (os.cpu_count() or 1) // count))
     # Logs are closed before their folder is removed.
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+    with (
+        ending_later() as signals,
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.ExitStack() as stack,
+    ):
         processes: list[subprocess.Popen] = []
         # Process 0 has none.
         logs: list[TextIO | None] = [None]
@@ -80,7 +88,9 @@ def launch(
                 processes.append(
                     subprocess.Popen(command, env=environment, stdout=log, stderr=log)
                 )
-            failed = _watch(processes, grace)
+                if signals:
+                    break
+            failed = _watch(processes, grace, signals)
         except BaseException:
             # After Ctrl-C or a failed start, no process may run on alone.
             _stop(processes, grace)
@@ -88,11 +98,14 @@ def launch(
         if failed is None:
             return 0
         log = logs[failed]
-        if log is not None:
+        if log is not None and not signals:
             log.seek(0)
             for line in log.read().strip().splitlines()[-5:]:
                 tell(line)
     status = processes[failed].returncode
+    if status == CLOSED_PIPE:
+        # Nobody reads any more what process 0 prints.
+        return status
     tell(
         f"Process {failed} of {count} {_ending(status)}; the others were stopped. "
         "What was saved is kept: a run resumes with `keras-mixvit resume RUN`."
@@ -100,8 +113,11 @@ def launch(
     return max(status, 1)
 
 
-def _watch(processes, grace):
-    """The first process that failed, when all have ended, or `None`."""
+def _watch(processes, grace, signals):
+    """The first process that failed, when all have ended, or `None`.
+
+    `signals` is filled when this process is to end, and the others with it.
+    """
     failed = deadline = None
     while True:
         statuses = [process.poll() for process in processes]
@@ -112,7 +128,7 @@ def _watch(processes, grace):
             deadline = time.monotonic() + grace
         if None not in statuses:
             return failed
-        if deadline is not None and time.monotonic() > deadline:
+        if signals or (deadline is not None and time.monotonic() > deadline):
             _stop(processes, grace)
         time.sleep(0.1)
 

@@ -9,17 +9,14 @@ if not is_command():
     from keras_mixvit.recipes._chosen_recipe import chosen_recipe
     from keras_mixvit.recipes._dataset import augmentation_for, dataset_for
     from keras_mixvit.recipes._model import backbone_for, model_for
+    from keras_mixvit.recipes._names import recipe_aliases
     from keras_mixvit.recipes._optimization import loss_for, optimizer_for
     from keras_mixvit.recipes._part import Part
     from keras_mixvit.recipes._published import Published
+    from keras_mixvit.recipes._published_rows import published_rows
     from keras_mixvit.recipes._recipe import Recipe
     from keras_mixvit.recipes._recipe_file import read_recipe, recipe_text
-    from keras_mixvit.recipes._registry import (
-        published_rows,
-        recipe,
-        recipe_aliases,
-        recipes,
-    )
+    from keras_mixvit.recipes._registry import recipe, recipes
     from keras_mixvit.recipes._settings import Data, Loss, Schedule
 
 __all__ = [

@@ -4,8 +4,8 @@ from keras_mixvit._checks import require
 from keras_mixvit.data.sources._image_set import ImageSet
 from keras_mixvit.recipes._data_facts import FACTS
 from keras_mixvit.recipes._model import default_patch_size
+from keras_mixvit.recipes._papers import stored_recipes
 from keras_mixvit.recipes._recipe import Recipe
-from keras_mixvit.recipes._registry import recipes
 
 # From the shorter side of an image on: which residual network has the stem for
 # it, and whether images are cropped and resized as those of ImageNet.
@@ -90,7 +90,8 @@ def _original_data(recipe):
     """The set that a recipe was written for, whatever it is to be trained on."""
     if recipe.data.name in FACTS:
         return recipe.data.name
-    return next((r.data.name for r in recipes() if r.name == recipe.name), None)
+    named = stored_recipes().get(recipe.name)
+    return named and named["data"]["name"]
 
 
 def _patches(recipe, height, width, old_side, remarks):

@@ -2,9 +2,10 @@ from keras_mixvit._checks import is_integer, require, require_path
 from keras_mixvit.data import load
 from keras_mixvit.data.sets._load import splits
 from keras_mixvit.recipes._adapt import adapt
+from keras_mixvit.recipes._names import is_recipe_file
 from keras_mixvit.recipes._protocol import cut_share
 from keras_mixvit.recipes._recipe import Recipe
-from keras_mixvit.recipes._recipe_file import is_recipe_file, read_recipe
+from keras_mixvit.recipes._recipe_file import read_recipe
 from keras_mixvit.recipes._registry import recipe
 from keras_mixvit.recipes._values import LARGEST
 

@@ -3,34 +3,41 @@
 `templates.toml` holds what the trainings of a paper have in common, `recipes.csv`
 one training a row, `notes.toml` what had to be chosen for it, and `mixvit.csv` and
 `mixmo.csv` one row of the papers' tables a row, with the name of its recipe.
+
+A stored recipe is what `Recipe.to_dict` gives: options of the right types, and none at
+its default. So it is listed and printed without Keras and without what it builds.
+`tests/recipes/test_papers.py` compares all of them with the recipes made of them.
 """
 
 import csv
+import dataclasses
 import functools
 import tomllib
 from collections.abc import Iterator
 from importlib import resources
+from typing import Any
 
+from keras_mixvit.recipes._fields import FIELDS, PARTS
 from keras_mixvit.recipes._published import Published
-from keras_mixvit.recipes._recipe import Recipe
+from keras_mixvit.recipes._settings import SETTINGS
+from keras_mixvit.recipes._values import parsed
 
 PAPERS = {"MixViT": "mixvit.csv", "MixMo": "mixmo.csv"}
 
 
 @functools.cache
-def paper_recipes() -> dict[str, Recipe]:
-    """Every named recipe, by its name."""
-    templates = {
-        name: Recipe(**values)
-        for name, values in tomllib.loads(_text("templates.toml")).items()
-    }
+def stored_recipes() -> dict[str, dict[str, Any]]:
+    """Every named recipe as what `Recipe.from_dict` takes, by its name."""
+    templates = tomllib.loads(_text("templates.toml"))
     notes = tomllib.loads(_text("notes.toml"))
     found = {}
     for row in _rows("recipes.csv"):
-        name = row["recipe"]
-        changed = templates[row["template"]].with_settings(row["settings"].split())
+        values = _changed(templates[row["template"]], row["settings"].split())
+        values["name"] = row["recipe"]
         note = " ".join(notes[key] for key in row["notes"].split())
-        found[name] = changed.replace(name=name, note=note)
+        if note:
+            values["note"] = note
+        found[row["recipe"]] = _in_order(values)
     return found
 
 
@@ -50,6 +57,44 @@ def paper_rows() -> tuple[Published, ...]:
         for row in _rows(file)
     ]
     return tuple(sorted(found, key=lambda row: row.recipe is None))
+
+
+def _changed(template: dict[str, Any], settings: list[str]) -> dict[str, Any]:
+    """A template with the settings of a row; an empty one takes an option out."""
+    values: dict[str, Any] = {}
+    for field, value in template.items():
+        if field not in PARTS:
+            values[field] = value
+        elif isinstance(value, str):
+            values[field] = {"name": value}
+        else:
+            values[field] = {
+                key: tuple(each) if isinstance(each, list) else each
+                for key, each in value.items()
+            }
+    for setting in settings:
+        key, _, text = setting.partition("=")
+        field, _, option = key.partition(".")
+        if field not in PARTS:
+            values[field] = parsed(text)
+        elif text:
+            value = parsed(text) if option else text
+            values.setdefault(field, {})[option or "name"] = value
+        elif option:
+            del values[field][option]
+        else:
+            del values[field]
+    return {field: value for field, value in values.items() if value != {}}
+
+
+def _in_order(values: dict[str, Any]) -> dict[str, Any]:
+    """Fields, and those of data, loss and schedule, in the order of their classes."""
+    found = {field: values[field] for field in FIELDS if field in values}
+    for field, kind in SETTINGS.items():
+        if field in found:
+            names = (each.name for each in dataclasses.fields(kind))
+            found[field] = {n: found[field][n] for n in names if n in found[field]}
+    return found
 
 
 def _figure(text: str) -> tuple:

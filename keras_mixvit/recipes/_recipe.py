@@ -6,14 +6,11 @@ from typing import Any, Literal
 
 from keras_mixvit._checks import is_number, require
 from keras_mixvit.recipes._constructors import RESIDUAL, SINGLE
+from keras_mixvit.recipes._fields import FIELDS, PARTS
 from keras_mixvit.recipes._other_recipes import baseline_of, members_of
 from keras_mixvit.recipes._part import Part
 from keras_mixvit.recipes._recipe_checks import require_fitting
-from keras_mixvit.recipes._recipe_parts import (
-    PARTS,
-    checked_parts,
-    with_settings,
-)
+from keras_mixvit.recipes._recipe_parts import checked_parts, with_settings
 from keras_mixvit.recipes._settings import Data, Loss, Schedule, set_options
 from keras_mixvit.recipes._values import checked, parameters
 
@@ -295,6 +292,5 @@ class Recipe:
         return cls(**values)
 
 
-FIELDS = tuple(field.name for field in dataclasses.fields(Recipe))
 NUMBERS = tuple(name for name in FIELDS if name not in PARTS)
 DEFAULTS = Recipe()

@@ -18,11 +18,12 @@ from keras_mixvit.recipes._constructors import (
     mixing_constructor,
     pixel_constructor,
 )
+from keras_mixvit.recipes._fields import PARTS
 from keras_mixvit.recipes._part import Part, as_part
-from keras_mixvit.recipes._settings import Data, Loss, Schedule
+from keras_mixvit.recipes._setting_words import setting_words
+from keras_mixvit.recipes._settings import SETTINGS
 from keras_mixvit.recipes._values import Text, checked, parameters, parsed
 
-SETTINGS = {"data": Data, "loss": Loss, "schedule": Schedule}
 NAMED = ("backbone", "method", "augmentation", "pixel_mixing", "optimizer")
 # The names of parts whose options you give without a name.
 NAMES = {
@@ -31,7 +32,6 @@ NAMES = {
     "augmentation": "none",
     "pixel_mixing": "none",
 }
-PARTS = (*SETTINGS, *NAMED, "mixing", "pairs")
 
 
 def checked_parts(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def with_settings(recipe, settings: list[str] | dict[str, Any]) -> dict[str, Any
     """
     changed: dict[str, Any] = {}
     set_now = set()
-    for key, value in _pairs(settings):
+    for key, value in setting_words(settings):
         set_now.add(key)
         part, _, option = key.partition(".")
         if part not in PARTS:
@@ -201,25 +201,6 @@ def _is_renamed(recipe, name, names):
         key in names and names[key] != getattr(recipe, key).name
         for key in (name, depends)
     )
-
-
-def _pairs(settings):
-    if isinstance(settings, Mapping) and all(isinstance(key, str) for key in settings):
-        return list(settings.items())
-    require(
-        isinstance(settings, (list, tuple))
-        and all(isinstance(setting, str) for setting in settings),
-        "`settings` must be a dict, or a list of strings, each of the form key=value.",
-        settings=settings,
-    )
-    found = []
-    for setting in settings:
-        key, sign, text = setting.partition("=")
-        require(
-            bool(sign), "`settings` must be of the form key=value.", settings=setting
-        )
-        found.append((key.strip().replace("-", "_"), Text(text.strip())))
-    return found
 
 
 def _options(part):

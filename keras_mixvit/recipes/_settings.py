@@ -5,10 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 from keras_mixvit._checks import require
-from keras_mixvit.data.sets._validation_split import require_val_share
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,11 @@ class Data:
             **{"data.image_size": self.image_size},
         )
         if self.val_share is not None:
-            require_val_share(self.val_share)
+            require(
+                0 < self.val_share < 1,
+                "`data.val_share` must be in (0, 1).",
+                **{"data.val_share": self.val_share},
+            )
             require(
                 self.protocol == "validation",
                 "`data.val_share` must not be set with the protocol 'paper'; set "
@@ -99,7 +100,7 @@ class Loss:
         weights = self.class_weight
         require(
             not isinstance(weights, tuple)
-            or (len(weights) > 0 and all(np.isfinite(w) and w >= 0 for w in weights)),
+            or (len(weights) > 0 and all(math.isfinite(w) and w >= 0 for w in weights)),
             '`loss.class_weight` must be None, "balanced", or finite numbers that are '
             "not negative, one for each class.",
             **{"loss.class_weight": weights},
@@ -201,6 +202,9 @@ class Schedule:
         if self.decay_epochs is not None:
             return self.decay_epochs
         return (epochs * 5 / 6, epochs * 14 / 15)
+
+
+SETTINGS = {"data": Data, "loss": Loss, "schedule": Schedule}
 
 
 def set_options(value) -> dict[str, Any]:

@@ -3,10 +3,11 @@ from pathlib import Path
 from keras_mixvit._checks import require, require_path
 from keras_mixvit.analysis import training_curves
 from keras_mixvit.data.sets._load import data_label
-from keras_mixvit.recipes._published_text import in_words, published_of, scale_of
+from keras_mixvit.recipes._differences import published_of, scale_of
+from keras_mixvit.recipes._published_text import in_words
+from keras_mixvit.training._found_runs import RESULT, require_finished
 from keras_mixvit.training._run_files import read_result
 from keras_mixvit.training._run_settings import RunSettings
-from keras_mixvit.training._train import RESULT
 
 
 def compare(runs: list[str], output: str | None = None) -> list[dict]:
@@ -45,14 +46,9 @@ def compare(runs: list[str], output: str | None = None) -> list[dict]:
     rows, histories = [], {}
     names = [Path(run).resolve().name for run in runs]
     for run, name in zip(runs, names, strict=True):
-        folder = Path(run)
+        folder = require_finished(run)
         label = name if names.count(name) == 1 else str(run)
         settings = RunSettings.read(folder)
-        require(
-            (folder / RESULT).is_file(),
-            "`runs` must be finished; `keras-mixvit resume RUN` finishes one.",
-            run=str(run),
-        )
         rows += _rows_of(label, settings.recipe, folder)
         for place, each in settings.trainings().items():
             part = each.method.name if place == "." else place

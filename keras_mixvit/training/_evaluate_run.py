@@ -2,7 +2,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_mixvit._checks import require, require_choice, require_path
+from keras_mixvit._checks import require, require_choice
 from keras_mixvit.data import load
 from keras_mixvit.data.sets._load import splits
 from keras_mixvit.evaluation import (
@@ -20,7 +20,8 @@ from keras_mixvit.training._evaluation_plan import (
     evaluation_plan,
     require_same_validation,
 )
-from keras_mixvit.training._run_settings import FORMER, RECIPE, RunSettings
+from keras_mixvit.training._found_runs import FORMER, RECIPE, model_file
+from keras_mixvit.training._run_settings import RunSettings
 from keras_mixvit.training._skipped_files import read_skipped
 
 
@@ -138,11 +139,7 @@ def evaluate_run(
         Networks, 2017.
     """
     require_choice("calibrate_on", calibrate_on, ("val", "test"))
-    require_path("run", run)
-    file = Path(run)
-    if file.is_dir():
-        file = file / "model.keras"
-    require(file.is_file(), "`run` must hold a model.keras.", run=run)
+    file = model_file(run)
     settings = _settings(file) if data is None else None
     recipe = None if settings is None else settings.recipe
     name = data or "" if recipe is None else recipe.data.name

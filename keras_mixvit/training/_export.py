@@ -1,9 +1,8 @@
 from pathlib import Path
 
-from keras_mixvit._checks import require, require_choice, require_path
-from keras_mixvit._export_formats import EXPORT_FORMATS, FORMATS
 from keras_mixvit.models import load_model
 from keras_mixvit.models._export_checks import require_export
+from keras_mixvit.training._found_runs import export_path, model_file
 
 
 def export(run: str, format: str, output: str | None = None) -> Path:
@@ -33,20 +32,10 @@ def export(run: str, format: str, output: str | None = None) -> Path:
     assert export("model.keras", "keras").name == "model.keras"
     ```
     """
-    require_choice("format", format, EXPORT_FORMATS)
-    require_path("run", run)
-    file = Path(run)
-    if file.is_dir():
-        file = file / "model.keras"
-    require(file.is_file(), "`run` must hold a model.keras.", run=run)
-    suffix = ".keras" if format == "keras" else FORMATS[format][1]
-    path = file.parent / "export" / f"model{suffix}" if output is None else Path(output)
-    require(not path.exists(), "`output` must be a path that is new.", output=str(path))
-    if format == "keras":
-        require(path.suffix == ".keras", "`output` must end in .keras.", output=output)
-    else:
+    path = export_path(run, format, output)
+    if format != "keras":
         require_export(str(path), format)
-    model = load_model(file)
+    model = load_model(model_file(run))
     path.parent.mkdir(parents=True, exist_ok=True)
     if format == "keras":
         model.ensemble().save(path)

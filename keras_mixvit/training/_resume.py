@@ -4,11 +4,12 @@ from pathlib import Path
 from keras_mixvit._checks import require, require_path
 from keras_mixvit.training._calls import require_steps
 from keras_mixvit.training._devices import devices_in_use
+from keras_mixvit.training._found_runs import RESULT
 from keras_mixvit.training._run_data import facts, load_sets
 from keras_mixvit.training._run_files import read_result, require_entry
 from keras_mixvit.training._run_settings import RunSettings
 from keras_mixvit.training._skipped_files import read_skipped
-from keras_mixvit.training._train import RESULT, finish
+from keras_mixvit.training._train import finish
 
 
 def resume(

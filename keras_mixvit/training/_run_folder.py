@@ -4,6 +4,24 @@ from pathlib import Path
 from keras_mixvit._checks import require
 
 
+def require_new_folder(output: str) -> Path:
+    """The path of a folder that is new or empty.
+
+    Args:
+        output: Path of the folder.
+
+    Raises:
+        ValueError: If there is something else.
+    """
+    folder = Path(output)
+    require(
+        not folder.exists() or (folder.is_dir() and not any(folder.iterdir())),
+        "`output` must be a new or empty folder.",
+        output=str(folder),
+    )
+    return folder
+
+
 def new_run_folder(output: str | None, name: str) -> Path:
     """Makes the folder of a run, which must not hold another one.
 
@@ -24,12 +42,7 @@ def new_run_folder(output: str | None, name: str) -> Path:
             number += 1
             folder = Path("runs") / f"{name}-{number}"
     else:
-        folder = Path(output)
-        require(
-            not folder.exists() or (folder.is_dir() and not any(folder.iterdir())),
-            "`output` must be a new or empty folder.",
-            output=str(folder),
-        )
+        folder = require_new_folder(output)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"

@@ -4,15 +4,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import NoneType
 
-from keras_mixvit._checks import is_integer, require
+from keras_mixvit._checks import is_integer
 from keras_mixvit.recipes._recipe import Recipe
 from keras_mixvit.recipes._recipe_file import read_recipe, recipe_text
 from keras_mixvit.training._atomic_files import write_json, write_text
+from keras_mixvit.training._found_runs import RECIPE, require_run
 from keras_mixvit.training._run_files import read_json, require_entry
-
-RECIPE = "recipe.toml"
-# Where versions before 0.2 wrote the settings of a run.
-FORMER = ("recipe.json", "options.json")
 
 
 @dataclass(frozen=True)
@@ -71,13 +68,7 @@ class RunSettings:
         Raises:
             ValueError: If it is no such folder.
         """
-        require(
-            (folder / RECIPE).is_file()
-            or not any((folder / name).is_file() for name in FORMER),
-            f"`run` must hold a {RECIPE}. This run is of version 0.1, whose recipes "
-            "had other fields: train it again, or use keras_mixvit 0.1.",
-            run=str(folder),
-        )
+        require_run(folder)
         try:
             recipe = read_recipe(str(folder / RECIPE))
         except (OSError, ValueError) as error:

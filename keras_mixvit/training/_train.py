@@ -24,6 +24,7 @@ from keras_mixvit.training._calls import require_steps
 from keras_mixvit.training._checkpoint import Checkpoints
 from keras_mixvit.training._devices import devices_in_use
 from keras_mixvit.training._fit import CHECKPOINTS, fit, has_tensorboard
+from keras_mixvit.training._found_runs import RESULT
 from keras_mixvit.training._run_data import facts, load_own
 from keras_mixvit.training._run_figures import draw_figures
 from keras_mixvit.training._run_files import read_report
@@ -33,7 +34,6 @@ from keras_mixvit.training._skipped_files import skipped_files, write_skipped
 
 # What a finished training leaves: rows of the table, best epoch, seconds.
 REPORT = "report.json"
-RESULT = "result.json"
 
 
 def train(

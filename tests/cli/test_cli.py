@@ -1,7 +1,7 @@
 import pytest
 
 from keras_mixvit.cli._main import main
-from keras_mixvit.recipes import read_recipe, recipe
+from keras_mixvit.recipes import read_recipe, recipe, recipe_text
 from tests.tiny_run import train_words, write_images
 
 
@@ -190,6 +190,38 @@ def test_a_recipe_is_shown_as_a_file_that_can_be_trained(capsys, tmp_path):
     assert made.note[:40] in shown
     (tmp_path / "mine.toml").write_text(shown, encoding="utf-8")
     assert read_recipe(str(tmp_path / "mine.toml")) == made.replace(note="")
+
+
+def test_a_file_is_shown_as_the_whole_recipe_that_it_is(capsys, tmp_path):
+    path = tmp_path / "mine.toml"
+    text = 'method = "cut_mixmo"\nnote = "Mine."\n[backbone]\nwidth = 48\n'
+    path.write_text(f"{text}num_blocks = 3\n")
+    assert main(["show", str(path)]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == recipe_text(read_recipe(str(path)))
+    assert 'name = "mine"' in shown.out.splitlines()
+    # A width of 48 is the default.
+    assert "width" not in shown.out
+    assert "num_blocks = 3" in shown.out
+    assert shown.err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("epochs = ", "`path` must be a TOML file ("),
+        ("[backbone]\nwdith = 9", "`setting` must be a known name. Nearest: 'backbone"),
+        ("[mixing]\nprobability = 0.5", "`mixing.probability` must not be set with t"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told(text, error, capsys, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    assert main(["show", str(path)]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"keras-mixvit: {error}")
+    assert str(path) in told.err
 
 
 @pytest.mark.parametrize(

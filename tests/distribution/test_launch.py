@@ -1,5 +1,6 @@
 """The launcher of several processes."""
 
+import contextlib
 import errno
 import importlib
 import json
@@ -8,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -115,13 +117,95 @@ def test_a_process_that_cannot_be_started_stops_the_first(started, monkeypatch):
 def test_an_interrupt_stops_all_processes(started, monkeypatch):
     module = importlib.import_module("keras_mixvit.distribution._launch")
 
-    def interrupted(processes, grace):
+    def interrupted(processes, grace, signals):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "_watch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         launch(WAIT, 3)
     assert_nothing_is_left(started, 3)
+
+
+# The launcher needs no Keras, which the package around it imports.
+LAUNCH = """
+import sys, types
+sys.argv[0] = "keras-mixvit"
+import keras_mixvit
+package = types.ModuleType("keras_mixvit.distribution")
+package.__path__ = [keras_mixvit.__path__[0] + "/distribution"]
+sys.modules[package.__name__] = package
+from keras_mixvit.distribution._launch import launch
+{}
+wait = "import os, sys, time; print(os.getpid(), file=open(sys.argv[1] + "
+wait += "os.environ['RANK'], 'w')); time.sleep(60)"
+launch([sys.executable, "-c", wait, sys.argv[1]], 2, grace=5.0)
+print("went on")
+"""
+OWN = """
+import signal
+signal.signal(signal.SIGTERM, lambda number, frame: print("own handler"))
+"""
+
+
+def is_running(pid):
+    """Whether there is a process of that number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def until(condition):
+    """Waits for at most 30 seconds."""
+    end = time.monotonic() + 30
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "status", "out"),
+    [
+        ("SIGTERM", "", -signal.SIGTERM, ""),
+        ("SIGHUP", "", -signal.SIGHUP, ""),
+        ("SIGTERM", OWN, 0, "own handler"),
+    ],
+)
+def test_a_signal_that_ends_the_launcher_ends_its_processes(
+    name, before, status, out, tmp_path
+):
+    place = f"{tmp_path}/"
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", LAUNCH.format(before), place],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    files = [tmp_path / "0", tmp_path / "1"]
+    try:
+        assert until(lambda: all(x.exists() and x.read_text() for x in files))
+        launcher.send_signal(getattr(signal, name))
+        told, _ = launcher.communicate(timeout=30)
+        assert launcher.returncode == status
+        assert told.startswith(out)
+        assert ("went on" in told) == bool(out)
+        for file in files:
+            pid = int(file.read_text())
+            assert until(lambda pid=pid: not is_running(pid))
+    finally:
+        # Nothing that the test started outlives it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(launcher.pid, signal.SIGKILL)
+        launcher.wait()
+
+
+def test_of_output_that_nobody_reads_nothing_is_told():
+    told = []
+    end = "import os, sys; sys.exit(141 if os.environ['RANK'] == '0' else 0)"
+    command = [sys.executable, "-c", end]
+    assert launch(command, 2, grace=0.2, tell=told.append) == 141
+    assert told == []
 
 
 def test_no_processes_are_refused():

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from keras_mixvit.recipes import chosen_recipe, published_rows, recipe, recipe_text
-from keras_mixvit.recipes._published_text import in_words, published_of, scale_of
+from keras_mixvit.recipes._differences import published_of, scale_of
+from keras_mixvit.recipes._published_text import in_words
 from tests.tiny_run import write_images
 
 

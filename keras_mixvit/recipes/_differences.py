@@ -1,0 +1,59 @@
+"""How a recipe differs from that of a paper."""
+
+from keras_mixvit.recipes._flat import flat
+from keras_mixvit.recipes._papers import stored_recipes
+from keras_mixvit.recipes._published import Published
+from keras_mixvit.recipes._published_rows import published_rows
+from keras_mixvit.recipes._recipe import NEUTRAL, Recipe
+from keras_mixvit.recipes._recipe_parts import settings_of
+from keras_mixvit.recipes._registry import recipe as named_recipe
+
+# What changes nothing but rounding.
+NOT_COMPARED = NEUTRAL | {
+    "pairs.apply_on",
+    "pairs.keep_on_device",
+    "precision",
+    "backbone.recompute",
+}
+
+
+def published_of(recipe: Recipe) -> tuple[list[Published], list[str]]:
+    """The rows of the recipe of this name, and how this one differs from it.
+
+    Args:
+        recipe: `Recipe`, which may be changed.
+
+    Returns:
+        List of `Published`, and list of strings `"key=value"`.
+    """
+    if recipe.name not in stored_recipes():
+        return [], []
+    known = named_recipe(recipe.name)
+    return published_rows(recipe=recipe.name), differences(known, recipe)
+
+
+def differences(known: Recipe, recipe: Recipe) -> list[str]:
+    """The options in which a recipe differs, but for those that only draw anew.
+
+    Args:
+        known: `Recipe`.
+        recipe: `Recipe`.
+    """
+    old, new = flat(known), flat(recipe)
+    defaults = {name: default for name, (_, default) in settings_of(recipe).items()}
+    return [
+        f"{name.removesuffix('.name')}={new.get(name, defaults.get(name, 'none'))}"
+        for name in dict.fromkeys((*old, *new))
+        if name not in NOT_COMPARED and old.get(name, old) != new.get(name, old)
+    ]
+
+
+def scale_of(recipe: Recipe) -> str:
+    """What is scaled in a recipe, or nothing."""
+    scales = {
+        "epochs": recipe.epoch_scale,
+        "width": recipe.width_scale,
+        "data": recipe.data.share,
+    }
+    scaled = [f"{word} x {value:.3g}" for word, value in scales.items() if value != 1]
+    return f"scaled: {', '.join(scaled)}" if scaled else ""

@@ -1,0 +1,10 @@
+"""The fields of a recipe, in the order in which they are written."""
+
+PARTS = (
+    *("data", "backbone", "method", "mixing", "pairs", "augmentation"),
+    *("pixel_mixing", "loss", "optimizer", "schedule"),
+)
+FIELDS = (
+    *("name", *PARTS, "batch_size", "epochs", "epoch_scale", "width_scale"),
+    *("num_members", "ensemble_of", "precision", "seed", "note"),
+)

@@ -1,0 +1,96 @@
+"""Whether a run and what is wanted of it are there, told before Keras is imported."""
+
+from pathlib import Path
+
+from keras_mixvit._checks import require, require_choice, require_path
+from keras_mixvit._export_formats import EXPORT_FORMATS, FORMATS
+
+RECIPE = "recipe.toml"
+# Where versions before 0.2 wrote the settings of a run.
+FORMER = ("recipe.json", "options.json")
+RESULT = "result.json"
+
+
+def require_run(run) -> Path:
+    """The folder of a run, which must hold a recipe.
+
+    Args:
+        run: Path of the folder.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    require_path("run", run)
+    folder = Path(run)
+    is_there = (folder / RECIPE).is_file()
+    require(
+        is_there or not any((folder / name).is_file() for name in FORMER),
+        f"`run` must hold a {RECIPE}. This run is of version 0.1, whose recipes "
+        "had other fields: train it again, or use keras_mixvit 0.1.",
+        run=str(folder),
+    )
+    require(
+        is_there,
+        f"`run` must be the folder of a run, which holds a {RECIPE}.",
+        run=str(folder),
+    )
+    return folder
+
+
+def require_finished(run) -> Path:
+    """The folder of a finished run.
+
+    Args:
+        run: Path of the folder.
+
+    Raises:
+        ValueError: If it is none, or the run is not finished.
+    """
+    folder = require_run(run)
+    require(
+        (folder / RESULT).is_file(),
+        "`runs` must be finished; `keras-mixvit resume RUN` finishes one.",
+        run=str(run),
+    )
+    return folder
+
+
+def model_file(run) -> Path:
+    """The file of the model of a run.
+
+    Args:
+        run: Path of the folder of the run, or of a `.keras` file.
+
+    Raises:
+        ValueError: If there is no such file.
+    """
+    require_path("run", run)
+    file = Path(run)
+    if file.is_dir():
+        file = file / "model.keras"
+    require(file.is_file(), "`run` must hold a model.keras.", run=run)
+    return file
+
+
+def export_path(run, format: str, output: str | None) -> Path:
+    """Where `export` writes.
+
+    Args:
+        run: What `export` takes.
+        format: What `export` takes.
+        output: What `export` takes.
+
+    Raises:
+        ValueError: If there is no such run or format, or something is there.
+    """
+    require_choice("format", format, EXPORT_FORMATS)
+    suffix = ".keras" if format == "keras" else FORMATS[format][1]
+    file = model_file(run)
+    path = file.parent / "export" / f"model{suffix}" if output is None else Path(output)
+    require(not path.exists(), "`output` must be a path that is new.", output=str(path))
+    require(
+        format != "keras" or path.suffix == ".keras",
+        "`output` must end in .keras.",
+        output=output,
+    )
+    return path
