@@ -53,9 +53,9 @@ class ClassAttention(nn.Module):
 
 
 class MixViT(nn.Module):
-    """Two subnetworks with source embeddings, on mixed pairs of 32 x 32 images."""
+    """M subnetworks with source embeddings, on mixed pairs of 32 x 32 images."""
 
-    def __init__(self, width):
+    def __init__(self, width, members=2):
         super().__init__()
 
         def mlp():
@@ -71,55 +71,89 @@ class MixViT(nn.Module):
         self.attentions = nn.ModuleList(Gpsa(width) for _ in range(BLOCKS))
         self.mlps = nn.ModuleList(mlp() for _ in range(BLOCKS))
         self.norms = norms(2 * BLOCKS)
-        self.sources = nn.Parameter(torch.randn(2, width) * 0.02)
+        self.sources = nn.Parameter(torch.randn(members, width) * 0.02)
         self.token = nn.Parameter(torch.zeros(1, 1, width))
         self.class_attentions = nn.ModuleList(
             ClassAttention(width) for _ in range(CLASS_BLOCKS)
         )
         self.class_mlps = nn.ModuleList(mlp() for _ in range(CLASS_BLOCKS))
         self.class_norms = norms(2 * CLASS_BLOCKS + 1)
-        self.heads = nn.ModuleList(nn.Linear(width, CLASSES) for _ in range(2))
+        self.heads = nn.ModuleList(nn.Linear(width, CLASSES) for _ in range(members))
 
-    def forward(self, images, mask):
-        masks = mask, 1 - mask
+    def forward(self, images, masks):
+        """Logits of mixed pairs, a list of M."""
         grids = (self.patches(image).flatten(2).transpose(1, 2) for image in images)
-        x = sum(m[..., None] * g for m, g in zip(masks, grids, strict=True))
+        x = self.body(sum(m[..., None] * g for m, g in zip(masks, grids, strict=True)))
+        x = x + sum(
+            m[..., None] * source for m, source in zip(masks, self.sources, strict=True)
+        )
+        feature = self.trunk(x)
+        return [head(feature) for head in self.heads]
+
+    def ensemble(self, images):
+        """Mean logits of images: one body, one trunk per subnetwork."""
+        x = self.body(self.patches(images).flatten(2).transpose(1, 2))
+        x = x[:, None] + self.sources[:, None]
+        features = self.trunk(x.flatten(0, 1)).unflatten(0, (len(images), -1))
+        parts = zip(features.unbind(1), self.heads, strict=True)
+        return sum(head(feature) for feature, head in parts) / len(self.heads)
+
+    def body(self, x):
         x = x + self.position
         for i in range(BLOCKS):
             x = x + self.attentions[i](self.norms[2 * i](x))
             x = x + self.mlps[i](self.norms[2 * i + 1](x))
-        x = x + sum(
-            m[..., None] * source for m, source in zip(masks, self.sources, strict=True)
-        )
+        return x
+
+    def trunk(self, x):
         token = self.token.expand(len(x), -1, -1)
         for i in range(CLASS_BLOCKS):
             joined = torch.cat((token, x), 1)
             token = token + self.class_attentions[i](self.class_norms[2 * i](joined))
             token = token + self.class_mlps[i](self.class_norms[2 * i + 1](token))
-        feature = self.class_norms[-1](token)[:, 0]
-        return [head(feature) for head in self.heads]
+        return self.class_norms[-1](token)[:, 0]
 
 
 def training_step(width: int, batch: int, device: str, compiles: bool):
     """A function that trains on one batch, in bfloat16 with AdamW."""
-    network = MixViT(width).to(device)
+    return steps(width, batch, 2, device, torch.bfloat16, compiles)["training"]
+
+
+def steps(
+    width: int,
+    batch: int,
+    members: int = 2,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    compiles: bool = False,
+) -> dict:
+    """Functions that train on one batch and that classify one, with AdamW."""
+    network = MixViT(width, members).to(device)
     called = torch.compile(network) if compiles else network
     optimizer = torch.optim.AdamW(
         network.parameters(), 1e-3, weight_decay=0.05, fused=device == "cuda"
     )
-    images = [torch.randn(batch, 3, 32, 32, device=device) for _ in range(2)]
-    labels = [torch.randint(CLASSES, (batch,), device=device) for _ in range(2)]
-    mask = (torch.rand(batch, TOKENS, device=device) < 0.5).float()
+    images = [torch.randn(batch, 3, 32, 32, device=device) for _ in range(members)]
+    labels = [torch.randint(CLASSES, (batch,), device=device) for _ in range(members)]
+    chosen = torch.randint(members, (batch, TOKENS), device=device)
+    masks = functional.one_hot(chosen, members).float().unbind(-1)
+    halves = dtype != torch.float32
 
-    def step():
+    def training():
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(device, torch.bfloat16):
-            logits = called(images, mask)
+        with torch.autocast(device, dtype, enabled=halves):
+            logits = called(images, masks)
             loss = sum(
-                0.5 * functional.cross_entropy(found.float(), label)
+                functional.cross_entropy(found.float(), label) / members
                 for found, label in zip(logits, labels, strict=True)
             )
         loss.backward()
         optimizer.step()
+        return loss.detach()
 
-    return step
+    @torch.inference_mode()
+    def inference():
+        with torch.autocast(device, dtype, enabled=halves):
+            return network.ensemble(images[0]).cpu()
+
+    return {"training": training, "inference": inference}

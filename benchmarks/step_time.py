@@ -1,12 +1,14 @@
-"""Seconds per training and inference step on the active backend.
+"""Seconds per training and inference step, beside plain PyTorch in the same run.
 
-    KERAS_BACKEND=torch python benchmarks/step_time.py [--width 384] [--batch 32]
+    KERAS_BACKEND=jax python benchmarks/step_time.py [--network wide_resnet] [--batch 32]
 
-The networks take turns and the median of each is printed beside its ratio to
-the single network, because seconds on a shared machine mean little.
+The networks take turns and the median of each is printed beside its ratio to the
+plain network and to the single one, because seconds on a shared machine mean little.
+Before each step the process pauses: idle threads of the other library stop spinning.
 """
 
 import argparse
+import importlib
 import statistics
 import time
 
@@ -15,16 +17,26 @@ import numpy as np
 
 import keras_mixvit as kv
 
+PLAIN = {"convit": "plain_convit", "wide_resnet": "plain_wide_resnet"}
 
-def networks(width: int) -> dict:
+
+def networks(options) -> dict:
     """Compiled models by name."""
-    models = {"single": kv.SingleNetwork(kv.ConViT(width=width), 100)}
-    for members in (2, 8):
-        backbone = kv.ConViT(width=width)
-        models[f"MixViT, M = {members}"] = kv.MixViT(backbone, 100, members)
+
+    def backbone():
+        if options.network == "convit":
+            return kv.ConViT(width=options.width)
+        return kv.WideResNet(widening=options.widening)
+
+    models = {"single": kv.SingleNetwork(backbone(), 100)}
+    method = kv.MixViT if options.network == "convit" else kv.MixMo
+    for members in options.members:
+        models[f"M = {members}"] = method(backbone(), 100, members)
     for model in models.values():
         model.compile(
-            keras.optimizers.AdamW(1e-3),
+            keras.optimizers.AdamW(1e-3, weight_decay=0.05)
+            if options.network == "convit"
+            else keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
     return models
@@ -40,18 +52,17 @@ def batch_of(model, size: int):
     ]
 
 
-def seconds(step) -> float:
-    """Wall time of one call."""
-    start = time.perf_counter()
-    step()
-    return time.perf_counter() - start
-
-
-def measure(width: int, size: int, repeats: int) -> dict:
-    """Median seconds per (name, phase), the networks taking turns."""
+def all_steps(options) -> dict:
+    """Functions of one step by (name, phase), the plain network first."""
     steps = {}
-    for name, model in networks(width).items():
-        pairs, labels = batch_of(model, size)
+    if not options.no_plain:
+        size = options.width if options.network == "convit" else options.widening
+        plain = importlib.import_module(PLAIN[options.network])
+        made = plain.steps(size, options.batch, options.members[0])
+        for phase, step in made.items():
+            steps[f"plain, M = {options.members[0]}", phase] = step
+    for name, model in networks(options).items():
+        pairs, labels = batch_of(model, options.batch)
         images = pairs["images"][:, 0]
         steps[name, "training"] = lambda model=model, x=pairs, y=labels: (
             model.train_on_batch(x, y)
@@ -59,23 +70,60 @@ def measure(width: int, size: int, repeats: int) -> dict:
         steps[name, "inference"] = lambda model=model, x=images: model.predict_on_batch(
             x
         )
-    for step in steps.values():
-        step()
+    return {key: step for key, step in steps.items() if key[1] in options.phases}
+
+
+def seconds(step, pause: float) -> float:
+    """Wall time of one call, after a pause."""
+    time.sleep(pause)
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def measure(options) -> dict:
+    """Median seconds per (name, phase), the networks taking turns."""
+    steps = all_steps(options)
+    for _ in range(2):
+        for step in steps.values():
+            step()
     times = {key: [] for key in steps}
-    for _ in range(repeats):
+    for _ in range(options.repeats):
         for key, step in steps.items():
-            times[key].append(seconds(step))
+            times[key].append(seconds(step, options.pause))
     return {key: statistics.median(values) for key, values in times.items()}
 
 
-if __name__ == "__main__":
+def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--width", type=int, default=384)
+    parser.add_argument("--network", choices=list(PLAIN), default="convit")
+    parser.add_argument("--width", type=int, default=384, help="of ConViT")
+    parser.add_argument("--widening", type=int, default=2, help="of WideResNet-28")
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--members", type=int, nargs="+", default=[2, 8])
+    phases = ["training", "inference"]
+    parser.add_argument("--phases", nargs="+", choices=phases, default=phases)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--pause", type=float, default=0.05, help="seconds")
+    parser.add_argument("--no-plain", action="store_true", help="Keras alone")
     options = parser.parse_args()
-    medians = measure(options.width, options.batch, options.repeats)
-    print(f"{keras.config.backend()}, batch {options.batch}, width {options.width}")
+    medians = measure(options)
+    size = options.width if options.network == "convit" else options.widening
+    print(
+        f"{keras.config.backend()}, {options.network} {size}, batch {options.batch}, "
+        f"median of {options.repeats}"
+    )
     for (name, phase), value in medians.items():
-        ratio = value / medians["single", phase]
-        print(f"{name:16s} {phase:10s} {value:8.3f} s  {ratio:5.2f} x")
+        ratios = "".join(
+            f"  {value / medians[other, phase]:5.2f} x {word}"
+            for other, word in (
+                (f"plain, M = {options.members[0]}", "plain"),
+                ("single", "single"),
+            )
+            if (other, phase) in medians
+        )
+        print(f"{name:12s} {phase:10s} {value:8.4f} s{ratios}")
+
+
+if __name__ == "__main__":
+    main()
