@@ -1,6 +1,6 @@
 """Seconds per training and inference step, beside plain PyTorch in the same run.
 
-    KERAS_BACKEND=jax python benchmarks/step_time.py [--network wide_resnet] [--batch 32]
+    KERAS_BACKEND=jax python benchmarks/step_time.py --network wide_resnet
 
 The networks take turns and the median of each is printed beside its ratio to the
 plain network and to the single one, because seconds on a shared machine mean little.

@@ -6,6 +6,7 @@ from keras import ops
 from keras_mixvit._checks import require_positive_integer, require_rate
 from keras_mixvit._seeds import child_seed
 from keras_mixvit.layers._dropout import Dropout
+from keras_mixvit.layers._inner_calls import within
 
 
 class Attention(keras.layers.Layer):
@@ -81,4 +82,5 @@ class Attention(keras.layers.Layer):
         """Heads `(B, num_heads, T, d / num_heads)` as the output of a shape."""
         attended = ops.transpose(attended, (0, 2, 1, 3))
         attended = ops.reshape(attended, (-1, *shape[1:]))
-        return self.dropout(self.projection(attended), training=training)
+        attended = within(self, self.projection)(attended)
+        return within(self, self.dropout)(attended, training=training)

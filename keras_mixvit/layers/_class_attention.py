@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_mixvit._checks import require_heads
 from keras_mixvit.layers._attention import Attention
+from keras_mixvit.layers._inner_calls import within
 from keras_mixvit.layers._mlp import normal
 
 
@@ -101,7 +102,7 @@ class ClassAttention(Attention):
 
     def call(self, token: Any, grid: Any, training: bool | None = None) -> Any:
         weights = self.attention(token, grid)
-        weights = self.attention_dropout(weights, training=training)
+        weights = within(self, self.attention_dropout)(weights, training=training)
         pooled = weights[..., :1] * token[:, None, :] + ops.einsum(
             "bhn,bnd->bhd", weights[..., 1:], self._flat(grid)
         )
@@ -114,7 +115,7 @@ class ClassAttention(Attention):
             value = value + bias
         value = ops.reshape(value, (-1, token.shape[-1]))
         output = ops.matmul(value, self.projection_kernel) + self.projection_bias
-        return self.dropout(output, training=training)
+        return within(self, self.dropout)(output, training=training)
 
     # Keras asks by the names of the arguments of `call`.
     def compute_output_shape(  # type: ignore[override]

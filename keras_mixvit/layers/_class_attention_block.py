@@ -2,6 +2,7 @@ from typing import Any
 
 import keras
 
+from keras_mixvit.layers._inner_calls import within
 from keras_mixvit.layers._recomputation import recomputable
 from keras_mixvit.layers._transformer_block import TransformerBlock
 
@@ -67,8 +68,9 @@ class ClassAttentionBlock(TransformerBlock):
 
     @recomputable
     def call(self, token: Any, grid: Any, training: bool | None = None) -> Any:
-        norm = self.attention_norm
-        branch = self.attention(norm(token), norm(grid), training=training)
+        norm = within(self, self.attention_norm)
+        attention = within(self, self.attention)
+        branch = attention(norm(token), norm(grid), training=training)
         return self._add_branches(token, branch, training)
 
     def attention_map(  # type: ignore[override]

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_mixvit._checks import is_number, require, require_heads
 from keras_mixvit.layers._attention import Attention
+from keras_mixvit.layers._inner_calls import within
 from keras_mixvit.layers._mlp import linear, normal
 
 
@@ -153,7 +154,7 @@ class GatedPositionalAttention(Attention):
         _, height, width, features = grid.shape
         tokens = height * width
         query_key = ops.reshape(
-            self.query_key(grid),
+            within(self, self.query_key)(grid),
             (-1, tokens, 2, self.num_heads, features // self.num_heads),
         )
         query, key = (ops.transpose(query_key[:, :, i], (0, 2, 1, 3)) for i in (0, 1))
@@ -166,9 +167,10 @@ class GatedPositionalAttention(Attention):
 
     def call(self, grid: Any, training: bool | None = None) -> Any:
         _, height, width, features = grid.shape
-        weights = self.attention_dropout(self.attention(grid), training=training)
+        weights = self.attention(grid)
+        weights = within(self, self.attention_dropout)(weights, training=training)
         value = ops.reshape(
-            self.value(grid),
+            within(self, self.value)(grid),
             (-1, height * width, self.num_heads, features // self.num_heads),
         )
         attended = ops.matmul(weights, ops.transpose(value, (0, 2, 1, 3)))

@@ -4,6 +4,7 @@ import keras
 
 from keras_mixvit._checks import require_positive_integer, require_rate
 from keras_mixvit.layers._dropout import Dropout
+from keras_mixvit.layers._inner_calls import within
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
@@ -60,9 +61,11 @@ class MLP(keras.layers.Layer):
         self.project.build((*input_shape[:-1], self.hidden_width))
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        hidden = keras.activations.gelu(self.expand(inputs), approximate=False)
-        hidden = self.dropout(hidden, training=training)
-        return self.dropout(self.project(hidden), training=training)
+        expand, project = within(self, self.expand), within(self, self.project)
+        dropout = within(self, self.dropout)
+        hidden = keras.activations.gelu(expand(inputs), approximate=False)
+        hidden = dropout(hidden, training=training)
+        return dropout(project(hidden), training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape

@@ -10,6 +10,7 @@ from keras_mixvit._checks import (
 )
 from keras_mixvit._old_names import with_new_names
 from keras_mixvit.layers._convolution import batch_norm, convolution, strided_shape
+from keras_mixvit.layers._inner_calls import within
 from keras_mixvit.layers._recomputation import RecomputableLayer, recomputable
 
 
@@ -116,14 +117,14 @@ class PreActivationBlock(RecomputableLayer):
         for i, (norm, conv) in enumerate(
             zip(self.norms, self.convolutions, strict=True)
         ):
-            hidden = ops.relu(norm(hidden, training=training))
+            hidden = ops.relu(within(self, norm)(hidden, training=training))
             if i == 0 and not self._is_wide and self.shortcut is not None:
                 shortcut = hidden
             if not self._is_wide:
                 hidden = ops.pad(hidden, ((0, 0), (1, 1), (1, 1), (0, 0)))
-            hidden = conv(hidden)
+            hidden = within(self, conv)(hidden)
         if self.shortcut is not None:
-            shortcut = self.shortcut(shortcut)
+            shortcut = within(self, self.shortcut)(shortcut)
         return hidden + shortcut
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:

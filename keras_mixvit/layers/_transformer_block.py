@@ -4,6 +4,7 @@ import keras
 
 from keras_mixvit._checks import is_number, require
 from keras_mixvit._seeds import child_seed
+from keras_mixvit.layers._inner_calls import within
 from keras_mixvit.layers._layer_scale import LayerScale
 from keras_mixvit.layers._mlp import MLP
 from keras_mixvit.layers._recomputation import RecomputableLayer, recomputable
@@ -126,7 +127,8 @@ class TransformerBlock(RecomputableLayer):
 
     @recomputable
     def call(self, grid: Any, training: bool | None = None) -> Any:
-        branch = self.attention(self.attention_norm(grid), training=training)
+        branch = within(self, self.attention_norm)(grid)
+        branch = within(self, self.attention)(branch, training=training)
         return self._add_branches(grid, branch, training)
 
     def attention_map(self, grid: Any) -> Any:
@@ -142,12 +144,14 @@ class TransformerBlock(RecomputableLayer):
 
     def _add_branches(self, tokens, branch, training):
         if self.layer_scale is not None:
-            branch = self.attention_scale(branch)
-        tokens = tokens + self.attention_depth(branch, training=training)
-        branch = self.mlp(self.mlp_norm(tokens), training=training)
+            branch = within(self, self.attention_scale)(branch)
+        depth = within(self, self.attention_depth)
+        tokens = tokens + depth(branch, training=training)
+        branch = within(self, self.mlp_norm)(tokens)
+        branch = within(self, self.mlp)(branch, training=training)
         if self.layer_scale is not None:
-            branch = self.mlp_scale(branch)
-        return tokens + self.mlp_depth(branch, training=training)
+            branch = within(self, self.mlp_scale)(branch)
+        return tokens + within(self, self.mlp_depth)(branch, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape

@@ -1,0 +1,44 @@
+"""Calls of a layer by the layer that holds it."""
+
+from typing import Any
+
+import keras
+
+ON_TORCH = keras.config.backend() == "torch"
+
+
+def within(outer: keras.layers.Layer, layer: keras.layers.Layer) -> Any:
+    """What calls a layer from the `call` of another one, with the fewest Python calls.
+
+    `Layer.__call__` converts inputs, binds arguments, looks for masks and enters the
+    precision of a layer. `outer` has done all of it already, where both have one
+    policy. Only PyTorch pays for it at every step; the others trace a step once.
+
+    Args:
+        outer: Layer whose `call` is running.
+        layer: Layer that it holds, called with tensors of its compute dtype. Pass
+            `training` where it takes it.
+
+    Returns:
+        `layer.call`, or `layer` itself where its own policy, hooks or regulariser
+        of outputs need the whole of `__call__`.
+    """
+    if (
+        ON_TORCH
+        and outer.autocast
+        and layer.built
+        and _is_one_precision(outer.dtype_policy, layer.dtype_policy)
+        and layer.activity_regularizer is None
+        and not (
+            layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks
+        )
+    ):
+        return layer.call
+    return layer
+
+
+def _is_one_precision(outer, inner):
+    """Whether two policies are alike and plain: a map has one for each path."""
+    if isinstance(outer, keras.dtype_policies.DTypePolicyMap):
+        return False
+    return (outer is inner or outer == inner) and outer.quantization_mode is None
