@@ -3,6 +3,7 @@ from keras_mixvit.data import load
 from keras_mixvit.data.sets._load import splits
 from keras_mixvit.recipes._adapt import adapt
 from keras_mixvit.recipes._names import is_recipe_file
+from keras_mixvit.recipes._option_names import OF_DATA, named_as
 from keras_mixvit.recipes._protocol import cut_share
 from keras_mixvit.recipes._recipe import Recipe
 from keras_mixvit.recipes._recipe_file import read_recipe
@@ -72,10 +73,11 @@ def chosen_recipe(
     if data is not None:
         require_path("data", data)
     if data is not None and str(data) != chosen.data.name:
-        share = cut_share("validation", chosen.data.val_share, splits(data, data_dir))
-        images = load(
-            data, data_dir=data_dir, image_size=chosen.data.image_size, val_share=share
-        )
+        with named_as(OF_DATA | {"name": "data"}):
+            has = splits(data, data_dir)
+            share = cut_share("validation", chosen.data.val_share, has)
+            size = chosen.data.image_size
+            images = load(data, data_dir=data_dir, image_size=size, val_share=share)
         adapted, remarks = adapt(chosen, images)
         chosen = adapted.with_settings({"data.name": str(data)})
         decided = chosen.with_settings(settings)

@@ -5,8 +5,10 @@ from keras_mixvit.data import MixedPairDataset, PixelMixing
 from keras_mixvit.data.sources._image_set import ImageSet
 from keras_mixvit.models import MIMOModel
 from keras_mixvit.recipes._augmentations import AUGMENTATIONS
+from keras_mixvit.recipes._constructors import PAIRS
 from keras_mixvit.recipes._data_share import share_of
 from keras_mixvit.recipes._mixing import manifold_mixing_for, masks_for
+from keras_mixvit.recipes._option_names import named_as, of_part
 from keras_mixvit.recipes._recipe import Recipe
 
 
@@ -36,19 +38,21 @@ def dataset_for(recipe: Recipe, model: MIMOModel, images: ImageSet) -> MixedPair
     manifold_mixing = manifold_mixing_for(recipe.method, recipe.mixing)
     pixel_mixing = pixel_mixing_for(recipe)
     is_mixed = pixel_mixing is not None or manifold_mixing is not None
-    return MixedPairDataset(
-        used.images,
-        used.labels,
-        masks_for(recipe.method.name, recipe.mixing, model),
-        epochs=recipe.total_epochs,
-        batch_size=recipe.batch_size,
-        seed=recipe.seed,
-        num_classes=images.num_classes if is_mixed else None,
-        augment=augmentation_for(recipe, images),
-        pixel_mixing=pixel_mixing,
-        manifold_mixing=manifold_mixing,
-        **recipe.pairs.options,
-    )
+    masks = masks_for(recipe.method.name, recipe.mixing, model)
+    with named_as(of_part("pairs", PAIRS.parameters())):
+        return MixedPairDataset(
+            used.images,
+            used.labels,
+            masks,
+            epochs=recipe.total_epochs,
+            batch_size=recipe.batch_size,
+            seed=recipe.seed,
+            num_classes=images.num_classes if is_mixed else None,
+            augment=augmentation_for(recipe, images),
+            pixel_mixing=pixel_mixing,
+            manifold_mixing=manifold_mixing,
+            **recipe.pairs.options,
+        )
 
 
 def pixel_mixing_for(recipe: Recipe) -> PixelMixing | None:

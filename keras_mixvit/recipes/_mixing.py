@@ -17,7 +17,9 @@ from keras_mixvit.masks import (
     PatchUpMasks,
 )
 from keras_mixvit.models import ManifoldMixUp, MIMOModel, MixMo, MixViT, SingleNetwork
+from keras_mixvit.recipes._option_names import named_as, of_part
 from keras_mixvit.recipes._part import Part
+from keras_mixvit.recipes._values import parameters
 
 # What `MixMo.mask_sampler` does not make by itself.
 OTHER: dict[str, Callable[..., MaskSampler]] = {
@@ -93,7 +95,9 @@ def masks_for(method: str, mixing: Part, model: MIMOModel) -> MaskSampler:
         mixing: `Part` of a recipe.
         model: What `model_for` gave.
     """
-    return MIXINGS[method](model, **mixing.options)
+    make = MIXINGS[method]
+    with named_as(of_part("mixing", parameters(make))):
+        return make(model, **mixing.options)
 
 
 def manifold_mixing_for(method: Part, mixing: Part) -> ManifoldMixing | None:
@@ -105,4 +109,6 @@ def manifold_mixing_for(method: Part, mixing: Part) -> ManifoldMixing | None:
     """
     if method.name != "manifold_mixup":
         return None
-    return ManifoldMixing(**method.options, **mixing.options)
+    names = of_part("method", method.options) | of_part("mixing", mixing.options)
+    with named_as(names):
+        return ManifoldMixing(**method.options, **mixing.options)

@@ -9,6 +9,7 @@ from keras_mixvit.backbones._backbone import Backbone
 from keras_mixvit.data.sources._image_set import ImageSet
 from keras_mixvit.models import MIMOModel
 from keras_mixvit.recipes._constructors import BACKBONES, FREE, METHODS, SMALL
+from keras_mixvit.recipes._option_names import named_as, of_part
 from keras_mixvit.recipes._recipe import Recipe
 from keras_mixvit.recipes._values import parameters
 
@@ -34,6 +35,7 @@ def backbone_for(recipe: Recipe, images: ImageSet) -> Backbone:
     """
     name, image_shape = recipe.backbone.name, images.images.shape[1:]
     constructor = BACKBONES[name]
+    names = of_part("backbone", constructor.parameters())
     mean, std = images.statistics()
     options = {
         **{k: v for k, v in constructor.defaults.items() if v is not None},
@@ -46,12 +48,14 @@ def backbone_for(recipe: Recipe, images: ImageSet) -> Backbone:
     if recipe.is_residual:
         options["widening"] = max(1, round(options["widening"] * recipe.width_scale))
         options.setdefault("l2", 3e-4 if recipe.optimizer_name == "sgd" else 0.0)
-        return constructor.build(**options)
+        with named_as(names):
+            return constructor.build(**options)
     options.setdefault("patch_size", default_patch_size(image_shape))
     options |= {**transformer_size(recipe), "seed": recipe.seed}
-    if name in FREE:
-        return constructor.build(**options)
-    return make_backbone(name, **options)
+    with named_as(names):
+        if name in FREE:
+            return constructor.build(**options)
+        return make_backbone(name, **options)
 
 
 def default_patch_size(image_shape: tuple[int, ...]) -> int:
@@ -125,4 +129,6 @@ def model_on(recipe: Recipe, backbone: Backbone, num_classes: int) -> MIMOModel:
         options["seed"] = recipe.seed
     if method == "mimo":
         options["r"] = 1.0
-    return METHODS[method].build(backbone, num_classes, **options)
+    constructor = METHODS[method]
+    with named_as(of_part("method", constructor.parameters())):
+        return constructor.build(backbone, num_classes, **options)

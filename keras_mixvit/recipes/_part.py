@@ -5,6 +5,9 @@ from typing import Any
 
 from keras_mixvit._checks import require
 
+# The parts that may be None, which sets no options.
+WITHOUT = ("mixing", "pairs", "optimizer")
+
 
 class Part:
     """A part of a recipe: a name, and options for what is built under that name.
@@ -77,16 +80,20 @@ def as_part(field: str, value: Any) -> Part:
     """
     if isinstance(value, Part):
         return value
-    if value is None or isinstance(value, str):
-        return Part(value or "")
+    if value is None and field in WITHOUT:
+        return Part()
+    value = {"name": value} if isinstance(value, str) else value
     require(
         isinstance(value, Mapping) and all(isinstance(key, str) for key in value),
         f"`{field}` must be a `Part`, a string or a dict.",
         **{field: value},
     )
     options = dict(value)
-    name = options.pop("name", "")
+    if "name" not in options:
+        return Part(**options)
+    name = options.pop("name")
     require(
         isinstance(name, str), f"`{field}.name` must be a string.", **{field: value}
     )
+    require(name != "", f"`{field}` must not be an empty name.", **{field: value})
     return Part(name, **options)

@@ -15,6 +15,7 @@ one too. This library does not choose by test images.)
 from keras_mixvit._checks import require
 from keras_mixvit.data.sets._validation_split import with_validation
 from keras_mixvit.data.sources._image_set import ImageSet
+from keras_mixvit.recipes._option_names import OF_DATA, named_as
 from keras_mixvit.recipes._settings import Data
 
 PROTOCOLS = ("validation", "paper")
@@ -40,8 +41,8 @@ def cut_share(protocol: str, val_share: float | None, splits) -> float | None:
     """
     require(
         val_share is None or "val" not in splits,
-        "`val_share` must not be set for a set that has a validation split.",
-        val_share=val_share,
+        "`data.val_share` must not be set for a set that has a validation split.",
+        **{"data.val_share": val_share},
         splits=tuple(splits),
     )
     if protocol == "paper" or "val" in splits:
@@ -68,7 +69,8 @@ def sets_of(data: Data, own: dict[str, ImageSet]) -> dict[str, ImageSet]:
     )
     if share is None:
         return own
-    train, val = with_validation(own["train"], share)
+    with named_as(OF_DATA):
+        train, val = with_validation(own["train"], share)
     return {**own, "train": train, "val": val}
 
 

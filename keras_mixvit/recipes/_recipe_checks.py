@@ -3,7 +3,8 @@
 from keras_mixvit._checks import require, require_positive_integer
 from keras_mixvit.data import PixelMixing
 from keras_mixvit.recipes._augmentations import AUGMENTATIONS, DEIT_SIDE
-from keras_mixvit.recipes._values import LARGEST
+from keras_mixvit.recipes._option_names import named_as, of_part
+from keras_mixvit.recipes._values import LARGEST, parameters
 
 # Options of optimizers that are integers, and the smallest.
 COUNTS = {"gradient_accumulation_steps": 2, "ema_overwrite_frequency": 1}
@@ -27,8 +28,10 @@ def require_fitting(recipe) -> None:
             f"`{name}` must be a positive finite number.",
             **{name: getattr(recipe, name)},
         )
-    if recipe.pixel_mixing.name != "none":
-        PixelMixing(recipe.pixel_mixing.name, **recipe.pixel_mixing.options)
+    pixel_mixing = recipe.pixel_mixing
+    if pixel_mixing.name != "none":
+        with named_as(of_part("pixel_mixing", parameters(PixelMixing))):
+            PixelMixing(pixel_mixing.name, **pixel_mixing.options)
     _require_augmentation(**recipe.augmentation.to_dict())
     _require_optimizer(recipe.optimizer.options)
     require(
@@ -47,7 +50,8 @@ def require_fitting(recipe) -> None:
 
 
 def _require_augmentation(name, random_erasing=0.0, **options):
-    AUGMENTATIONS[name](DEIT_SIDE, **options)
+    with named_as({"padding": "augmentation.crop_padding"}):
+        AUGMENTATIONS[name](DEIT_SIDE, **options)
     require(
         0 <= random_erasing <= 1,
         "`augmentation.random_erasing` must be in [0, 1].",

@@ -25,6 +25,12 @@ from keras_mixvit.recipes._settings import SETTINGS
 from keras_mixvit.recipes._values import Text, checked, parameters, parsed
 
 NAMED = ("backbone", "method", "augmentation", "pixel_mixing", "optimizer")
+# What of a schedule has no use with a value of another option.
+WITHOUT_USE = (
+    ("batch_rule", "none", "base_batch_size"),
+    ("decay_epochs", "()", "decay_rate"),
+    ("decay_epochs", (), "decay_rate"),
+)
 # The names of parts whose options you give without a name.
 NAMES = {
     "backbone": "convit",
@@ -192,6 +198,10 @@ def _without_foreign(recipe, changed: dict[str, Any], set_now: set) -> dict[str,
             # What was set now stays, for an error if it does not fit.
             if key in kept or f"{name}.{key}" in set_now
         }
+    schedule = changed.get("schedule", {})
+    for key, value, without in WITHOUT_USE:
+        if schedule.get(key) == value and f"schedule.{without}" not in set_now:
+            schedule.pop(without, None)
     return changed
 
 

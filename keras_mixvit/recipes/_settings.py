@@ -45,6 +45,11 @@ class Data:
 
     def __post_init__(self):
         require(
+            self.name != "",
+            "`data.name` must not be empty.",
+            **{"data.name": self.name},
+        )
+        require(
             0 < self.share <= 1,
             "`data.share` must be in (0, 1].",
             **{"data.share": self.share},
@@ -145,7 +150,8 @@ class Schedule:
         decay_rate: Positive float, the factor of each fall. Defaults to `0.1`.
 
     Raises:
-        ValueError: If a value is out of its range.
+        ValueError: If a value is out of its range, or has no effect: a base
+            without a rule, a rate of falls without falls.
 
     Example:
 
@@ -166,6 +172,17 @@ class Schedule:
     decay_rate: float = 0.1
 
     def __post_init__(self):
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        uses = {
+            "base_batch_size": (self.batch_rule != "none", "`schedule.batch_rule`"),
+            "decay_rate": (self.decay_epochs != (), "`schedule.decay_epochs`"),
+        }
+        for name, (is_used, user) in uses.items():
+            require(
+                is_used or getattr(self, name) == defaults[name],
+                f"`schedule.{name}` must not be set without {user}.",
+                **{f"schedule.{name}": getattr(self, name)},
+            )
         for name in ("learning_rate", "base_batch_size", "decay_rate"):
             value = getattr(self, name)
             require(

@@ -7,6 +7,7 @@ import keras
 from keras_mixvit.data import ImageSet, load
 from keras_mixvit.data.sets._load import splits
 from keras_mixvit.distribution import Parallel
+from keras_mixvit.recipes._option_names import OF_DATA, named_as
 from keras_mixvit.recipes._protocol import sets_of
 from keras_mixvit.recipes._settings import Data
 from keras_mixvit.training._run_facts import device, fingerprint, versions
@@ -44,17 +45,18 @@ def load_own(settings: RunSettings, on_error: str, skipped: dict) -> dict:
 
 
 def _loaded(data: Data, data_dir, on_error, skipped):
-    return {
-        split: load(
-            data.name,
-            split,
-            data_dir=data_dir,
-            image_size=data.image_size,
-            on_error=on_error,
-            leave_out=skipped.get(split, ()),
-        )
-        for split in splits(data.name, data_dir)
-    }
+    with named_as(OF_DATA):
+        return {
+            split: load(
+                data.name,
+                split,
+                data_dir=data_dir,
+                image_size=data.image_size,
+                on_error=on_error,
+                leave_out=skipped.get(split, ()),
+            )
+            for split in splits(data.name, data_dir)
+        }
 
 
 def facts(sets: dict[str, ImageSet], parallel: Parallel) -> dict:

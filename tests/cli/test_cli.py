@@ -10,9 +10,9 @@ from tests.tiny_run import train_words, write_images
     [
         (
             "data=missing.npz",
-            "`name` must be one of 'digits', 'cifar10', 'cifar100', 'tiny-imagenet', "
-            "'imagenet100', 'imagenet1k', 'tfds:NAME', or an existing .npz file or "
-            "folder. Received: name='missing.npz'",
+            "`data.name` must be one of 'digits', 'cifar10', 'cifar100', "
+            "'tiny-imagenet', 'imagenet100', 'imagenet1k', 'tfds:NAME', or an "
+            "existing .npz file or folder. Received: data.name='missing.npz'",
         ),
         (
             "backbone=wide_resnet",
@@ -30,28 +30,28 @@ from tests.tiny_run import train_words, write_images
         ),
         (
             "method.source_attribution=both",
-            "`source_attribution` must be one of 'embedding', 'encoding', None. "
-            "Received: source_attribution='both'",
+            "`method.source_attribution` must be one of 'embedding', 'encoding', "
+            "None. Received: method.source_attribution='both'",
         ),
         (
             "method.attribution_position=middle",
-            "`attribution_position` must be one of 'late', 'early'. "
-            "Received: attribution_position='middle'",
+            "`method.attribution_position` must be one of 'late', 'early'. "
+            "Received: method.attribution_position='middle'",
         ),
         (
             "method.input_mixing=mixup",
-            "`input_mixing` must be one of 'binarized_cutmix', 'averaged_masks', "
-            "'all_tokens'. Received: input_mixing='mixup'",
+            "`method.input_mixing` must be one of 'binarized_cutmix', "
+            "'averaged_masks', 'all_tokens'. Received: method.input_mixing='mixup'",
         ),
         (
             "method.inference=2",
-            "`inference` must be 'parallel', 'sum', 'alternating' or the index of a "
-            "subnetwork, 0 to 1. Received: inference=2",
+            "`method.inference` must be 'parallel', 'sum', 'alternating' or the index "
+            "of a subnetwork, 0 to 1. Received: method.inference=2",
         ),
         (
             "method.inference=all",
-            "`inference` must be 'parallel', 'sum', 'alternating' or the index of a "
-            "subnetwork, 0 to 1. Received: inference='all'",
+            "`method.inference` must be 'parallel', 'sum', 'alternating' or the index "
+            "of a subnetwork, 0 to 1. Received: method.inference='all'",
         ),
         (
             "ensemble_of=votes",
@@ -60,17 +60,18 @@ from tests.tiny_run import train_words, write_images
         ),
         (
             "backbone.patch_size=3",
-            "`patch_size` must divide the image size. "
-            "Received: patch_size=3, image_size=(8, 8)",
+            "`backbone.patch_size` must divide the image size. "
+            "Received: backbone.patch_size=3, image_size=(8, 8)",
         ),
         (
             "backbone.num_heads=3",
-            "`num_heads` must divide the width. Received: num_heads=3, width=8",
+            "`backbone.num_heads` must divide the width. Received: "
+            "backbone.num_heads=3, backbone.width=8",
         ),
         (
             "method.num_subnetworks=1",
-            "`num_subnetworks` must be an integer of at least 2. "
-            "Received: num_subnetworks=1",
+            "`method.num_subnetworks` must be an integer of at least 2. "
+            "Received: method.num_subnetworks=1",
         ),
         (
             "batch_size=17",
@@ -79,12 +80,13 @@ from tests.tiny_run import train_words, write_images
         ),
         (
             "mixing.alpha=0",
-            "`alpha` must be a positive finite number. Received: alpha=0.0",
+            "`mixing.alpha` must be a positive finite number. Received: "
+            "mixing.alpha=0.0",
         ),
         (
             "backbone.stochastic_depth_rate=1",
-            "`stochastic_depth_rate` must be in [0, 1). "
-            "Received: stochastic_depth_rate=1.0",
+            "`backbone.stochastic_depth_rate` must be in [0, 1). "
+            "Received: backbone.stochastic_depth_rate=1.0",
         ),
         (
             "epochs=many",
@@ -113,7 +115,7 @@ def test_a_damaged_file_is_one_sentence(tmp_path, capsys):
     (tmp_path / "three.npz").write_bytes(b"no archive")
     assert main(train_words(tmp_path / "three.npz", tmp_path / "out")) == 1
     message = capsys.readouterr().err
-    assert message.startswith("keras-mixvit: `name` must be an intact .npz file ")
+    assert message.startswith("keras-mixvit: `data.name` must be an intact .npz file ")
 
 
 def test_an_output_folder_that_holds_something_is_left_alone(tmp_path, capsys):

@@ -54,7 +54,7 @@ from keras_mixvit.recipes import Recipe
         ),
         (
             {"augmentation": {"name": "crop_flip", "crop_padding": 0}},
-            r"`padding` must be an integer of at least 1\. Rec",
+            r"`augmentation\.crop_padding` must be an integer of at least 1\. Rec",
         ),
         (
             {"optimizer": {"name": "sgd", "weight_decay": "much"}},
@@ -70,6 +70,26 @@ from keras_mixvit.recipes import Recipe
             | {"mixing": {"always_binary": True, "probability": 0.3}},
             r"`mixing\.probability` must not be set with `mixing\.always_binary`",
         ),
+        (
+            {"schedule": {"base_batch_size": 256}},
+            r"`schedule\.base_batch_size` must not be set without `schedule\.batch_ru",
+        ),
+        (
+            {"schedule": {"decay_epochs": (), "decay_rate": 0.5}},
+            r"`schedule\.decay_rate` must not be set without `schedule\.decay_epochs`",
+        ),
+        ({"backbone": ""}, r"`backbone` must not be an empty name\. Received: backb"),
+        ({"backbone": {"name": "", "width": 8}}, r"`backbone` must not be an empty"),
+        ({"method": ""}, r"`method` must not be an empty name\. Rec"),
+        ({"augmentation": ""}, r"`augmentation` must not be an empty name\. Rec"),
+        ({"pixel_mixing": ""}, r"`pixel_mixing` must not be an empty name\. Rec"),
+        ({"optimizer": ""}, r"`optimizer` must not be an empty name\. Rec"),
+        ({"mixing": ""}, r"`mixing` must not be an empty name\. Rec"),
+        ({"pairs": ""}, r"`pairs` must not be an empty name\. Rec"),
+        ({"data": ""}, r"`data\.name` must not be empty\. Received: data\.name=''"),
+        ({"backbone": None}, r"`backbone` must be a `Part`, a string or a dict\. Rec"),
+        ({"method": None}, r"`method` must be a `Part`, a string or a dict\. Rec"),
+        ({"augmentation": None}, r"`augmentation` must be a `Part`, a string or a d"),
         ({"optimizer": {"clipnorm": -1}}, r"`optimizer\.clipnorm` must be positive"),
         (
             {"optimizer": {"gradient_accumulation_steps": 1}},
@@ -149,3 +169,23 @@ from keras_mixvit.recipes import Recipe
 def test_wrong_recipes_are_refused(changes, text):
     with pytest.raises(ValueError, match=text):
         Recipe(**changes)
+
+
+def test_what_has_no_use_any_more_goes_with_a_setting():
+    made = Recipe(schedule={"batch_rule": "sqrt", "base_batch_size": 64})
+    for value in ({"schedule.batch_rule": "none"}, ["schedule.batch_rule=none"]):
+        assert made.with_settings(value) == Recipe()
+    text = r"`schedule\.base_batch_size` must not be set without"
+    with pytest.raises(ValueError, match=text):
+        made.with_settings(["schedule.batch_rule=none", "schedule.base_batch_size=32"])
+    made = Recipe(schedule={"decay_rate": 0.5})
+    for falls in ({"schedule.decay_epochs": ()}, ["schedule.decay_epochs=()"]):
+        found = made.with_settings(falls).schedule
+        assert (found.decay_epochs, found.decay_rate) == ((), 0.1)
+
+
+@pytest.mark.parametrize("part", ["backbone", "method", "optimizer", "pairs", "data"])
+def test_an_empty_setting_is_an_error(part):
+    text = rf"`{part}(\.name)?` must (not )?be .* Received: {part}.*''"
+    with pytest.raises(ValueError, match=text):
+        Recipe().with_settings([f"{part}="])

@@ -208,7 +208,7 @@ def test_the_file_of_a_run_trains_it_again(runs):
 
 
 def test_a_share_for_validation_is_refused_where_there_is_a_split(runs, tmp_path):
-    text = r"`val_share` must not be set for a set that has a validation split\. Receiv"
+    text = r"`data\.val_share` must not be set for a set that has a validation split\. "
     with pytest.raises(ValueError, match=text):
         runs.begin(**{"data.val_share": 0.2})
     assert not (tmp_path / "run").exists()
