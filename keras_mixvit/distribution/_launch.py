@@ -97,15 +97,15 @@ def launch(
             raise
         if failed is None:
             return 0
+        if any(process.returncode == CLOSED_PIPE for process in processes):
+            # Nobody reads any more what process 0 prints; the others miss it.
+            return CLOSED_PIPE
         log = logs[failed]
         if log is not None and not signals:
             log.seek(0)
             for line in log.read().strip().splitlines()[-5:]:
                 tell(line)
     status = processes[failed].returncode
-    if status == CLOSED_PIPE:
-        # Nobody reads any more what process 0 prints.
-        return status
     tell(
         f"Process {failed} of {count} {_ending(status)}; the others were stopped. "
         "What was saved is kept: a run resumes with `keras-mixvit resume RUN`."

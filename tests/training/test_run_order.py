@@ -231,7 +231,7 @@ def test_all_networks_of_a_run_hold_out_the_same_images(runs):
         (
             ("train",),
             "validation",
-            r"`name` must be an \.npz file with the arrays x_train and y_tr",
+            r"`data\.name` must be an \.npz file with the arrays x_trai",
         ),
         (
             ("val", "test"),
