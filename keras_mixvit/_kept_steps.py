@@ -35,7 +35,9 @@ class KeepsSteps(ModelMixin):
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         with kept_steps(self):
-            return super().fit(*args, **kwargs)
+            history = super().fit(*args, **kwargs)
+        _give_own_arrays(self.trainable_variables)
+        return history
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         with kept_steps(self):
@@ -151,6 +153,18 @@ def kept_steps(model):
         raise
     finally:
         runs.open.remove(run)
+
+
+def _give_own_arrays(variables):
+    """Copies the values that variables share with others, on JAX.
+
+    Where an optimizer averages weights, Keras gives them at the end of `fit` the
+    very arrays of the averages. The next step would consume these twice, which JAX
+    refuses. Goes away with a Keras that copies them.
+    """
+    if ON_JAX:
+        for variable in variables:
+            variable.assign(keras.ops.copy(variable.value))
 
 
 class _Runs:

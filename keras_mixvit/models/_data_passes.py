@@ -12,15 +12,18 @@ from keras_mixvit.models._keras_workarounds import warn_of_workers
 
 
 @contextlib.contextmanager
-def passing_over(*data: Any) -> Iterator[None]:
+def passing_over(*data: Any, batches_per_call: int = 1) -> Iterator[None]:
     """Warns of data that Keras reads wrongly, and stops threads at the end.
 
     Args:
         *data: What a user gives to `fit`, `evaluate` or `predict`.
+        batches_per_call: Integer, the model's `steps_per_execution`: while one
+            call runs, threads prepare the batches of the next. Defaults to `1`.
     """
     for item in data:
         warn_of_workers(item, stacklevel=5)
-    with closing(*(pairs_of(item) or item for item in data)):
+    readers = [pairs_of(item) or item for item in data]
+    with closing(*readers, batches_per_call=batches_per_call):
         yield
 
 

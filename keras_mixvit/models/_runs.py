@@ -127,7 +127,11 @@ class Runs(ModelMixin):
             steps_per_epoch=steps_per_epoch,
             steps_per_execution=self.steps_per_execution,
         )
-        with passing_over(x, validation_data), releasing_images(self, x, pairs):
+        steps = self.steps_per_execution
+        with (
+            passing_over(x, validation_data, batches_per_call=steps),
+            releasing_images(self, x, pairs),
+        ):
             return super().fit(
                 x,
                 y,
@@ -191,7 +195,7 @@ class Runs(ModelMixin):
         if pairs is not None:
             make_steps_augment(self, pairs, "test_function")
         try:
-            with passing_over(x):
+            with passing_over(x, batches_per_call=self.steps_per_execution):
                 return super().evaluate(
                     x,
                     y,
@@ -238,7 +242,7 @@ class Runs(ModelMixin):
         """
         require_effect(x, batch_size=batch_size)
         check_arrays(self, x, None)
-        with passing_over(x):
+        with passing_over(x, batches_per_call=self.steps_per_execution):
             logits = super().predict(
                 x,
                 batch_size=batch_size,

@@ -23,7 +23,9 @@ def pixels(count=26, seed=0):
     return rng.integers(0, 256, (count, 8, 12, 3)).astype("uint8")
 
 
-def pairs_of(model, partners="batch", drop_remainder=True, **options):
+def pairs_of(
+    model, partners="batch", drop_remainder=True, apply_on="device", **options
+):
     x = pixels()
     augment = Augment([PadCrop(2), HorizontalFlip(), RandomErasing(0.5)])
     return mixed_pair_dataset(
@@ -38,7 +40,7 @@ def pairs_of(model, partners="batch", drop_remainder=True, **options):
             "cutmix_and_mixup", probability=0.7, partners=partners
         ),
         drop_remainder=drop_remainder,
-        apply_on="device",
+        apply_on=apply_on,
         **options,
     )
 

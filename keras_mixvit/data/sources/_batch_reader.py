@@ -91,15 +91,23 @@ class BatchReader(keras.utils.PyDataset, abc.ABC):
 
 
 @contextlib.contextmanager
-def closing(*data):
+def closing(*data, batches_per_call: int | None = None):
     """Closes those of some data that are a `BatchReader`, after an error too.
 
     Args:
         *data: Anything.
+        batches_per_call: Integer, how many batches the caller takes at once,
+            which is how many are prepared ahead at least, or `None` for what
+            it is already. Defaults to `None`.
     """
+    readers = [item for item in data if isinstance(item, BatchReader)]
+    before = [reader._ahead.batches_per_call for reader in readers]
+    if batches_per_call is not None:
+        for reader in readers:
+            reader._ahead.batches_per_call = batches_per_call
     try:
         yield
     finally:
-        for item in data:
-            if isinstance(item, BatchReader):
-                item.close()
+        for reader, count in zip(readers, before, strict=True):
+            reader._ahead.batches_per_call = count
+            reader.close()

@@ -23,10 +23,15 @@ class ReadAhead:
             may call it. Its object is not kept alive.
         workers: Integer, the number of threads. `0` prepares every batch in
             the thread that asks for it.
+
+    Attributes:
+        batches_per_call: Integer, how many batches the caller takes at once. As
+            many are prepared while the device works on the ones before.
     """
 
     def __init__(self, read: Callable, workers: int):
         self.workers = workers
+        self.batches_per_call = 1
         # A strong one would keep the threads of a forgotten data set running.
         self._method: Callable[[], Any] = weakref.WeakMethod(read)
         self._lock = threading.Lock()
@@ -39,7 +44,9 @@ class ReadAhead:
     @property
     def depth(self) -> int:
         """How many batches are prepared ahead at most."""
-        return AHEAD_PER_WORKER * self.workers
+        if not self.workers:
+            return 0
+        return max(AHEAD_PER_WORKER * self.workers, self.batches_per_call)
 
     def get(self, key: tuple, following: Sequence[tuple]):
         """The batch of a key.

@@ -36,3 +36,13 @@ def test_closing_waits_for_threads_that_were_stopped_before():
     ahead.close()
     ahead.close()
     assert not reading_threads()
+
+
+def test_as_many_batches_are_prepared_as_one_call_takes():
+    ahead = ReadAhead(Blocked().read, workers=1)
+    assert ahead.depth == 2
+    ahead.batches_per_call = 32
+    assert ahead.depth == 32
+    alone = ReadAhead(Blocked().read, workers=0)
+    alone.batches_per_call = 32
+    assert alone.depth == 0
