@@ -4,6 +4,7 @@ A line that starts with `@` is a result, as JSON; one with `!` says what begins.
 """
 
 import gc
+import importlib.util
 import json
 import os
 import shutil
@@ -402,9 +403,7 @@ def serving(options):
 def golden(options):
     """The trainings whose losses the tests know, on this device."""
     # The test needs nothing else of pytest than its decorators.
-    try:
-        import pytest  # noqa: F401
-    except ModuleNotFoundError:
+    if importlib.util.find_spec("pytest") is None:
         sys.modules["pytest"] = mock.MagicMock()
     import keras
     import numpy as np

@@ -48,6 +48,7 @@ SUBJECTS = {
     "models/test_initial_weights.py": "first weights of every model",
     "models/test_losses.py": "the losses that models are compiled with",
     "models/test_many_steps.py": "several steps in one call",
+    "models/test_many_steps_options.py": "several steps in one call, with options",
     "models/test_precision.py": "half precision of every model",
     "models/test_quantized.py": "quantized models",
     "models/test_scanned_steps.py": "several steps in one scan of JAX",
