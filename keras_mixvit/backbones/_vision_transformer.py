@@ -17,6 +17,7 @@ from keras_mixvit.layers import (
     PositionEmbedding,
     TransformerBlock,
 )
+from keras_mixvit.layers._layer_normalization import LayerNormalization
 
 
 @dataclass
@@ -27,7 +28,7 @@ class TransformerParts:
     blocks: list[TransformerBlock]
     class_token: ClassToken
     class_blocks: list[TransformerBlock | ClassAttentionBlock]
-    norm: keras.layers.LayerNormalization
+    norm: LayerNormalization
 
 
 class VisionTransformer(Backbone):
@@ -109,9 +110,7 @@ class VisionTransformer(Backbone):
             )
             for i in range(self.num_blocks, len(rates))
         ]
-        norm = keras.layers.LayerNormalization(
-            epsilon=self.epsilon, name="norm", dtype=dtype
-        )
+        norm = LayerNormalization(epsilon=self.epsilon, name="norm", dtype=dtype)
         # Layers belong to the stages; held in a dataclass, none is listed twice.
         self._parts = TransformerParts(
             position, blocks, class_token, class_blocks, norm

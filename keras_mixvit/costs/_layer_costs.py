@@ -18,7 +18,9 @@ from keras_mixvit.costs._keras_costs import (
     dropped,
     elementwise,
     free,
+    layer_norm,
 )
+from keras_mixvit.layers._layer_normalization import LayerNormalization
 
 
 def self_attention(call):
@@ -224,6 +226,7 @@ COSTS = {
     layers.SynchronizedBatchNormalization: batch_norm,
     layers.TalkingHeadsAttention: talking_heads_attention,
     layers.TransformerBlock: transformer_block,
+    LayerNormalization: layer_norm,
 }
 
 

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_mixvit._checks import require_positive_integer, require_rate
 from keras_mixvit._seeds import child_seed
+from keras_mixvit.layers._cpu_gradients import flat, unflat
 from keras_mixvit.layers._dropout import Dropout
 from keras_mixvit.layers._inner_calls import within
 
@@ -82,5 +83,5 @@ class Attention(keras.layers.Layer):
         """Heads `(B, num_heads, T, d / num_heads)` as the output of a shape."""
         attended = ops.transpose(attended, (0, 2, 1, 3))
         attended = ops.reshape(attended, (-1, *shape[1:]))
-        attended = within(self, self.projection)(attended)
-        return within(self, self.dropout)(attended, training=training)
+        attended = within(self, self.projection)(flat(attended))
+        return within(self, self.dropout)(unflat(attended, shape), training=training)

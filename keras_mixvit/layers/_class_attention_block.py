@@ -71,7 +71,7 @@ class ClassAttentionBlock(TransformerBlock):
         norm = within(self, self.attention_norm)
         attention = within(self, self.attention)
         branch = attention(norm(token), norm(grid), training=training)
-        return self._add_branches(token, branch, training)
+        return self._add_branches(token, branch, token.shape, training)
 
     def attention_map(  # type: ignore[override]
         self, token: Any, grid: Any

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_mixvit._checks import is_number, require, require_heads
 from keras_mixvit.layers._attention import Attention
+from keras_mixvit.layers._cpu_gradients import flat, repeat_on_batch
 from keras_mixvit.layers._inner_calls import within
 from keras_mixvit.layers._mlp import linear, normal
 
@@ -154,7 +155,7 @@ class GatedPositionalAttention(Attention):
         _, height, width, features = grid.shape
         tokens = height * width
         query_key = ops.reshape(
-            within(self, self.query_key)(grid),
+            within(self, self.query_key)(flat(grid)),
             (-1, tokens, 2, self.num_heads, features // self.num_heads),
         )
         query, key = (ops.transpose(query_key[:, :, i], (0, 2, 1, 3)) for i in (0, 1))
@@ -163,6 +164,7 @@ class GatedPositionalAttention(Attention):
         content = ops.softmax(ops.cast(scores, "float32"), axis=-1)
         gate = ops.sigmoid(ops.cast(self.gate, "float32"))[:, None, None]
         position = gate * self.positional_attention(self._copies(grid.shape))
+        position = repeat_on_batch(position, content)
         return ops.cast((1 - gate) * content + position, self.compute_dtype)
 
     def call(self, grid: Any, training: bool | None = None) -> Any:
@@ -170,7 +172,7 @@ class GatedPositionalAttention(Attention):
         weights = self.attention(grid)
         weights = within(self, self.attention_dropout)(weights, training=training)
         value = ops.reshape(
-            within(self, self.value)(grid),
+            within(self, self.value)(flat(grid)),
             (-1, height * width, self.num_heads, features // self.num_heads),
         )
         attended = ops.matmul(weights, ops.transpose(value, (0, 2, 1, 3)))

@@ -3,6 +3,7 @@ from typing import Any
 import keras
 
 from keras_mixvit._checks import require_positive_integer, require_rate
+from keras_mixvit.layers._cpu_gradients import flat, gelu, unflat
 from keras_mixvit.layers._dropout import Dropout
 from keras_mixvit.layers._inner_calls import within
 
@@ -63,9 +64,9 @@ class MLP(keras.layers.Layer):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         expand, project = within(self, self.expand), within(self, self.project)
         dropout = within(self, self.dropout)
-        hidden = keras.activations.gelu(expand(inputs), approximate=False)
-        hidden = dropout(hidden, training=training)
-        return dropout(project(hidden), training=training)
+        hidden = dropout(gelu(expand(flat(inputs))), training=training)
+        outputs = dropout(project(hidden), training=training)
+        return unflat(outputs, inputs.shape)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_mixvit._checks import require_heads
 from keras_mixvit.layers._attention import Attention
+from keras_mixvit.layers._cpu_gradients import flat
 from keras_mixvit.layers._mlp import linear
 
 
@@ -71,7 +72,8 @@ class SelfAttention(Attention):
         """Query, key and value, each `(B, num_heads, T, d / num_heads)`."""
         _, *positions, features = tokens.shape
         head_shape = (self.num_heads, features // self.num_heads)
-        qkv = ops.reshape(self.qkv(tokens), (-1, math.prod(positions), 3, *head_shape))
+        qkv = self.qkv(flat(tokens))
+        qkv = ops.reshape(qkv, (-1, math.prod(positions), 3, *head_shape))
         return (ops.transpose(qkv[:, :, i], (0, 2, 1, 3)) for i in range(3))
 
     def _weights(self, query, key):

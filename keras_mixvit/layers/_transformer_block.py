@@ -4,7 +4,9 @@ import keras
 
 from keras_mixvit._checks import is_number, require
 from keras_mixvit._seeds import child_seed
+from keras_mixvit.layers._cpu_gradients import flat, unflat
 from keras_mixvit.layers._inner_calls import within
+from keras_mixvit.layers._layer_normalization import LayerNormalization
 from keras_mixvit.layers._layer_scale import LayerScale
 from keras_mixvit.layers._mlp import MLP
 from keras_mixvit.layers._recomputation import RecomputableLayer, recomputable
@@ -87,7 +89,7 @@ class TransformerBlock(RecomputableLayer):
         self.stochastic_depth_rate = stochastic_depth_rate
         self.seed = seed
         options = {"dtype": self.dtype_policy}
-        norm = keras.layers.LayerNormalization
+        norm = LayerNormalization
         self.attention_norm = norm(epsilon=epsilon, name="attention_norm", **options)
         self.mlp_norm = norm(epsilon=epsilon, name="mlp_norm", **options)
         self.attention_scale: Any = None
@@ -127,9 +129,11 @@ class TransformerBlock(RecomputableLayer):
 
     @recomputable
     def call(self, grid: Any, training: bool | None = None) -> Any:
-        branch = within(self, self.attention_norm)(grid)
+        # Flat tokens keep the sum of all branches in one array: it has one shape.
+        tokens = flat(grid)
+        branch = unflat(within(self, self.attention_norm)(tokens), grid.shape)
         branch = within(self, self.attention)(branch, training=training)
-        return self._add_branches(grid, branch, training)
+        return self._add_branches(tokens, branch, grid.shape, training)
 
     def attention_map(self, grid: Any) -> Any:
         """Attention weights of the block, as `call` uses them in inference.
@@ -142,16 +146,17 @@ class TransformerBlock(RecomputableLayer):
         """
         return self.attention.attention(self.attention_norm(grid))
 
-    def _add_branches(self, tokens, branch, training):
+    def _add_branches(self, tokens, branch, shape, training):
         if self.layer_scale is not None:
             branch = within(self, self.attention_scale)(branch)
         depth = within(self, self.attention_depth)
-        tokens = tokens + depth(branch, training=training)
+        tokens = tokens + flat(depth(branch, training=training))
         branch = within(self, self.mlp_norm)(tokens)
-        branch = within(self, self.mlp)(branch, training=training)
+        branch = unflat(within(self, self.mlp)(branch, training=training), shape)
         if self.layer_scale is not None:
             branch = within(self, self.mlp_scale)(branch)
-        return tokens + within(self, self.mlp_depth)(branch, training=training)
+        branch = flat(within(self, self.mlp_depth)(branch, training=training))
+        return unflat(tokens + branch, shape)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape

@@ -1,0 +1,89 @@
+"""What is written by hand for JAX on a CPU, against what XLA derives."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_mixvit.layers import GatedPositionalAttention
+from keras_mixvit.layers._cpu_gradients import gelu, is_jax_on_cpu, repeat_on_batch
+from keras_mixvit.layers._layer_normalization import LayerNormalization
+
+pytestmark = pytest.mark.skipif(not is_jax_on_cpu(), reason="JAX on a CPU only")
+
+
+def gradients(function, *values):
+    """Gradients of a weighted sum of the outputs, so that no two weigh the same."""
+    import jax
+
+    def total(*values):
+        outputs = function(*values)
+        weights = np.cos(np.arange(np.prod(outputs.shape), dtype="float32"))
+        return ops.sum(outputs * weights.reshape(outputs.shape))
+
+    return jax.jit(jax.grad(total, argnums=tuple(range(len(values)))))(*values)
+
+
+def close(found, expected, tolerance=1e-5):
+    for x, y in zip(found, expected, strict=True):
+        np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance)
+
+
+def test_gelu_and_its_gradient():
+    values = np.linspace(-8, 8, 1001, dtype="float32")
+    exact = keras.activations.gelu(values, approximate=False)
+    np.testing.assert_allclose(gelu(ops.convert_to_tensor(values)), exact, atol=1e-6)
+    plain = gradients(lambda x: keras.activations.gelu(x, approximate=False), values)
+    close(gradients(gelu, values), plain, 2e-6)
+
+
+def test_gelu_in_half_precision_is_that_of_keras():
+    values = ops.cast(np.linspace(-8, 8, 101, dtype="float32"), "bfloat16")
+    exact = keras.activations.gelu(values, approximate=False)
+    np.testing.assert_array_equal(
+        ops.cast(gelu(values), "float32"), ops.cast(exact, "float32")
+    )
+
+
+@pytest.mark.parametrize("shape", [(6, 16), (2, 3, 16), (2, 3, 4, 16)])
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_layer_normalization_and_its_gradients(shape, dtype):
+    rng = np.random.default_rng(0)
+    values = (3 + 2 * rng.normal(size=shape)).astype("float32")
+    weights = [rng.normal(size=16).astype("float32") for _ in range(2)]
+    found = []
+    for kind in (LayerNormalization, keras.layers.LayerNormalization):
+        layer = kind(epsilon=1e-6, dtype=dtype)
+        layer.build(shape)
+
+        def apply(x, gain, offset, layer=layer):
+            state = [gain, offset], []
+            outputs, _ = layer.stateless_call(*state, ops.cast(x, layer.compute_dtype))
+            return ops.cast(outputs, "float32")
+
+        found.append([apply(values, *weights), *gradients(apply, values, *weights)])
+    half = dtype != "float32"
+    close(*found, tolerance=2e-2 if half else 2e-5)
+
+
+def test_values_that_samples_share_get_the_sum_of_their_gradients():
+    values = np.arange(24, dtype="float32").reshape(2, 3, 4)
+    batch = np.zeros((5, 2, 3, 4), "float32")
+    found = gradients(lambda x: repeat_on_batch(x, batch), values)
+    plain = gradients(lambda x: ops.broadcast_to(x, batch.shape), values)
+    assert repeat_on_batch(values, batch).shape == batch.shape
+    close(found, plain)
+
+
+def test_no_product_of_a_block_has_operands_of_more_than_two_axes():
+    """XLA would transpose them for the gradient of the kernel."""
+    import jax
+
+    layer = GatedPositionalAttention(num_heads=2)
+    layer.build((4, 4, 4, 8))
+    weights = [variable.value for variable in layer.trainable_variables]
+    grid = np.ones((4, 4, 4, 8), "float32")
+    text = str(jax.make_jaxpr(layer.stateless_call)(weights, [], grid))
+    shapes = [line for line in text.splitlines() if "dot_general" in line]
+    assert shapes
+    assert not any("f32[4,4,4," in line for line in shapes)
