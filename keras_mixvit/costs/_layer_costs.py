@@ -15,11 +15,13 @@ from keras_mixvit.costs._keras_costs import (
     OPERATION_COSTS,
     LayerCall,
     batch_norm,
+    convolved,
     dropped,
     elementwise,
     free,
     layer_norm,
 )
+from keras_mixvit.layers._convolution import Convolution
 from keras_mixvit.layers._layer_normalization import LayerNormalization
 
 
@@ -226,6 +228,7 @@ COSTS = {
     layers.SynchronizedBatchNormalization: batch_norm,
     layers.TalkingHeadsAttention: talking_heads_attention,
     layers.TransformerBlock: transformer_block,
+    Convolution: convolved,
     LayerNormalization: layer_norm,
 }
 

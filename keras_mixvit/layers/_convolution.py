@@ -5,6 +5,17 @@ from typing import Any
 import keras
 
 from keras_mixvit.layers._batch_normalization import SynchronizedBatchNormalization
+from keras_mixvit.layers._cpu_gradients import convolve, is_jax_on_cpu
+
+
+@keras.saving.register_keras_serializable(package="keras_mixvit")
+class Convolution(keras.layers.Conv2D):
+    """Keras' convolution of images without bias, faster on JAX with a CPU."""
+
+    def call(self, inputs: Any) -> Any:
+        if is_jax_on_cpu() and inputs.dtype == "float32" and max(self.kernel_size) <= 3:
+            return convolve(inputs, self.kernel, self.strides, self.padding)
+        return super().call(inputs)
 
 
 def convolution(
@@ -14,7 +25,7 @@ def convolution(
     padding: str = "same",
     l2: float = 0.0,
     **kwargs: Any,
-) -> keras.layers.Conv2D:
+) -> Convolution:
     """A convolution without bias whose weights start as He's truncated normal.
 
     Args:
@@ -26,7 +37,7 @@ def convolution(
             Defaults to `0.0`.
         **kwargs: Further arguments of the layer.
     """
-    return keras.layers.Conv2D(
+    return Convolution(
         filters,
         kernel_size,
         stride,

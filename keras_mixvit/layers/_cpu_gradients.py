@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -109,3 +110,57 @@ def repeat_on_batch(values: Any, like: Any) -> Any:
         return ops.broadcast_to(values, shape), gradient
 
     return ops.custom_gradient(repeated)(values)
+
+
+def convolve(images: Any, kernel: Any, strides: tuple, padding: str) -> Any:
+    """Convolves images `(B, H, W, C)`; the gradient of the kernel is matrix products.
+
+    XLA computes that gradient as a convolution whose window is as large as the image.
+    """
+
+    def convolved(images, kernel):
+        import jax
+
+        def of_images(images):
+            return ops.conv(images, kernel, strides, padding, "channels_last")
+
+        outputs, to_images = jax.vjp(of_images, images)
+
+        def gradient(upstream):
+            (image_gradient,) = to_images(upstream)
+            return image_gradient, _kernel_gradient(
+                images, kernel.shape, strides, padding, upstream
+            )
+
+        return outputs, gradient
+
+    return ops.custom_gradient(convolved)(images, kernel)
+
+
+def _kernel_gradient(images, shape, strides, padding, upstream):
+    """One product of channels for each position of the kernel, over all pixels.
+
+    A loop, so that XLA stores the padded images instead of computing them anew for
+    each position.
+    """
+    import jax
+
+    spans = [(upstream.shape[i + 1] - 1) * strides[i] + 1 for i in (0, 1)]
+    if padding == "same":
+        missing = [
+            max(spans[i] + shape[i] - 1 - images.shape[i + 1], 0) for i in (0, 1)
+        ]
+        pads = [(count // 2, count - count // 2) for count in missing]
+        images = ops.pad(images, [(0, 0), *pads, (0, 0)])
+    size = (images.shape[0], *spans, images.shape[-1])
+    right = flat(upstream)
+
+    def product(position):
+        start = (0, position[0], position[1], 0)
+        met = jax.lax.dynamic_slice(images, start, size)
+        met = flat(met[:, :: strides[0], :: strides[1]])
+        return ops.matmul(ops.transpose(met), right)
+
+    rows, columns = np.indices(shape[:2])
+    positions = np.stack([rows.ravel(), columns.ravel()], axis=1)
+    return ops.reshape(ops.map(product, positions), shape)

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from keras_mixvit.layers import GatedPositionalAttention
+from keras_mixvit.layers._convolution import Convolution
 from keras_mixvit.layers._cpu_gradients import gelu, is_jax_on_cpu, repeat_on_batch
 from keras_mixvit.layers._layer_normalization import LayerNormalization
 
@@ -87,3 +88,23 @@ def test_no_product_of_a_block_has_operands_of_more_than_two_axes():
     shapes = [line for line in text.splitlines() if "dot_general" in line]
     assert shapes
     assert not any("f32[4,4,4," in line for line in shapes)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel_size", [1, 2, 3])
+@pytest.mark.parametrize("sides", [(8, 8), (7, 10)])
+def test_convolution_and_its_gradients(kernel_size, stride, padding, sides):
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(3, *sides, 4)).astype("float32")
+    kernel = rng.normal(size=(kernel_size, kernel_size, 4, 5)).astype("float32")
+    found = []
+    for kind in (Convolution, keras.layers.Conv2D):
+        layer = kind(5, kernel_size, stride, padding, use_bias=False)
+        layer.build(images.shape)
+
+        def apply(images, kernel, layer=layer):
+            return layer.stateless_call([kernel], [], images)[0]
+
+        found.append([apply(images, kernel), *gradients(apply, images, kernel)])
+    close(*found)
