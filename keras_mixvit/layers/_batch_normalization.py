@@ -5,6 +5,8 @@ from keras import ops
 
 from keras_mixvit._checks import require
 from keras_mixvit._replicas import are_several, sum_over_replicas
+from keras_mixvit.layers._inner_calls import ON_TORCH
+from keras_mixvit.layers._torch_images import normalize
 
 
 class SynchronizedBatchNormalization(keras.layers.BatchNormalization):
@@ -66,7 +68,12 @@ class SynchronizedBatchNormalization(keras.layers.BatchNormalization):
         self.moving_mean.is_of_all_replicas = True
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        if not (training and self.trainable and mask is None and are_several()):
+        batch_statistics = training and self.trainable
+        if not (batch_statistics and mask is None and are_several()):
+            if ON_TORCH and mask is None and len(inputs.shape) > 1:
+                outputs = normalize(self, inputs, batch_statistics)
+                if outputs is not None:
+                    return outputs
             return super().call(inputs, training=training, mask=mask)
         dtype = keras.backend.result_type(inputs.dtype, "float32")
         inputs = ops.cast(inputs, dtype)

@@ -1,0 +1,70 @@
+"""Batch norm and ReLU of PyTorch on grids whose channels come last.
+
+PyTorch sees a permuted view, which is its own channels-last layout: nothing is copied.
+Keras writes a batch norm as a chain of operations on the whole grid.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_mixvit.layers._inner_calls import ON_TORCH
+
+
+def relu_in_place(values: Any) -> Any:
+    """ReLU of a tensor that only its caller holds: PyTorch overwrites it."""
+    return values.relu_() if ON_TORCH else ops.relu(values)
+
+
+def normalize(layer: keras.layers.BatchNormalization, inputs: Any, training: Any):
+    """What `layer.call` computes without a mask, and its moving statistics.
+
+    Args:
+        layer: The batch norm, built, without renormalisation.
+        inputs: Tensor with at least two axes. Half precision is computed in float32.
+        training: Boolean, whether to use and to keep the statistics of the batch.
+
+    Returns:
+        Tensor as the inputs, of the compute dtype of the layer, or `None` where the
+        batch has one value per channel: PyTorch refuses it.
+    """
+    import torch
+    from torch.nn import functional
+
+    inputs = ops.convert_to_tensor(inputs)
+    if not inputs.is_floating_point():
+        inputs = inputs.float()
+    dtype = torch.float64 if inputs.dtype == torch.float64 else torch.float32
+
+    def value(variable):
+        return None if variable is None else variable.value.to(dtype)
+
+    images = inputs.movedim(layer.axis, 1)
+    gamma, beta = value(layer.gamma), value(layer.beta)
+    means, variances = value(layer.moving_mean), value(layer.moving_variance)
+    if not training:
+        outputs = functional.batch_norm(
+            images, means, variances, gamma, beta, eps=layer.epsilon
+        )
+        return _as_inputs(outputs, layer)
+    features = images.shape[1]
+    count = inputs.numel() // features
+    if count < 2:
+        return None
+    # A momentum of 1 leaves those of the batch, the variance with n - 1.
+    mean = torch.zeros(features, dtype=dtype, device=inputs.device)
+    variance = torch.zeros_like(mean)
+    outputs = functional.batch_norm(
+        images, mean, variance, gamma, beta, True, 1.0, layer.epsilon
+    )
+    variance = variance * ((count - 1) / count)
+    share = 1.0 - layer.momentum
+    layer.moving_mean.assign(torch.lerp(means, mean, share))
+    layer.moving_variance.assign(torch.lerp(variances, variance, share))
+    return _as_inputs(outputs, layer)
+
+
+def _as_inputs(outputs, layer):
+    """The axis of the channels where it was, and the compute dtype."""
+    return ops.cast(outputs.movedim(1, layer.axis), layer.compute_dtype)
