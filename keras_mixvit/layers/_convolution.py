@@ -6,16 +6,23 @@ import keras
 
 from keras_mixvit.layers._batch_normalization import SynchronizedBatchNormalization
 from keras_mixvit.layers._cpu_gradients import convolve, is_jax_on_cpu
+from keras_mixvit.layers._inner_calls import ON_TORCH
+from keras_mixvit.layers._torch_images import convolve_views
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class Convolution(keras.layers.Conv2D):
-    """Keras' convolution of images without bias, faster on JAX with a CPU."""
+    """Keras' convolution of images, faster on PyTorch and on JAX with a CPU."""
 
     def call(self, inputs: Any) -> Any:
         if is_jax_on_cpu() and inputs.dtype == "float32" and max(self.kernel_size) <= 3:
             return convolve(inputs, self.kernel, self.strides, self.padding)
         return super().call(inputs)
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        if ON_TORCH and self.data_format == "channels_last":
+            return convolve_views(self, inputs, kernel)
+        return super().convolution_op(inputs, kernel)
 
 
 def convolution(

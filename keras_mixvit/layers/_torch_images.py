@@ -1,7 +1,8 @@
-"""Batch norm and ReLU of PyTorch on grids whose channels come last.
+"""Convolution and batch norm of PyTorch on images whose channels come last.
 
 PyTorch sees a permuted view, which is its own channels-last layout: nothing is copied.
-Keras writes a batch norm as a chain of operations on the whole grid.
+Keras copies images to channels first and back, and writes a batch norm as a chain of
+operations on the whole grid.
 """
 
 from typing import Any
@@ -10,6 +11,63 @@ import keras
 from keras import ops
 
 from keras_mixvit.layers._inner_calls import ON_TORCH
+
+
+def convolve_views(layer: keras.layers.Conv2D, inputs: Any, kernel: Any) -> Any:
+    """What `layer.convolution_op` computes, for `data_format="channels_last"`.
+
+    Args:
+        layer: The convolution, for its strides, padding and dilation.
+        inputs: Tensor `(B, h, w, c)`.
+        kernel: Variable or tensor `(rows, columns, c / groups, filters)`.
+
+    Returns:
+        Tensor `(B, H, W, filters)`.
+    """
+    from torch.nn import functional
+
+    inputs = ops.convert_to_tensor(inputs)
+    kernel = _channels_last_kernel(ops.convert_to_tensor(kernel))
+    images = inputs.permute(0, 3, 1, 2)
+    padding: Any = 0
+    if layer.padding == "same":
+        pads = [
+            _pads(images.shape[i + 2], kernel.shape[i + 2], stride, dilation)
+            for i, (stride, dilation) in enumerate(
+                zip(layer.strides, layer.dilation_rate, strict=True)
+            )
+        ]
+        if all(before == after for before, after in pads):
+            padding = [before for before, _ in pads]
+        else:
+            images = functional.pad(images, (*pads[1], *pads[0]))
+    groups = images.shape[1] // kernel.shape[1]
+    outputs = functional.conv2d(
+        images,
+        kernel,
+        stride=layer.strides,
+        padding=padding,
+        dilation=layer.dilation_rate,
+        groups=groups,
+    )
+    return outputs.permute(0, 2, 3, 1)
+
+
+def _channels_last_kernel(kernel):
+    """`(filters, c, rows, columns)`, in the order in memory that PyTorch wants.
+
+    Transposing a matrix is fast; PyTorch would copy four axes, forward and backward.
+    """
+    *rest, filters = kernel.shape
+    matrix = kernel.reshape(-1, filters).t().contiguous()
+    return matrix.reshape(filters, *rest).permute(0, 3, 1, 2)
+
+
+def _pads(side, kernel_side, stride, dilation):
+    """Zeros before and after one axis, by TensorFlow's rule for `"same"`."""
+    missing = (-(-side // stride) - 1) * stride + dilation * (kernel_side - 1) + 1
+    missing = max(missing - side, 0)
+    return missing // 2, missing - missing // 2
 
 
 def relu_in_place(values: Any) -> Any:
