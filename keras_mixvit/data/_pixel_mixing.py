@@ -210,8 +210,9 @@ def own_share(
         side = height // masks.shape[2]
         edges = list(np.moveaxis(box.reshape(-1, 4), 1, 0))
         part = covered(edges, image_size, side).reshape(masks.shape) / side**2
-        total = masks.sum(axis=(2, 3), dtype="float64")
-        visible = np.einsum("bmhw,bmhw->bm", part, masks, dtype="float64")
+        masks = masks.astype("float64")
+        total = masks.sum(axis=(2, 3))
+        visible = np.einsum("bmhw,bmhw->bm", part, masks)
         some = total > 0
         everywhere = np.where(some, visible / np.where(some, total, 1), everywhere)
     return outside + (inside - outside) * everywhere

@@ -47,11 +47,9 @@ def require_masks(masks, shape: tuple[int, ...]) -> None:
         f"`masks` must have shape {tuple(shape)}.",
         shape=tuple(masks.shape),
     )
-    require(
-        np.all((masks >= 0) & (masks <= 1)),
-        "`masks` must be in [0, 1].",
-        range=(float(np.min(masks)), float(np.max(masks))),
-    )
+    # Both are NaN, and in no range, where a mask is.
+    low, high = float(np.min(masks)), float(np.max(masks))
+    require(low >= 0 and high <= 1, "`masks` must be in [0, 1].", range=(low, high))
     sums = masks.sum(axis=1)
     worst = float(sums.flat[np.argmax(np.abs(sums - 1))])
     require(
