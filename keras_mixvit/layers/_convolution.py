@@ -14,15 +14,17 @@ from keras_mixvit.layers._torch_images import convolve_views
 class Convolution(keras.layers.Conv2D):
     """Keras' convolution of images, faster on PyTorch and on JAX with a CPU."""
 
-    def call(self, inputs: Any) -> Any:
-        if is_jax_on_cpu() and inputs.dtype == "float32" and max(self.kernel_size) <= 3:
-            return convolve(inputs, self.kernel, self.strides, self.padding)
-        return super().call(inputs)
-
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
-        if ON_TORCH and self.data_format == "channels_last":
-            return convolve_views(self, inputs, kernel)
+        if self.data_format == "channels_last":
+            if ON_TORCH:
+                return convolve_views(self, inputs, kernel)
+            if self._has_fast_gradient() and inputs.dtype == "float32":
+                return convolve(inputs, kernel, self.strides, self.padding)
         return super().convolution_op(inputs, kernel)
+
+    def _has_fast_gradient(self):
+        plain = self.groups == 1 and set(self.dilation_rate) == {1}
+        return is_jax_on_cpu() and plain and max(self.kernel_size) <= 3
 
 
 def convolution(

@@ -108,3 +108,22 @@ def test_convolution_and_its_gradients(kernel_size, stride, padding, sides):
 
         found.append([apply(images, kernel), *gradients(apply, images, kernel)])
     close(*found)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"use_bias": True, "activation": "relu"}, {"dilation_rate": 2}, {"groups": 2}],
+)
+def test_convolution_with_what_keras_adds(options):
+    images = np.random.default_rng(0).normal(size=(2, 8, 8, 4)).astype("float32")
+    keras.utils.set_random_seed(0)
+    layers = [
+        kind(6, 3, padding="same", **options)
+        for kind in (Convolution, keras.layers.Conv2D)
+    ]
+    for layer in layers:
+        layer.build(images.shape)
+    values = [value + 0.5 for value in layers[1].get_weights()]
+    for layer in layers:
+        layer.set_weights(values)
+    close(*[[layer(images)] for layer in layers])
