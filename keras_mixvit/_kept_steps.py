@@ -222,9 +222,17 @@ def remembering(model, function):
             run.is_finished = True
         return outputs, run.state
 
+    # Keras asks hundreds of layers for their variables, so the list is kept. The
+    # first step makes metrics, whose variables belong to it.
+    state: list = []
+
     def elsewhere(data):
-        with interrupted_later(), _kept_state(model):
-            return function(data)
+        variables = state or model.non_trainable_variables
+        with interrupted_later(), _kept_state(model, variables):
+            outputs = function(data)
+        if not state:
+            state.extend(model.non_trainable_variables)
+        return outputs
 
     step: Any = on_jax if ON_JAX else elsewhere
     step.is_remembering = True
@@ -242,7 +250,7 @@ def _taken(iterator, count):
 
 
 @contextlib.contextmanager
-def _kept_state(model):
+def _kept_state(model, state):
     """Undoes what a step that fails has done to statistics and seeds.
 
     A graph fails before it changes anything: see `train_step`.
@@ -250,7 +258,6 @@ def _kept_state(model):
     if keras.config.backend() != "torch" and not model.run_eagerly:
         yield
         return
-    state = model.non_trainable_variables
     before = [keras.ops.copy(variable) for variable in state]
     try:
         yield

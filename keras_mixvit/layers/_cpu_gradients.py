@@ -12,6 +12,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_mixvit.layers._inner_calls import ON_TORCH
+
 
 @functools.cache
 def is_jax_on_cpu() -> bool:
@@ -43,12 +45,14 @@ def unflat(tokens: Any, shape: tuple) -> Any:
 
 def gelu(values: Any) -> Any:
     """Exact GELU; its gradient reuses the error function of the forward pass."""
-    if (
-        not is_jax_on_cpu()
-        or keras.backend.standardize_dtype(values.dtype) != "float32"
-    ):
-        return keras.activations.gelu(values, approximate=False)
-    return ops.custom_gradient(_gelu)(values)
+    if ON_TORCH:
+        import torch
+
+        return torch.nn.functional.gelu(values)
+    dtype = keras.backend.standardize_dtype(values.dtype)
+    if is_jax_on_cpu() and dtype == "float32":
+        return ops.custom_gradient(_gelu)(values)
+    return keras.activations.gelu(values, approximate=False)
 
 
 def _gelu(x):

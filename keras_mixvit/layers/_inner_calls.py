@@ -20,8 +20,8 @@ def within(outer: keras.layers.Layer, layer: keras.layers.Layer) -> Any:
             `training` where it takes it.
 
     Returns:
-        `layer.call`, or `layer` itself where its own policy, hooks or regulariser
-        of outputs need the whole of `__call__`.
+        `layer.call` or what computes the same, or `layer` itself where its own
+        policy, hooks or regulariser of outputs need the whole of `__call__`.
     """
     if (
         ON_TORCH
@@ -33,8 +33,24 @@ def within(outer: keras.layers.Layer, layer: keras.layers.Layer) -> Any:
             layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks
         )
     ):
-        return layer.call
+        return _linear(layer) if _is_plain_dense(layer) else layer.call
     return layer
+
+
+def _is_plain_dense(layer):
+    plain = type(layer) is keras.layers.Dense and not layer.lora_enabled
+    return plain and layer.activation is keras.activations.linear
+
+
+def _linear(layer):
+    """What `Dense.call` computes, by PyTorch's operation for product and bias."""
+    import torch
+
+    def call(inputs, training=None):
+        bias = layer.bias.value if layer.use_bias else None
+        return torch.nn.functional.linear(inputs, layer.kernel.value.t(), bias)
+
+    return call
 
 
 def _is_one_precision(outer, inner):
