@@ -28,6 +28,7 @@ SUBJECTS = {
     "cli/test_cli.py": "the whole command",
     "cli/test_without_backend.py": "what the command does at once",
     "data/test_shard.py": "what each process reads",
+    "data/test_stored_draws.py": "what a seed draws",
     "distribution/test_refusals.py": "errors of every engine",
     "distribution/test_same_on_many_devices.py": "numbers on one device and on many",
     "layers/test_dtypes.py": "dtype policies of every layer",

@@ -43,14 +43,17 @@ def unflat(tokens: Any, shape: tuple) -> Any:
     return ops.reshape(tokens, (-1, *shape[1:-1], tokens.shape[-1]))
 
 
-def gelu(values: Any) -> Any:
-    """Exact GELU; its gradient reuses the error function of the forward pass."""
+def gelu(values: Any, training: bool | None) -> Any:
+    """Exact GELU; in training its gradient reuses what the forward pass computed.
+
+    In inference JAX computes it by `erfc`: TensorFlow cannot read an export with `erf`.
+    """
     if ON_TORCH:
         import torch
 
         return torch.nn.functional.gelu(values)
     dtype = keras.backend.standardize_dtype(values.dtype)
-    if is_jax_on_cpu() and dtype == "float32":
+    if training and is_jax_on_cpu() and dtype == "float32":
         return ops.custom_gradient(_gelu)(values)
     return keras.activations.gelu(values, approximate=False)
 

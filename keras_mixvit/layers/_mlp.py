@@ -64,7 +64,8 @@ class MLP(keras.layers.Layer):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         expand, project = within(self, self.expand), within(self, self.project)
         dropout = within(self, self.dropout)
-        hidden = dropout(gelu(expand(flat(inputs))), training=training)
+        hidden = gelu(expand(flat(inputs)), training)
+        hidden = dropout(hidden, training=training)
         outputs = dropout(project(hidden), training=training)
         return unflat(outputs, inputs.shape)
 
