@@ -30,7 +30,7 @@ def say(**facts):
 
 
 def attempt(options, facts, measure):
-    """Says what `measure` finds, or why there is nothing, and goes on."""
+    """Prints what `measure` finds, or its error; it raises nothing."""
     if time.time() - BEGUN > options.seconds:
         say(**facts, error="no time left")
         return
@@ -436,7 +436,7 @@ def golden(options):
 
 
 def start_run(options, recipe, runs):
-    """A process that trains a recipe or goes on with it, and its folder."""
+    """A process that trains or resumes a recipe, and its folder."""
     folder = runs / f"{recipe}-{options.epochs}"
     command = [sys.executable, "-m", "keras_mixvit.cli"]
     if (folder / "run.json").exists():

@@ -4,7 +4,7 @@
 
 The networks take turns and the median of each is printed beside its ratio to the
 plain network and to the single one, because seconds on a shared machine mean little.
-Before each step the process pauses: idle threads of the other library stop spinning.
+Before each step the process pauses, in case threads of the other library still spin.
 """
 
 import argparse

@@ -36,7 +36,8 @@ class KeepsSteps(ModelMixin):
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         with kept_steps(self):
             history = super().fit(*args, **kwargs)
-        _give_own_arrays(self.trainable_variables)
+        if ON_JAX:
+            _give_own_arrays(self.trainable_variables, self.optimizer.variables)
         return history
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
@@ -155,15 +156,16 @@ def kept_steps(model):
         runs.open.remove(run)
 
 
-def _give_own_arrays(variables):
+def _give_own_arrays(variables, others):
     """Copies the values that variables share with others, on JAX.
 
     Where an optimizer averages weights, Keras gives them at the end of `fit` the
     very arrays of the averages. The next step would consume these twice, which JAX
     refuses. Goes away with a Keras that copies them.
     """
-    if ON_JAX:
-        for variable in variables:
+    held = {id(variable.value) for variable in others}
+    for variable in variables:
+        if id(variable.value) in held:
             variable.assign(keras.ops.copy(variable.value))
 
 
@@ -224,14 +226,20 @@ def remembering(model, function):
 
     # Keras asks hundreds of layers for their variables, so the list is kept. The
     # first step makes metrics, whose variables belong to it.
-    state: list = []
+    state: list | None = None
+    # A graph fails before it changes anything: see `train_step`.
+    changes_in_place = keras.config.backend() == "torch" or model.run_eagerly
 
     def elsewhere(data):
-        variables = state or model.non_trainable_variables
-        with interrupted_later(), _kept_state(model, variables):
+        nonlocal state
+        if not changes_in_place:
+            with interrupted_later():
+                return function(data)
+        variables = model.non_trainable_variables if state is None else state
+        with interrupted_later(), _kept_state(variables):
             outputs = function(data)
-        if not state:
-            state.extend(model.non_trainable_variables)
+        if state is None:
+            state = model.non_trainable_variables
         return outputs
 
     step: Any = on_jax if ON_JAX else elsewhere
@@ -250,14 +258,8 @@ def _taken(iterator, count):
 
 
 @contextlib.contextmanager
-def _kept_state(model, state):
-    """Undoes what a step that fails has done to statistics and seeds.
-
-    A graph fails before it changes anything: see `train_step`.
-    """
-    if keras.config.backend() != "torch" and not model.run_eagerly:
-        yield
-        return
+def _kept_state(state):
+    """Undoes what a step that fails has done to statistics and seeds."""
     before = [keras.ops.copy(variable) for variable in state]
     try:
         yield

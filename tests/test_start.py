@@ -155,7 +155,7 @@ def test_the_command_takes_the_backend_that_is_installed(tmp_path):
     words = ("train", str(tmp_path / "mine.toml"))
     out, err = command(*words, hidden=tuple(hidden), **places)
     assert out[-1] == "status 1, keras True"
-    # There was no choice, so that nothing is told but the error.
+    # With one backend there was no choice: the command prints the error only.
     (error,) = err
     assert error.startswith("keras-mixvit: `epochs` must be an integer of at least 1.")
 

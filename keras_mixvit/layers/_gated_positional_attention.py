@@ -152,10 +152,13 @@ class GatedPositionalAttention(Attention):
 
     def attention(self, grid: Any) -> Any:
         """Attention weights `(B, num_heads, N, N)` in the compute dtype."""
+        return self._weights(ops.cast(grid, self.compute_dtype), self.query_key)
+
+    def _weights(self, grid, query_key):
         _, height, width, features = grid.shape
         tokens = height * width
         query_key = ops.reshape(
-            within(self, self.query_key)(flat(grid)),
+            query_key(flat(grid)),
             (-1, tokens, 2, self.num_heads, features // self.num_heads),
         )
         query, key = (ops.transpose(query_key[:, :, i], (0, 2, 1, 3)) for i in (0, 1))
@@ -169,7 +172,7 @@ class GatedPositionalAttention(Attention):
 
     def call(self, grid: Any, training: bool | None = None) -> Any:
         _, height, width, features = grid.shape
-        weights = self.attention(grid)
+        weights = self._weights(grid, within(self, self.query_key))
         weights = within(self, self.attention_dropout)(weights, training=training)
         value = ops.reshape(
             within(self, self.value)(flat(grid)),

@@ -10,8 +10,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_mixvit.layers._inner_calls import ON_TORCH
-
 
 def convolve_views(layer: keras.layers.Conv2D, inputs: Any, kernel: Any) -> Any:
     """What `layer.convolution_op` computes, for `data_format="channels_last"`.
@@ -68,11 +66,6 @@ def _pads(side, kernel_side, stride, dilation):
     missing = (-(-side // stride) - 1) * stride + dilation * (kernel_side - 1) + 1
     missing = max(missing - side, 0)
     return missing // 2, missing - missing // 2
-
-
-def relu_in_place(values: Any) -> Any:
-    """ReLU of a tensor that only its caller holds: PyTorch overwrites it."""
-    return values.relu_() if ON_TORCH else ops.relu(values)
 
 
 def normalize(layer: keras.layers.BatchNormalization, inputs: Any, training: Any):

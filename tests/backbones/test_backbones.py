@@ -115,7 +115,8 @@ def test_only_class_blocks_of_convit_drop(tiny, drops):
     assert (block.dropout_rate, block.attention.attention_dropout_rate) == (
         (0.5, 0.5) if drops else (0.0, 0.0)
     )
-    assert np.array_equal(inference, training) is not drops
+    # In training JAX computes GELU by another function: the last bits differ.
+    assert np.allclose(inference, training, rtol=1e-5, atol=1e-6) is not drops
 
 
 @TINY

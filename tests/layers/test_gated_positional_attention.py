@@ -1,5 +1,6 @@
 import re
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -151,15 +152,22 @@ def test_values_start_as_the_tokens_and_gates_at_one():
     np.testing.assert_allclose(spread, 0.02, rtol=0.1)
 
 
-def test_attention_weights_sum_to_one():
+@pytest.mark.parametrize(
+    ("policy", "atol"), [("float32", 1e-5), ("mixed_bfloat16", 0.02)]
+)
+def test_attention_weights_sum_to_one(policy, atol):
     grid = noise(2, 6, 3, 8)
-    layer = built(grid.shape, 4, grid_shape=(2, 3))
+    layer = built(grid.shape, 4, grid_shape=(2, 3), dtype=policy)
     set_weights(layer)
+    weights = layer.attention(grid)
+    assert keras.backend.standardize_dtype(weights.dtype) == layer.compute_dtype
     for weights in (
+        weights,
         compiled(layer.attention)(grid),
         compiled(lambda: layer.positional_attention(3))(),
     ):
-        np.testing.assert_allclose(numpy(weights).sum(axis=-1), 1.0, atol=1e-5)
+        sums = numpy(weights).astype("float32").sum(axis=-1)
+        np.testing.assert_allclose(sums, 1.0, atol=atol)
 
 
 def test_every_parameter_has_a_gradient():

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mixvit.layers import SynchronizedBatchNormalization
+from keras_mixvit.layers import PreActivationBlock, SynchronizedBatchNormalization
 from keras_mixvit.layers._convolution import Convolution
 from tests.helpers import numpy
 
@@ -117,3 +117,15 @@ def test_grids_stay_where_they_are():
     assert outputs.is_contiguous()
     norm = SynchronizedBatchNormalization()
     assert norm(outputs, training=True).is_contiguous()
+
+
+def test_a_hook_keeps_the_outputs_of_a_norm():
+    """A block does not overwrite what a hook of the user may hold."""
+    block = PreActivationBlock(16)
+    batch = images(2, 4, 4, 16)
+    block(batch)
+    held = []
+    norm = block.norms[0]
+    norm.register_forward_hook(lambda layer, inputs, outputs: held.append(outputs))
+    block(batch, training=True)
+    assert float(held[0].min()) < 0
