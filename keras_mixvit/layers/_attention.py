@@ -7,7 +7,7 @@ from keras_mixvit._checks import require_positive_integer, require_rate
 from keras_mixvit._seeds import child_seed
 from keras_mixvit.layers._cpu_gradients import flat, unflat
 from keras_mixvit.layers._dropout import Dropout
-from keras_mixvit.layers._inner_calls import within
+from keras_mixvit.layers._inner_calls import reshape, within
 
 
 class Attention(keras.layers.Layer):
@@ -82,6 +82,6 @@ class Attention(keras.layers.Layer):
     def _project(self, attended, shape, training):
         """Heads `(B, num_heads, T, d / num_heads)` as the output of a shape."""
         attended = ops.transpose(attended, (0, 2, 1, 3))
-        attended = ops.reshape(attended, (-1, *shape[1:]))
+        attended = reshape(attended, (-1, *shape[1:]))
         attended = within(self, self.projection)(flat(attended))
         return within(self, self.dropout)(unflat(attended, shape), training=training)

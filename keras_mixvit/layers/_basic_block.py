@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_mixvit._checks import require, require_positive_integer
 from keras_mixvit.layers._convolution import batch_norm, convolution, strided_shape
+from keras_mixvit.layers._inner_calls import within
 from keras_mixvit.layers._recomputation import RecomputableLayer, recomputable
 
 
@@ -94,11 +95,12 @@ class BasicBlock(RecomputableLayer):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         hidden, shortcut = inputs, inputs
         if self.shortcut is not None:
-            shortcut = self.shortcut(inputs)
-            shortcut = self.shortcut_norm(shortcut, training=training)
+            shortcut = within(self, self.shortcut)(inputs)
+            shortcut = within(self, self.shortcut_norm)(shortcut, training=training)
         for i in range(2):
             hidden = ops.pad(hidden, ((0, 0), (1, 1), (1, 1), (0, 0)))
-            hidden = self.norms[i](self.convolutions[i](hidden), training=training)
+            hidden = within(self, self.convolutions[i])(hidden)
+            hidden = within(self, self.norms[i])(hidden, training=training)
             hidden = ops.relu(hidden if i == 0 else hidden + shortcut)
         return hidden
 

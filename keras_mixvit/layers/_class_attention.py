@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_mixvit._checks import require_heads
 from keras_mixvit.layers._attention import Attention
-from keras_mixvit.layers._inner_calls import within
+from keras_mixvit.layers._inner_calls import reshape, within
 from keras_mixvit.layers._mlp import normal
 
 
@@ -83,7 +83,7 @@ class ClassAttention(Attention):
         query = ops.matmul(token, self.query_kernel)
         if self.qkv_bias:
             query = query + self.query_bias
-        query = ops.reshape(query, (-1, self.num_heads, head_width))
+        query = reshape(query, (-1, self.num_heads, head_width))
         query = query * head_width**-0.5
         absorbed = ops.einsum("bhe,dhe->bhd", query, self._per_head(self.key_kernel))
         scores = ops.concatenate(
@@ -96,7 +96,7 @@ class ClassAttention(Attention):
         if self.qkv_bias:
             # A constant of each head: the softmax ignores it, but the key bias
             # stays in the graph, so that every backend gives it a gradient.
-            bias = ops.reshape(self.key_bias, (self.num_heads, head_width))
+            bias = reshape(self.key_bias, (self.num_heads, head_width))
             scores = scores + ops.sum(query * bias, axis=-1, keepdims=True)
         return self._softmax(scores)
 
@@ -108,12 +108,12 @@ class ClassAttention(Attention):
         )
         value = ops.einsum("bhd,dhe->bhe", pooled, self._per_head(self.value_kernel))
         if self.qkv_bias:
-            bias = ops.reshape(self.value_bias, (self.num_heads, -1))
+            bias = reshape(self.value_bias, (self.num_heads, -1))
             # Weights sum to 1 unless dropout took some away.
             if self.attention_dropout_rate:
                 bias = ops.sum(weights, axis=-1, keepdims=True) * bias
             value = value + bias
-        value = ops.reshape(value, (-1, token.shape[-1]))
+        value = reshape(value, (-1, token.shape[-1]))
         output = ops.matmul(value, self.projection_kernel) + self.projection_bias
         return within(self, self.dropout)(output, training=training)
 
@@ -125,8 +125,8 @@ class ClassAttention(Attention):
 
     def _per_head(self, kernel):
         width = kernel.shape[0]
-        return ops.reshape(kernel, (width, self.num_heads, -1))
+        return reshape(kernel, (width, self.num_heads, -1))
 
     def _flat(self, grid):
         _, height, width, features = grid.shape
-        return ops.reshape(grid, (-1, height * width, features))
+        return reshape(grid, (-1, height * width, features))

@@ -7,7 +7,7 @@ from keras import ops
 from keras_mixvit._checks import is_number, require, require_heads
 from keras_mixvit.layers._attention import Attention
 from keras_mixvit.layers._cpu_gradients import flat, repeat_on_batch
-from keras_mixvit.layers._inner_calls import within
+from keras_mixvit.layers._inner_calls import reshape, within
 from keras_mixvit.layers._mlp import linear, normal
 
 
@@ -137,7 +137,7 @@ class GatedPositionalAttention(Attention):
         along_columns = self._axis_attention(columns, kernel[0], kernel[2], bias)
         along_rows = self._axis_attention(rows, kernel[1], kernel[2], 0.0 * bias)
         weights = along_rows[:, :, None, :, None] * along_columns[:, None, :, None, :]
-        weights = ops.reshape(weights, (self.num_heads, rows * columns, -1))
+        weights = reshape(weights, (self.num_heads, rows * columns, -1))
         return ops.tile(weights, (1, copies, copies)) / copies
 
     def _axis_attention(self, length, linear_weight, square_weight, bias):
@@ -157,7 +157,7 @@ class GatedPositionalAttention(Attention):
     def _weights(self, grid, query_key):
         _, height, width, features = grid.shape
         tokens = height * width
-        query_key = ops.reshape(
+        query_key = reshape(
             query_key(flat(grid)),
             (-1, tokens, 2, self.num_heads, features // self.num_heads),
         )
@@ -174,7 +174,7 @@ class GatedPositionalAttention(Attention):
         _, height, width, features = grid.shape
         weights = self._weights(grid, within(self, self.query_key))
         weights = within(self, self.attention_dropout)(weights, training=training)
-        value = ops.reshape(
+        value = reshape(
             within(self, self.value)(flat(grid)),
             (-1, height * width, self.num_heads, features // self.num_heads),
         )

@@ -1,8 +1,9 @@
-"""Calls of a layer by the layer that holds it."""
+"""Calls within a layer, with the fewest Python calls on PyTorch."""
 
 from typing import Any
 
 import keras
+from keras import ops
 
 ON_TORCH = keras.config.backend() == "torch"
 
@@ -35,6 +36,19 @@ def within(outer: keras.layers.Layer, layer: keras.layers.Layer) -> Any:
     ):
         return _linear(layer) if _is_plain_dense(layer) else layer.call
     return layer
+
+
+def reshape(values: Any, shape: tuple) -> Any:
+    """`keras.ops.reshape`, which on PyTorch takes 200 calls to look for symbols."""
+    if ON_TORCH and _is_tensor(values):
+        return values.reshape(shape)
+    return ops.reshape(values, shape)
+
+
+def _is_tensor(values):
+    import torch
+
+    return isinstance(values, torch.Tensor)
 
 
 def _is_plain_dense(layer):

@@ -7,6 +7,7 @@ from keras import ops
 from keras_mixvit._checks import require_heads
 from keras_mixvit.layers._attention import Attention
 from keras_mixvit.layers._cpu_gradients import flat
+from keras_mixvit.layers._inner_calls import reshape, within
 from keras_mixvit.layers._mlp import linear
 
 
@@ -59,22 +60,21 @@ class SelfAttention(Attention):
 
     def attention(self, tokens: Any) -> Any:
         """Attention weights `(B, num_heads, T, T)`, T the number of tokens."""
-        query, key, _ = self._split(tokens)
+        query, key, _ = self._split(ops.cast(tokens, self.compute_dtype), self.qkv)
         return self._weights(query, key)
 
     def call(self, tokens: Any, training: bool | None = None) -> Any:
-        query, key, value = self._split(tokens)
+        query, key, value = self._split(tokens, within(self, self.qkv))
         weights = self._weights(query, key)
-        weights = self.attention_dropout(weights, training=training)
+        weights = within(self, self.attention_dropout)(weights, training=training)
         return self._project(ops.matmul(weights, value), tokens.shape, training)
 
-    def _split(self, tokens):
+    def _split(self, tokens, qkv):
         """Query, key and value, each `(B, num_heads, T, d / num_heads)`."""
         _, *positions, features = tokens.shape
         head_shape = (self.num_heads, features // self.num_heads)
-        qkv = self.qkv(flat(tokens))
-        qkv = ops.reshape(qkv, (-1, math.prod(positions), 3, *head_shape))
-        return (ops.transpose(qkv[:, :, i], (0, 2, 1, 3)) for i in range(3))
+        heads = reshape(qkv(flat(tokens)), (-1, math.prod(positions), 3, *head_shape))
+        return (ops.transpose(heads[:, :, i], (0, 2, 1, 3)) for i in range(3))
 
     def _weights(self, query, key):
         return self._softmax(self._scores(query, key))

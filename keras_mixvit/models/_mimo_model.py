@@ -14,11 +14,9 @@ from keras_mixvit._many_steps import ManySteps
 from keras_mixvit.backbones._backbone import Backbone
 from keras_mixvit.data._mixed_pair_dataset import MixedPairDataset
 from keras_mixvit.distribution._distributed_runs import DistributedRuns
-from keras_mixvit.models._argument_checks import require_weights
 from keras_mixvit.models._backbone_methods import require_own_paths
-from keras_mixvit.models._class_weights import weights_of
 from keras_mixvit.models._compiling import Compiling
-from keras_mixvit.models._data_checks import is_pair, require_learnable, require_pairs
+from keras_mixvit.models._data_checks import is_pair, require_pairs
 from keras_mixvit.models._ensembling import ensemble_logits
 from keras_mixvit.models._files import Files
 from keras_mixvit.models._keras_workarounds import keep_precision_of_inputs
@@ -30,12 +28,20 @@ from keras_mixvit.models._step_inputs import (
     augmented,
     labels_for,
     per_subnetwork,
-    weighted,
 )
+from keras_mixvit.models._steps import Steps
 
 
 class MIMOModel(
-    Runs, OnBatch, Compiling, Files, DistributedRuns, KeepsSteps, ManySteps, keras.Model
+    Runs,
+    OnBatch,
+    Compiling,
+    Files,
+    DistributedRuns,
+    Steps,
+    KeepsSteps,
+    ManySteps,
+    keras.Model,
 ):
     """A classifier of M subnetworks, trained on mixed pairs of images.
 
@@ -237,32 +243,6 @@ class MIMOModel(
             MixViT, Eq. 1.
         """
         return ratios * ratios.shape[1]
-
-    def train_step(self, *args: Any) -> Any:
-        *state, data = args  # JAX passes its state first.
-        return super().train_step(*state, self._weighted(data, training=True))
-
-    def test_step(self, *args: Any) -> Any:
-        *state, data = args
-        return super().test_step(*state, self._weighted(data, training=False))
-
-    def _weighted(self, data, training):
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        require_weights(sample_weight, self.num_subnetworks if is_pair(x) else None)
-        class_weights = self._held.class_weights
-        if training and class_weights is not None:
-            by_class = weights_of(y, class_weights, 2 if is_pair(x) else 1)
-            sample_weight = weighted(by_class, sample_weight)
-        if not isinstance(x, dict):
-            require_learnable(self, x, training)
-            if sample_weight is not None:
-                sample_weight = ops.reshape(sample_weight, (-1,))
-            # Without masks the model gives subnetwork logits, from which
-            # `_matched` makes what a loss or a metric asks for.
-            return {"images": x}, y, sample_weight
-        ratios = ops.mean(ops.cast(x["masks"], "float32"), axis=(2, 3))
-        weights = self.loss_weights(ratios)
-        return x, y, weighted(weights, sample_weight)
 
     def compute_loss(
         self,

@@ -48,6 +48,7 @@ class ModelState:
         pipeline_of: Dict from the name of a step function to the pipeline for which
             it was compiled.
         class_weights: Array of the weights of classes, or `None`.
+        step_weights: List of the weights that the running step trains, or `None`.
     """
 
     backbone: Backbone | None = None
@@ -59,3 +60,4 @@ class ModelState:
     pipeline: "ImagePipeline | None" = None
     pipeline_of: dict[str, Any] = field(default_factory=dict)
     class_weights: np.ndarray | None = None
+    step_weights: list | None = None

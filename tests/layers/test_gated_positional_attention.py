@@ -161,12 +161,12 @@ def test_attention_weights_sum_to_one(policy, atol):
     set_weights(layer)
     weights = layer.attention(grid)
     assert keras.backend.standardize_dtype(weights.dtype) == layer.compute_dtype
-    for weights in (
+    for found in (
         weights,
         compiled(layer.attention)(grid),
         compiled(lambda: layer.positional_attention(3))(),
     ):
-        sums = numpy(weights).astype("float32").sum(axis=-1)
+        sums = numpy(found).astype("float32").sum(axis=-1)
         np.testing.assert_allclose(sums, 1.0, atol=atol)
 
 
