@@ -1,14 +1,15 @@
-"""What the library reaches on one accelerator, in at most 15 minutes.
+"""What the library reaches on one accelerator, in calls of at most 15 minutes.
 
     python benchmarks/accelerator.py [--out accelerator.json] [--budget 840]
-        [--stages ceilings convit ...] [--cache DIR] [--data-dir DIR] [--small]
+        [--stages ceilings convit ...] [--backend BACKEND] [--cache DIR]
+        [--data-dir DIR] [--small]
 
 It needs keras, JAX and PyTorch, and nothing of the network; `--small` tries every
 stage on a CPU. `docs/accelerator.md` explains the stages and their figures.
 
 Each stage is a process of its own with a time limit, in the order of what it is
 worth. Every line is written to `--out` at once: nothing is lost when a stage fails or
-the machine is taken away. A later call with other stages adds to the same file.
+the machine is taken away. A later call measures what the file lacks.
 """
 
 import argparse
@@ -22,7 +23,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+STAGES_SCRIPT = Path(__file__).with_name("accelerator_stages.py")
 # Name, the most seconds, backend. A large network compiles for a minute on JAX.
+# The training takes all that is left.
 STAGES = {
     "ceilings": (60, "torch"),
     "convit": (330, "jax"),
@@ -35,11 +38,15 @@ STAGES = {
     "cait": (270, "jax"),
     "timm": (120, "torch"),
     "wrn": (180, "jax"),
-    "train": (840, "jax"),
+    "train": (float("inf"), "jax"),
 }
 RECIPES = ("cifar100-convit-single", "cifar100-convit-mixvit-embedding")
+# Stages that run without this library.
+OTHERS = ("ceilings", "plain", "timm")
 # How long a stage may take to end by itself after its limit.
 GRACE = 25
+# The most seconds of a stage with `--small`.
+SMALL_LIMIT = 120
 
 
 class Results:
@@ -49,24 +56,35 @@ class Results:
         self.path = Path(path)
         self.lines = json.loads(self.path.read_text()) if self.path.exists() else []
 
-    def begin(self, stage):
-        """Forgets what an earlier call wrote about a stage."""
-        self.lines = [line for line in self.lines if line["stage"] != stage]
+    def begin(self, stage, again):
+        """What is known of a stage; forgets what is to be measured anew."""
+        known = [line for line in self.lines if line["stage"] == stage]
+        known = [] if again else [line for line in known if is_measured(line)]
+        others = [line for line in self.lines if line["stage"] != stage]
+        self.lines = others + known
+        return known
 
     def keep(self, line):
         """Adds a line, with the share of the measured peak where it tells FLOPs."""
-        peaks = [found.get("bfloat16_tflops") for found in self.lines]
+        peaks = [found.get("peak_tflops") for found in self.lines]
         peak = next(filter(None, peaks), None)
         if peak and line.get("tflops"):
             line["share_of_peak"] = round(line["tflops"] / peak, 4)
         self.lines.append(line)
-        print(json.dumps(line), flush=True)
         written = self.path.with_name(self.path.name + ".part")
         written.write_text(json.dumps(self.lines, indent=1) + "\n")
         written.replace(self.path)
+        # Afterwards: what is shown is kept, whenever the call is stopped.
+        print(json.dumps(line), flush=True)
 
 
-def environment(backend, cache):
+def is_measured(line):
+    """Whether a line holds a figure, or that a network needs too much memory."""
+    names = ("peak_tflops", "step_ms", "off_by", "epoch")
+    return line.get("error") == "out of memory" or any(map(line.__contains__, names))
+
+
+def environment(backend, options):
     """Environment variables of a stage."""
     paths = [str(ROOT), str(Path(__file__).parent), os.environ.get("PYTHONPATH")]
     found = {
@@ -75,8 +93,15 @@ def environment(backend, cache):
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         "PYTHONUNBUFFERED": "1",
     }
-    if cache:
-        cache = str(Path(cache).resolve())
+    # Three quarters of the memory unless told otherwise: some networks need more.
+    found.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.93")
+    if options.small:
+        # Threads of PyTorch mostly wait for each other where there is little to do.
+        found.setdefault("OMP_NUM_THREADS", "1")
+        # Programs run a few times only: compilation would be nearly all of the time.
+        found.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    if options.cache:
+        cache = str(Path(options.cache).resolve())
         found["JAX_COMPILATION_CACHE_DIR"] = cache
         found["TORCHINDUCTOR_CACHE_DIR"] = cache + "/inductor"
     return found
@@ -94,13 +119,14 @@ os.killpg(pid, signal.SIGKILL)
 """
 
 
-def run_stage(name, limit, options, results):
+def run_stage(name, backend, limit, options, results):
     """Runs a stage in a process and keeps what it says."""
-    command = [sys.executable, str(Path(__file__).with_name("accelerator_stages.py"))]
-    command += [name, json.dumps({**vars(options), "seconds": limit})]
+    known = results.begin(name, options.again)
+    command = [sys.executable, str(STAGES_SCRIPT), name]
+    command += [json.dumps({**vars(options), "seconds": limit, "known": known})]
     process = subprocess.Popen(
         command,
-        env=environment(STAGES[name][1], options.cache),
+        env=environment(backend, options),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -143,23 +169,36 @@ def run_stage(name, limit, options, results):
         results.keep({"stage": name, "seconds": seconds})
 
 
+def chosen_stages(options):
+    """Name, limit and backend of each stage."""
+    for name, (limit, backend) in STAGES.items():
+        stage = name.split("-")[0]
+        if stage not in options.stages:
+            continue
+        if options.backend and stage not in OTHERS:
+            if backend != "jax":
+                # The same as another stage on this backend.
+                continue
+            backend = options.backend
+            name = stage if backend == "jax" and name == stage else f"{stage}-{backend}"
+        if options.small:
+            limit = SMALL_LIMIT
+        yield name, options.limit or limit, backend
+
+
 def run_stages(options):
     """Runs the stages that were chosen, one after the other."""
     end, results = time.time() + options.budget, Results(options.out)
     trains = "train" in options.stages and (options.data_dir or options.small)
-    for name in STAGES:
-        if name.split("-")[0] not in options.stages:
-            continue
+    for name, limit, backend in chosen_stages(options):
         left = end - time.time() - GRACE
-        if trains and name != "train":
-            left -= options.reserve
-        # A CPU compiles and computes slowly.
-        limit = min(STAGES[name][0] * (3 if options.small else 1), left)
-        results.begin(name)
-        if limit < 10:
+        if trains and not name.startswith("train"):
+            left -= SMALL_LIMIT if options.small else options.reserve
+        if left < 10:
+            results.begin(name, options.again)
             results.keep({"stage": name, "error": "no time left"})
         else:
-            run_stage(name, round(limit), options, results)
+            run_stage(name, backend, round(min(limit, left)), options, results)
 
 
 def stop(number, frame):
@@ -175,6 +214,10 @@ def main():
     add("--budget", type=float, default=840, help="seconds for all stages")
     add("--reserve", type=float, default=300, help="seconds kept for training")
     add("--small", action="store_true", help="tiny networks, for a CPU")
+    add("--limit", type=float, help="seconds of a stage, instead of the table's")
+    add("--again", action="store_true", help="measure what the file has, too")
+    backends = ("jax", "tensorflow", "torch")
+    add("--backend", choices=backends, help="of the stages that run this library")
     add("--cache", help="folder of compiled programs, for further calls")
     names = list(dict.fromkeys(name.split("-")[0] for name in STAGES))
     add("--stages", nargs="+", default=names, choices=names, metavar="STAGE")

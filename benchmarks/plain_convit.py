@@ -4,7 +4,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-HEADS, TOKENS, BLOCKS, CLASS_BLOCKS, CLASSES = 12, 64, 5, 2, 100
+HEADS, TOKENS, CLASSES = 12, 64, 100
+# GPSA blocks and those of class attention.
+BLOCKS = 5, 2
 
 
 class Gpsa(nn.Module):
@@ -55,7 +57,7 @@ class ClassAttention(nn.Module):
 class MixViT(nn.Module):
     """M subnetworks with source embeddings, on mixed pairs of 32 x 32 images."""
 
-    def __init__(self, width, members=2):
+    def __init__(self, width, members=2, blocks=BLOCKS):
         super().__init__()
 
         def mlp():
@@ -68,16 +70,17 @@ class MixViT(nn.Module):
 
         self.patches = nn.Conv2d(3, width, 4, 4)
         self.position = nn.Parameter(torch.zeros(1, TOKENS, width))
-        self.attentions = nn.ModuleList(Gpsa(width) for _ in range(BLOCKS))
-        self.mlps = nn.ModuleList(mlp() for _ in range(BLOCKS))
-        self.norms = norms(2 * BLOCKS)
+        blocks, class_blocks = blocks
+        self.attentions = nn.ModuleList(Gpsa(width) for _ in range(blocks))
+        self.mlps = nn.ModuleList(mlp() for _ in range(blocks))
+        self.norms = norms(2 * blocks)
         self.sources = nn.Parameter(torch.randn(members, width) * 0.02)
         self.token = nn.Parameter(torch.zeros(1, 1, width))
         self.class_attentions = nn.ModuleList(
-            ClassAttention(width) for _ in range(CLASS_BLOCKS)
+            ClassAttention(width) for _ in range(class_blocks)
         )
-        self.class_mlps = nn.ModuleList(mlp() for _ in range(CLASS_BLOCKS))
-        self.class_norms = norms(2 * CLASS_BLOCKS + 1)
+        self.class_mlps = nn.ModuleList(mlp() for _ in range(class_blocks))
+        self.class_norms = norms(2 * class_blocks + 1)
         self.heads = nn.ModuleList(nn.Linear(width, CLASSES) for _ in range(members))
 
     def forward(self, images, masks):
@@ -100,23 +103,18 @@ class MixViT(nn.Module):
 
     def body(self, x):
         x = x + self.position
-        for i in range(BLOCKS):
+        for i in range(len(self.mlps)):
             x = x + self.attentions[i](self.norms[2 * i](x))
             x = x + self.mlps[i](self.norms[2 * i + 1](x))
         return x
 
     def trunk(self, x):
         token = self.token.expand(len(x), -1, -1)
-        for i in range(CLASS_BLOCKS):
+        for i in range(len(self.class_mlps)):
             joined = torch.cat((token, x), 1)
             token = token + self.class_attentions[i](self.class_norms[2 * i](joined))
             token = token + self.class_mlps[i](self.class_norms[2 * i + 1](token))
         return self.class_norms[-1](token)[:, 0]
-
-
-def training_step(width: int, batch: int, device: str, compiles: bool):
-    """A function that trains on one batch, in bfloat16 with AdamW."""
-    return steps(width, batch, 2, device, torch.bfloat16, compiles)["training"]
 
 
 def steps(
@@ -125,11 +123,17 @@ def steps(
     members: int = 2,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
-    compiles: bool = False,
+    compiles: bool | str = False,
+    blocks: tuple[int, int] = BLOCKS,
 ) -> dict:
-    """Functions that train on one batch and that classify one, with AdamW."""
-    network = MixViT(width, members).to(device)
-    called = torch.compile(network) if compiles else network
+    """Functions that train on one batch and that classify one, with AdamW.
+
+    `compiles` may be a mode of `torch.compile`.
+    """
+    network = called = MixViT(width, members, blocks).to(device)
+    if compiles:
+        mode = compiles if isinstance(compiles, str) else None
+        called = torch.compile(network, dynamic=False, mode=mode)
     optimizer = torch.optim.AdamW(
         network.parameters(), 1e-3, weight_decay=0.05, fused=device == "cuda"
     )

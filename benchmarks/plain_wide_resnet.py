@@ -59,29 +59,43 @@ class MixMo(nn.Module):
         return self.heads(hidden.mean((2, 3))).unflatten(1, (members, CLASSES))
 
 
-def steps(widening: int, batch: int, members: int = 2, device: str = "cpu") -> dict:
+def steps(
+    widening: int,
+    batch: int,
+    members: int = 2,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    compiles: bool = False,
+    depth: int = 28,
+) -> dict:
     """Functions that train on one batch and that classify one, channels last."""
     layout = {"device": device, "memory_format": torch.channels_last}
-    network = MixMo(widening=widening, members=members).to(**layout)
+    network = called = MixMo(depth, widening, members).to(**layout)
+    if compiles:
+        called = torch.compile(network, dynamic=False)
     optimizer = torch.optim.SGD(
         network.parameters(), 0.1, momentum=0.9, nesterov=True, foreach=True
     )
     images = [torch.rand(batch, 3, 32, 32).to(**layout) for _ in range(members)]
     masks = torch.rand(members, batch, 1, 32, 32).softmax(0).to(device)
     labels = torch.randint(CLASSES, (batch, members), device=device)
+    halves = dtype != torch.float32
 
     def training():
         network.train()
         optimizer.zero_grad(set_to_none=True)
-        logits = network(images, masks)
-        losses = functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
-        (members * losses).backward()
+        with torch.autocast(device, dtype, enabled=halves):
+            logits = called(images, masks).float()
+        loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+        (members * loss).backward()
         optimizer.step()
-        return float(losses.detach())
+        # Not a number: a GPU would be waited for.
+        return loss.detach()
 
     @torch.inference_mode()
     def inference():
         network.eval()
-        return network(images[0]).mean(1).cpu().numpy()
+        with torch.autocast(device, dtype, enabled=halves):
+            return network(images[0]).mean(1).cpu()
 
     return {"training": training, "inference": inference}

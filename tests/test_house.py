@@ -13,6 +13,7 @@ TESTS = Path(__file__).parent
 OWN_FOLDERS = {"contract", "saved"}
 # Test files that are named after no module of the folder, and what they are about.
 SUBJECTS = {
+    "test_accelerator.py": "the benchmark of accelerators",
     "test_declared.py": "pyproject.toml against the imports of all files",
     "test_house.py": "the sizes of files and folders",
     "test_import_order.py": "the imports of all files",
