@@ -14,6 +14,7 @@ from keras_mixvit.cli._data import add_data, run_data
 from keras_mixvit.cli._evaluate import add_evaluate, check_evaluate, run_evaluate
 from keras_mixvit.cli._export import add_export, check_export, run_export
 from keras_mixvit.cli._list import add_recipes, add_show, run_recipes, run_show
+from keras_mixvit.cli._study import add_study, check_study, run_study
 from keras_mixvit.cli._train import (
     add_resume,
     add_train,
@@ -53,6 +54,7 @@ COMMANDS = {
     "show": Command(add_show, run_show, on_backend=False),
     "evaluate": Command(add_evaluate, run_evaluate, check_evaluate),
     "compare": Command(add_compare, run_compare, check_compare, on_backend=False),
+    "study": Command(add_study, run_study, check_study, on_backend=False),
     "export": Command(add_export, run_export, check_export),
 }
 

@@ -20,7 +20,7 @@ from typing import TextIO
 
 from keras_mixvit._checks import require_positive_integer
 from keras_mixvit._exit_status import CLOSED_PIPE
-from keras_mixvit.distribution._passed_signals import ending_later
+from keras_mixvit._passed_signals import ending_later
 
 # Seconds in which the other processes may end by themselves after one failed.
 GRACE = 10.0

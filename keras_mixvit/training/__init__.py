@@ -8,6 +8,15 @@ if not is_command():
     from keras_mixvit.training._evaluate_run import RunEvaluation, evaluate_run
     from keras_mixvit.training._export import export
     from keras_mixvit.training._resume import resume
+    from keras_mixvit.training._study import study
     from keras_mixvit.training._train import train
 
-__all__ = ["RunEvaluation", "compare", "evaluate_run", "export", "resume", "train"]
+__all__ = [
+    "RunEvaluation",
+    "compare",
+    "evaluate_run",
+    "export",
+    "resume",
+    "study",
+    "train",
+]

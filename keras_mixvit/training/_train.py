@@ -129,7 +129,7 @@ def train(
             "the file or folder here."
         )
     require_steps(steps_per_execution)
-    recipe, data_dir = _with_whole_paths(recipe, data_dir)
+    recipe, data_dir = with_whole_paths(recipe, data_dir)
     settings = RunSettings(recipe, data_dir, single, tensorboard)
     with devices_in_use(devices, timeout) as parallel:
         return _train(
@@ -288,7 +288,7 @@ def report(model, images, seconds: float) -> list[dict]:
     return rows
 
 
-def _with_whole_paths(recipe, data_dir):
+def with_whole_paths(recipe, data_dir):
     """Absolute paths, which a resumed run finds from any working directory."""
     if data_dir is not None:
         return recipe, os.path.abspath(data_dir)

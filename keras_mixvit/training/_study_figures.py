@@ -1,0 +1,104 @@
+"""The figures of the cells of a study, and what they say over all seeds."""
+
+import csv
+from typing import Any
+
+from keras_mixvit.training._found_runs import RESULT
+from keras_mixvit.training._paired_test import paired_test, spread_of
+from keras_mixvit.training._run_files import read_result
+from keras_mixvit.training._study_cells import Cell, recipe_of
+
+SCORES = ("accuracy", "nll", "calibrated_nll", "ece", "brier", "auroc")
+DIVERSITY = ("disagreement", "ratio_error", "pairwise_kl")
+# Of these, the difference of the row and the baseline is tested.
+TESTED = (*SCORES, "corrupted_accuracy", "corrupted_calibrated_nll")
+
+
+def figures_of(cell: Cell) -> dict[str, Any] | None:
+    """All figures of a cell, or `None` where it is not trained and judged.
+
+    Args:
+        cell: `Cell`.
+
+    Returns:
+        Dict of `row`, `seed`, `folder`, `recipe`, `scores`, what is summed up
+        over seeds, `judged`, what `judge` found, and `backend`, `versions` and
+        `device`.
+    """
+    if not cell.is_finished:
+        return None
+    judged = cell.judged()
+    if judged is None:
+        return None
+    result = read_result(cell.folder / RESULT)
+    network, parts = judged["network"], judged["parts"]
+    scores = {name: network.get(name) for name in (*SCORES, *DIVERSITY)}
+    accuracies = [part["accuracy"] for part in parts]
+    scores["part_accuracy"] = _mean(accuracies)
+    mean = (judged["corrupted"] or {}).get("mean", {})
+    for name in ("accuracy", "nll", "calibrated_nll", "ece"):
+        scores[f"corrupted_{name}"] = mean.get(name)
+    scores |= _last_epoch(cell)
+    scores["seconds"] = result.get("seconds")
+    return {
+        "row": cell.row,
+        "seed": cell.seed,
+        "folder": str(cell.folder),
+        "recipe": recipe_of(cell),
+        "scores": scores,
+        "judged": judged,
+        **{key: result.get(key) for key in ("backend", "versions", "device")},
+    }
+
+
+def _mean(values):
+    return sum(values) / len(values) if values else None
+
+
+def _last_epoch(cell):
+    """Loss and accuracy of training in the last epoch, the mean over members."""
+    files = [cell.folder / "history.csv", *cell.folder.glob("member-*/history.csv")]
+    found: dict[str, list[float]] = {"loss": [], "accuracy": []}
+    for path in filter(lambda path: path.is_file(), files):
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        for name in found:
+            if rows and rows[-1].get(name):
+                found[name].append(float(rows[-1][name]))
+    return {f"training_{name}": _mean(values) for name, values in found.items()}
+
+
+def summary(
+    row: str, baseline: str, cells: list[dict[str, Any]]
+) -> dict[str, dict[str, Any] | None]:
+    """What the seeds of a row say together.
+
+    Args:
+        row: String, the name of the row.
+        baseline: String, the row that it is compared with.
+        cells: List of what `figures_of` gave, of all rows.
+
+    Returns:
+        Dict of `summary`, from scores to what `spread_of` gives, and of `paired`,
+        from scores to what `paired_test` gives, with the `differences` by seed;
+        `None` for the baseline.
+    """
+    own = {cell["seed"]: cell["scores"] for cell in cells if cell["row"] == row}
+    names = list(next(iter(own.values()), {}))
+    found = {
+        name: spread_of([s[name] for s in own.values() if s[name] is not None])
+        for name in names
+    }
+    if row == baseline:
+        return {"summary": found, "paired": None}
+    other = {cell["seed"]: cell["scores"] for cell in cells if cell["row"] == baseline}
+    paired = {}
+    for name in TESTED:
+        differences = {
+            str(seed): own[seed][name] - other[seed][name]
+            for seed in own
+            if seed in other and None not in (own[seed][name], other[seed][name])
+        }
+        tested = paired_test(list(differences.values()))
+        paired[name] = {**tested, "differences": differences}
+    return {"summary": found, "paired": paired}

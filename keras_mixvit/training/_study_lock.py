@@ -1,0 +1,42 @@
+"""One study at a time in a folder."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from keras_mixvit._checks import require
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks.
+    fcntl = None  # type: ignore[assignment]
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[tuple[int, ...]]:
+    """Keeps other studies out of a folder, until this one and its processes end.
+
+    Gives the descriptors that the processes must keep: a training that outlives a
+    study that was killed keeps others out, too.
+
+    Args:
+        folder: Path of the folder, which is made.
+
+    Raises:
+        ValueError: If another study is in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+        yield ()
+        return
+    with (folder / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            require(
+                False,
+                "`runs` must not be in use: the same study, or a process that it "
+                "started, still runs there.",
+                runs=str(folder),
+            )
+        yield (file.fileno(),)
