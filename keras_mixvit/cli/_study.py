@@ -19,7 +19,7 @@ def add_study(commands) -> None:
         "--runs",
         default="runs",
         metavar="DIR",
-        help="folder of the runs (default: runs)",
+        help="folder of runs (default: runs)",
     )
     command.add_argument(
         "--output",

@@ -256,18 +256,15 @@ def _train(chosen, total, slots, folder, results, tell):
                 scores = found["scores"]
                 tell(
                     f"{label(cell)}: accuracy {100 * scores['accuracy']:.2f} %, "
-                    f"NLL {scores['nll']:.4f}, {scores['seconds']:.1f} s."
+                    f"NLL {scores['nll']:.4f}, {scores['seconds'] or 0:.1f} s."
                 )
-
-    def train_command(words):
-        return [sys.executable, "-m", "keras_mixvit.cli", *words]
 
     # In this order: the lock is free before a signal ends this process.
     with ending_later() as signals, locked(folder) as kept:
         run_cells(
             chosen,
             slots,
-            train_command,
+            this_command,
             results.data_dir,
             signals,
             kept,
@@ -276,13 +273,22 @@ def _train(chosen, total, slots, folder, results, tell):
         )
 
 
+def this_command(words: list[str]) -> list[str]:
+    """The command `keras-mixvit` in a process of its own.
+
+    Args:
+        words: List of strings after its name.
+    """
+    return [sys.executable, "-m", "keras_mixvit.cli", *words]
+
+
 def _closing(content, results):
     failed = sum(entry["error"] is not None for entry in content["missing"])
     lines = []
     if content["missing"]:
         lines.append(
-            f"{len(content['missing'])} trainings are missing, {failed} of them failed. "
-            "The same command trains them."
+            f"{len(content['missing'])} trainings are missing, {failed} of them "
+            "failed. The same command trains them."
         )
     files = [results.path(".json"), results.path(".md")]
     if has_matplotlib():

@@ -13,7 +13,7 @@ from keras_mixvit._checks import require
 from keras_mixvit.recipes._recipe_toml import from_toml
 from keras_mixvit.training._atomic_files import write_json, write_text
 from keras_mixvit.training._found_runs import RECIPE, RESULT
-from keras_mixvit.training._run_files import read_json
+from keras_mixvit.training._study_judgement import read_judgement
 from keras_mixvit.training._study_slots import Slot, stop
 from keras_mixvit.training._study_worker import command
 
@@ -57,13 +57,9 @@ class Cell:
         path = self.folder / JUDGED
         try:
             age = path.stat().st_mtime - (self.folder / RESULT).stat().st_mtime
-            found = read_json(path)
-        except (OSError, ValueError):
+        except OSError:
             return None
-        is_whole = isinstance(found.get("network"), dict) and (
-            found.get("corrupted") is not None or not self.corruptions
-        )
-        return found if age >= 0 and is_whole else None
+        return read_judgement(path, self.corruptions) if age >= 0 else None
 
     def require_same(self) -> None:
         """Requires a run that is there to be of this recipe.

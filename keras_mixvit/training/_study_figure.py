@@ -38,14 +38,15 @@ def draw(results: dict[str, Any], path: str) -> None:
         axes.set_xlabel(label)
         axes.grid(axis="x")
         axes.margins(x=0.06)
+        axes.locator_params(axis="x", nbins=5)
         axes.tick_params(axis="y", length=0)
     panels[0].set_yticks(range(len(rows)), names)
     panels[0].set_ylim(len(rows) - 0.4, -0.6)
     counts = {row["summary"]["accuracy"]["count"] for row in rows} or {0}
     seeds = str(*counts) if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
     figure.suptitle(
-        f"{results['name']}: points are seeds ({seeds}), bars mean ± standard deviation; "
-        f"baseline in orange",
+        f"{results['name']}: points are seeds ({seeds}), bars mean ± standard "
+        "deviation; the baseline is orange",
         fontsize=8,
     )
     figure.savefig(path)

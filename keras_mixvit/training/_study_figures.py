@@ -1,15 +1,15 @@
 """The figures of the cells of a study, and what they say over all seeds."""
 
+import contextlib
 import csv
 from typing import Any
 
 from keras_mixvit.training._found_runs import RESULT
 from keras_mixvit.training._paired_test import paired_test, spread_of
-from keras_mixvit.training._run_files import read_result
+from keras_mixvit.training._run_files import is_number, read_result
 from keras_mixvit.training._study_cells import Cell, recipe_of
+from keras_mixvit.training._study_judgement import CORRUPTED, DIVERSITY, SCORES
 
-SCORES = ("accuracy", "nll", "calibrated_nll", "ece", "brier", "auroc")
-DIVERSITY = ("disagreement", "ratio_error", "pairwise_kl")
 # Of these, the difference of the row and the baseline is tested.
 TESTED = (*SCORES, "corrupted_accuracy", "corrupted_calibrated_nll")
 
@@ -36,10 +36,11 @@ def figures_of(cell: Cell) -> dict[str, Any] | None:
     accuracies = [part["accuracy"] for part in parts]
     scores["part_accuracy"] = _mean(accuracies)
     mean = (judged["corrupted"] or {}).get("mean", {})
-    for name in ("accuracy", "nll", "calibrated_nll", "ece"):
+    for name in CORRUPTED:
         scores[f"corrupted_{name}"] = mean.get(name)
     scores |= _last_epoch(cell)
-    scores["seconds"] = result.get("seconds")
+    seconds, versions = result.get("seconds"), result.get("versions")
+    scores["seconds"] = seconds if is_number(seconds) else None
     return {
         "row": cell.row,
         "seed": cell.seed,
@@ -47,7 +48,9 @@ def figures_of(cell: Cell) -> dict[str, Any] | None:
         "recipe": recipe_of(cell),
         "scores": scores,
         "judged": judged,
-        **{key: result.get(key) for key in ("backend", "versions", "device")},
+        "backend": result["backend"],
+        "device": str(result.get("device")),
+        "versions": versions if isinstance(versions, dict) else {},
     }
 
 
@@ -60,10 +63,11 @@ def _last_epoch(cell):
     files = [cell.folder / "history.csv", *cell.folder.glob("member-*/history.csv")]
     found: dict[str, list[float]] = {"loss": [], "accuracy": []}
     for path in filter(lambda path: path.is_file(), files):
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8", errors="replace") as file:
             rows = list(csv.DictReader(file))
         for name in found:
-            if rows and rows[-1].get(name):
+            # Somebody may have changed the file.
+            with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):
                 found[name].append(float(rows[-1][name]))
     return {f"training_{name}": _mean(values) for name, values in found.items()}
 

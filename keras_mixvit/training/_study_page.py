@@ -4,6 +4,7 @@ from typing import Any
 
 from keras_mixvit.training._study_table import (
     COLUMNS,
+    NOTHING,
     TRAINING,
     aligned,
     cell_text,
@@ -15,7 +16,8 @@ from keras_mixvit.training._study_table import (
 )
 
 # What fits on a terminal.
-SHORT = ("accuracy", "nll", "calibrated_nll", "ece", "corrupted_accuracy")
+SHORT = ("accuracy", "nll", "calibrated_nll")
+COSTS = ("training", "inference")
 
 
 def page(results: dict[str, Any], figure: str | None) -> str:
@@ -25,127 +27,139 @@ def page(results: dict[str, Any], figure: str | None) -> str:
         results: The content of `NAME.json`.
         figure: String, the name of the file of the figure, or `None`.
     """
-    rows, baseline = results["rows"], results["baseline"]
-    columns = present(COLUMNS, rows)
-    parts = [f"# {results['name']}", results["note"].strip(), _about(results)]
-    parts.append(markdown(main_table(results)))
-    parts.append("* parameters: of all networks of the row.")
-    parts[-1] += (
-        f"\n* cost of training: operations, as a multiple of those of {baseline}: of "
-        "one step, times the samples seen."
-        f"\n* cost of inference: operations on one image, as a multiple of those of "
-        f"{baseline}."
-    )
-    parts[-1] += "".join(f"\n* {c.heading}: {c.about}." for c in columns)
-    if figure is not None:
-        parts.append(f"![Accuracy and NLL_c of every row and seed]({figure})")
-    tested = [row for row in rows if row["paired"] is not None]
-    if tested and columns:
-        lines = [["row", "seeds", *(c.heading for c in columns)]]
-        for row in tested:
-            found = row["paired"]
-            count = found["accuracy"]["count"]
-            texts = [difference_text(c, found.get(c.score)) for c in columns]
-            lines.append([row["row"], str(count), *texts])
-        parts += [f"## Difference from {baseline}", markdown(lines)]
-        parts.append(
-            "Each seed of a row is compared with the same seed of the baseline: mean "
-            "difference ± its standard error, and the two-sided p of a paired t-test. "
-            "Each p is of one test; many tests find something by chance. With one seed "
-            f"there is neither spread nor test ({chr(0x2013)})."
-        )
-    further = present(TRAINING, rows)
-    if further:
-        lines = [["row", *(c.heading for c in further)]]
-        for row in rows:
-            texts = [cell_text(c, row["summary"].get(c.score)) for c in further]
-            lines.append([row["row"], *texts])
-        parts += ["## Training and parts", markdown(lines)]
-        parts.append("\n".join(f"* {c.heading}: {c.about}." for c in further))
-    parts += ["## Repeat it", f"    {results['command']}", _machine(results)]
+    parts = [
+        f"# {results['name']}",
+        results["note"].strip(),
+        _about(results),
+        *_main_part(results),
+        "" if figure is None else f"![Accuracy and NLL_c of every seed]({figure})",
+        *_differences_part(results),
+        *_training_part(results),
+        "## Repeat it",
+        f"    {results['command']}",
+        _machine(results),
+    ]
     if results["missing"]:
-        parts.append("Missing:\n\n" + "\n".join(map(_missing, results["missing"])))
+        parts += ["## Missing", "\n".join(map(_missing, results["missing"]))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def main_table(results: dict[str, Any], short: bool = False) -> list[list[str]]:
-    """Lines of the first table, the headings first.
+def terminal(results: dict[str, Any]) -> str:
+    """The most important scores and the differences in accuracy, for a terminal.
 
     Args:
         results: The content of `NAME.json`.
-        short: Boolean, whether it must fit on a terminal. Defaults to `False`.
     """
     rows = results["rows"]
-    columns = [c for c in present(COLUMNS, rows) if not short or c.score in SHORT]
-    heads = ["row", "seeds", "cost of training", "cost of inference"]
-    heads = (
-        ["row", "seeds", "cost"] if short else [*heads[:2], "parameters", *heads[2:]]
-    )
-    lines = [
-        [
-            *heads,
-            *(
-                c.heading.replace("corrupted", "corr.") if short else c.heading
-                for c in columns
-            ),
-        ]
-    ]
+    columns = [column for column in present(COLUMNS, rows) if column.score in SHORT]
+    headings = [column.heading for column in columns]
+    lines = [["row", "seeds", "cost", *headings, "difference in accuracy"]]
     for row in rows:
-        costs = [
-            cost_text(row[f"relative_{kind}_cost"])
-            for kind in ("training", "inference")
-        ]
-        first = [row["row"], seeds_text(row)]
-        first += costs[:1] if short else [f"{row['parameters']:,}", *costs]
-        texts = [cell_text(c, row["summary"].get(c.score)) for c in columns]
-        lines.append([*first, *texts])
-    return lines
-
-
-def terminal(results: dict[str, Any]) -> str:
-    """The first table and the differences in accuracy, for a terminal.
-
-    Args:
-        results: The content of `NAME.json`.
-    """
-    lines = main_table(results, short=True)
-    lines[0].append("difference in accuracy")
-    for line, row in zip(lines[1:], results["rows"], strict=True):
+        cost = cost_text(row["relative_training_cost"])
         paired = row["paired"] and row["paired"]["accuracy"]
-        line.append(difference_text(COLUMNS[0], paired))
+        texts = [cell_text(c, row["summary"].get(c.score)) for c in columns]
+        difference = difference_text(COLUMNS[0], paired)
+        lines.append([row["row"], seeds_text(row), cost, *texts, difference])
     return aligned(lines)
 
 
 def _about(results):
     finished, missing = len(results["cells"]), len(results["missing"])
     seeds = ", ".join(map(str, results["seeds"]))
-    text = (
-        f"{finished} of {finished + missing} trainings are finished (seeds {seeds}). "
-        "Figures are mean ± standard deviation over seeds, of the last epoch, on the "
-        f"{_split(results)}."
-    )
-    if results["equal_steps"]:
-        return f"{text} Every network takes as many steps."
-    return f"{text} The rows take different numbers of steps: see the cost of training."
-
-
-def _split(results):
     judged = [cell["judged"] for cell in results["cells"]]
-    if not judged:
-        return "test images"
-    return f"{judged[0]['samples']:,} {judged[0]['split']} images"
+    images = "test images"
+    if judged:
+        images = f"{judged[0]['samples']:,} {judged[0]['split']} images"
+    steps = {row["steps"] for row in results["rows"]}
+    equal = "The rows take different numbers of steps: look at the cost of training."
+    if len(steps) == 1:
+        equal = f"Every network takes {steps.pop():,} steps."
+    return (
+        f"{finished} of {finished + missing} trainings are finished (seeds {seeds}). "
+        "Figures are mean ± standard deviation over the seeds, of the last epoch, on "
+        f"the {images}. {equal}"
+    )
+
+
+def _main_part(results):
+    rows, baseline = results["rows"], results["baseline"]
+    columns = present(COLUMNS, rows)
+    heads = ["row", "seeds", "parameters", "cost of training", "cost of inference"]
+    lines = [[*heads, *(column.heading for column in columns)]]
+    for row in rows:
+        costs = [cost_text(row[f"relative_{kind}_cost"]) for kind in COSTS]
+        texts = [cell_text(c, row["summary"].get(c.score)) for c in columns]
+        parameters = f"{row['parameters']:,}"
+        lines.append([row["row"], seeds_text(row), parameters, *costs, *texts])
+    meanings = [
+        "* parameters: of all networks of the row.",
+        "* cost of training: operations of one pass forward and backward on one "
+        f"sample, times the samples seen; the cost of {baseline} is 1.",
+        f"* cost of inference: operations on one image; the cost of {baseline} is 1.",
+        *_meanings(columns),
+    ]
+    if any(column.score == "corrupted_accuracy" for column in columns):
+        meanings.append(f"* Corruptions: {_corruptions(results)}.")
+    return [markdown(lines), "\n".join(meanings)]
+
+
+def _meanings(columns):
+    return [f"* {column.heading}: {column.about}." for column in columns]
+
+
+def _corruptions(results):
+    """Those of the first cell that was judged under any."""
+    judged = (cell["judged"]["corrupted"] for cell in results["cells"])
+    rows = next(found for found in judged if found)["rows"]
+    names = ", ".join(dict.fromkeys(row["corruption"] for row in rows))
+    severities = ", ".join(dict.fromkeys(str(row["severity"]) for row in rows))
+    return f"{names}, at the severities {severities} of `corrupt`"
+
+
+def _differences_part(results):
+    columns = present(COLUMNS, results["rows"])
+    rows = [row for row in results["rows"] if row["paired"] is not None]
+    if not rows or not columns:
+        return []
+    lines = [["row", "seeds", *(column.heading for column in columns)]]
+    for row in rows:
+        found = row["paired"]
+        texts = [difference_text(c, found.get(c.score)) for c in columns]
+        lines.append([row["row"], str(found["accuracy"]["count"]), *texts])
+    return [
+        f"## Difference from {results['baseline']}",
+        markdown(lines),
+        "Each seed of a row is compared with the same seed of the baseline. The table "
+        "gives the mean difference ± its standard error, and the two-sided p of a "
+        "paired t-test. A p is of one test: of many tests, some find a difference by "
+        f"chance. One seed has neither spread nor test ({NOTHING}).",
+    ]
+
+
+def _training_part(results):
+    columns = present(TRAINING, results["rows"])
+    if not columns:
+        return []
+    lines = [["row", *(column.heading for column in columns)]]
+    for row in results["rows"]:
+        texts = [cell_text(c, row["summary"].get(c.score)) for c in columns]
+        lines.append([row["row"], *texts])
+    meanings = "\n".join(_meanings(columns))
+    return ["## Training and parts", markdown(lines), meanings]
 
 
 def _machine(results):
     hardware = results["hardware"]
-    of_cells = [
+    trained = [
         (cell["backend"], cell["device"], tuple(sorted(cell["versions"].items())))
         for cell in results["cells"]
     ]
     lines = []
-    for backend, device, versions in dict.fromkeys(of_cells):
+    for backend, device, versions in dict.fromkeys(trained):
         listed = ", ".join(f"{name} {version}" for name, version in versions)
         lines.append(f"Trained on {backend}, {device}: {listed}.")
+    if len(lines) > 1:
+        lines.append("The trainings differ in backend, device or versions.")
     accelerators = ", ".join(hardware["accelerators"]) or "none"
     lines.append(
         f"Processor: {hardware['processor']}, {hardware['cores']} cores; accelerators: "

@@ -31,7 +31,7 @@ COLUMNS = (
         "NLL",
         1,
         3,
-        "the negative log-likelihood of the true class; less is better",
+        "the negative log-likelihood of the right class; less is better",
     ),
     Column(
         "calibrated_nll",
