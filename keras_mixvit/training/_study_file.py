@@ -201,9 +201,10 @@ def _require_fields(path, table, given):
         require(isinstance(base, str), "`base` must be a string.", base=base)
         based_on(path, base)
     settings = given.get("set", [])
-    is_list = isinstance(settings, list)
     require(
-        is_list, "`set` must be a list of strings of the form key=value.", set=settings
+        isinstance(settings, list),
+        "`set` must be a list of strings, each of the form key=value.",
+        set=settings,
     )
     setting_words(settings)
 

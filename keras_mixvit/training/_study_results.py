@@ -62,7 +62,10 @@ class StudyResults:
             if figures is None
         ]
         settings = asdict(self.file)
-        settings["path"] = os.path.basename(settings["path"])
+        settings |= {
+            "path": os.path.basename(self.file.path),
+            "seeds": list(self.file.seeds),
+        }
         return {
             "name": self.file.name,
             "note": self.file.note,

@@ -44,6 +44,7 @@ def test_a_recipe_is_shown_without_a_backend_as_with_one(name):
         (["train", "--output=."], "`output` must be a new or empty folder. Received"),
         (["resume", "x"], "`run` must be the folder of a run, which holds a recipe.t"),
         (["compare", "x"], "`run` must be the folder of a run, which holds a recipe."),
+        (["study", "x.toml"], "`path` must be a file that can be read. Received: "),
         (["evaluate", "x"], "`run` must hold a model.keras. Received: run='x'"),
         (["export", "x", "--format=onnx"], "`run` must hold a model.keras. Received:"),
     ],

@@ -2,6 +2,8 @@
 
 import functools
 import os
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +30,7 @@ from keras_mixvit.convert import (
     timm_weights,
 )
 from keras_mixvit.data import ImageArray, ImageSet, PixelMixing, inspect
+from keras_mixvit.evaluation import corrupt
 from keras_mixvit.layers import GatedPositionalAttention, LayerScale
 from keras_mixvit.masks import FMixMasks, PatchCutMix
 from keras_mixvit.recipes import (
@@ -39,7 +42,14 @@ from keras_mixvit.recipes import (
     recipes,
 )
 from keras_mixvit.schedules import WarmupStepDecay
-from keras_mixvit.training import compare, evaluate_run, export, resume, train
+from keras_mixvit.training import (
+    compare,
+    evaluate_run,
+    export,
+    resume,
+    study,
+    train,
+)
 from tests.helpers import tiny_cait
 from tests.properties import outcome
 
@@ -76,6 +86,15 @@ def evaluated(**options):
 def trained(**options):
     # No set of that name: nothing is trained.
     return train(**{"recipe": Recipe(data="./missing"), **options})
+
+
+def studied(**options):
+    # Its images are missing: nothing is trained.
+    text = 'seeds = [0]\nbaseline = "a"\n[rows.a]\ndata = "./missing"\n'
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "mine.toml"
+        file.write_text(text)
+        return study(**{"file": str(file), "tell": str, **options})
 
 
 # Functions, arguments that they always get, and the arguments to try.
@@ -214,6 +233,16 @@ CASES = {
             *("image_shape", "patch_size", "mlp_ratio", "layer_scale", "epsilon"),
             *("dropout_rate", "stochastic_depth_rate", "mean", "std", "seed"),
         ],
+    ),
+    "study": (
+        studied,
+        {},
+        ["file", "runs", "output", "jobs", "seeds", "rows", "report", "data_dir"],
+    ),
+    "corrupt": (
+        corrupt,
+        {"images": X, "name": "contrast", "severity": 1},
+        ["images", "name", "severity", "seed"],
     ),
     "evaluate": (
         evaluated,

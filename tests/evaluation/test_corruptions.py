@@ -1,4 +1,5 @@
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def test_a_higher_severity_is_further_from_the_image(name):
     needed(name)
     images = pictures()
     found = [distance(images, corrupt(images, name, s)) for s in range(1, 6)]
-    assert all(one < other for one, other in zip(found, found[1:], strict=False))
+    assert all(one < other for one, other in itertools.pairwise(found))
     # The mildest is seen, the strongest leaves something to be seen.
     assert found[0] > 0.5
     assert found[-1] < 64

@@ -99,7 +99,7 @@ def test_a_folder_has_the_letters_and_digits_of_a_row():
         ("seeds", "equal_steps = 1\nseeds", "`equal_steps` must be true or false. Rec"),
         ("MixViT, M = 2", "Single CutMix", "`rows` must have names that differ in the"),
         ("MixViT, M = 2", "+", "`rows` must have letters or digits in their names. R"),
-        (TEXT[-90:], "[rows.empty]", "`rows` must not be empty: a row says what is "),
+        (TEXT[-90:], "\n[rows.empty]", "`rows` must not be empty: a row says what is "),
         ("[recipe]", "[[recipe]]", "`recipe` must be a table. Received: recipe=[{"),
         (TEXT[TEXT.index("[rows") :], "", "`rows` must be tables, one for each row, s"),
     ],
