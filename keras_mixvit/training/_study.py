@@ -108,7 +108,7 @@ def study(
         file.write('[recipe]\\nepochs = 1\\n[rows.single]\\nmethod = "single"\\n')
         file.write('[rows.MixViT]\\nmethod = "mixvit"\\n')
     results = study("mine.toml", report=True)
-    assert [row["steps"] for row in results["rows"]] == [16, 16]
+    assert [row["steps"] for row in results["rows"]] == [15, 15]
     assert len(results["missing"]) == 4 and Path("results/mine.md").exists()
     ```
 

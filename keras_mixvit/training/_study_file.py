@@ -34,9 +34,11 @@ class StudyFile:
         baseline: String, the row with which every other is compared.
         recipe: Dict of what all rows share.
         rows: Dict from the names of rows to dicts of what is their own.
-        note: String.
-        corruptions: Boolean, whether corrupted images judge too.
-        equal_steps: Boolean, whether all rows must take as many steps.
+        note: String, for the page of the results. Defaults to `""`.
+        corruptions: Boolean, whether corrupted images judge too. Defaults to
+            `True`.
+        equal_steps: Boolean, whether all rows must take as many steps. Defaults to
+            `True`.
     """
 
     path: str

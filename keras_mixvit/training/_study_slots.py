@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 # Threads of NumPy, PyTorch, TensorFlow and numexpr.
@@ -29,12 +29,12 @@ class Slot:
     """Where one process at a time runs.
 
     Args:
-        environment: Dict of variables that the process gets. Defaults to `{}`.
+        environment: Dict of variables that the process gets.
         cores: Tuple of integers, the cores that it may use, or `None` for all.
             Defaults to `None`.
     """
 
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str]
     cores: tuple[int, ...] | None = None
 
     def start(
@@ -102,7 +102,7 @@ def _seen(place, given):
 
 def _on_cores(count, given):
     if count == 1:
-        return [Slot()]
+        return [Slot({})]
     can_pin = hasattr(os, "sched_setaffinity")
     cores = (
         sorted(os.sched_getaffinity(0)) if can_pin else [*range(os.cpu_count() or 1)]

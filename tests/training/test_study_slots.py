@@ -24,7 +24,7 @@ def cores(monkeypatch):
 
 
 def test_one_training_has_the_whole_processor():
-    assert make_slots(None, 0, {}) == [Slot()]
+    assert make_slots(None, 0, {}) == [Slot({})]
 
 
 def test_several_share_the_cores_and_no_core_is_left_out(cores):
