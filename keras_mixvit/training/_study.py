@@ -17,7 +17,7 @@ from keras_mixvit.training._study_file import (
     require_chosen,
     slug,
 )
-from keras_mixvit.training._study_lock import locked
+from keras_mixvit.training._study_lock import is_locked, locked
 from keras_mixvit.training._study_page import terminal
 from keras_mixvit.training._study_results import (
     StudyResults,
@@ -153,7 +153,8 @@ def study(
     tell(_plan_text(found, plan))
     slots = make_slots(jobs, len(plan["accelerators"]), os.environ)
     slots = [Slot({**environment, **slot.environment}, slot.cores) for slot in slots]
-    if chosen:
+    # A report may be written while the study runs, which judges its own cells.
+    if chosen and not (report and is_locked(folder)):
         _train(chosen, len(cells), slots, folder, results, tell)
     content = results.write()
     if has_matplotlib():

@@ -12,6 +12,19 @@ except ImportError:  # Windows has no such locks.
     fcntl = None  # type: ignore[assignment]
 
 
+def is_locked(folder: Path) -> bool:
+    """Whether a study is in a folder now.
+
+    Args:
+        folder: Path of the folder.
+    """
+    try:
+        with locked(folder):
+            return False
+    except ValueError:
+        return True
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[tuple[int, ...]]:
     """Keeps other studies out of a folder, until this one and its processes end.

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from keras_mixvit.training._study_lock import fcntl, locked
+from keras_mixvit.training._study_lock import fcntl, is_locked, locked
 
 
 def enter(folder):
@@ -18,6 +18,8 @@ def test_one_study_at_a_time_is_in_a_folder(tmp_path):
         with pytest.raises(ValueError, match="`runs` must not be in use: ") as refusal:
             enter(folder)
         assert f"Received: runs={str(folder)!r}" in str(refusal.value)
+        assert is_locked(folder)
+    assert not is_locked(folder)
     enter(folder)
 
 
