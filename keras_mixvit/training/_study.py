@@ -1,32 +1,22 @@
-import json
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_mixvit._checks import require, require_path, require_positive_integer
-from keras_mixvit._passed_signals import ending_later
-from keras_mixvit._start import chosen_backend
-from keras_mixvit.training._study_cells import Cell, run_cells
+from keras_mixvit.training._study_cells import Cell
 from keras_mixvit.training._study_file import (
     StudyFile,
     read_study,
     require_chosen,
     slug,
 )
-from keras_mixvit.training._study_lock import is_locked, locked
-from keras_mixvit.training._study_page import terminal
-from keras_mixvit.training._study_results import (
-    StudyResults,
-    has_matplotlib,
-    relative_costs,
-)
+from keras_mixvit.training._study_lock import is_locked
+from keras_mixvit.training._study_page import plan_text, terminal
+from keras_mixvit.training._study_results import StudyResults, has_matplotlib
 from keras_mixvit.training._study_slots import Slot, make_slots
-from keras_mixvit.training._study_table import aligned, cost_text
-from keras_mixvit.training._study_worker import command, work
+from keras_mixvit.training._study_training import train_cells
+from keras_mixvit.training._study_worker import ask, backend_of
 
 
 def study(
@@ -124,8 +114,8 @@ def study(
         require_positive_integer("jobs", jobs)
     require(isinstance(report, bool), "`report` must be a boolean.", report=report)
     data_dir = None if data_dir is None else os.path.abspath(data_dir)
-    environment = {"KERAS_BACKEND": _backend(tell)}
-    plan = _ask("plan", _request(found, data_dir), environment)
+    environment = {"KERAS_BACKEND": backend_of(tell)}
+    plan = ask("plan", _request(found, data_dir), environment)
     _require_equal_steps(found, plan)
     folder = Path(runs) / found.name
     cells = [
@@ -150,31 +140,21 @@ def study(
         and (cell.is_finished or not report)
         and cell.judged() is None
     ]
-    tell(_plan_text(found, plan))
+    tell(plan_text(found.name, found.baseline, found.seeds, plan))
     slots = make_slots(jobs, len(plan["accelerators"]), os.environ)
     slots = [Slot({**environment, **slot.environment}, slot.cores) for slot in slots]
     # A report may be written while the study runs, which judges its own cells.
     if chosen and not (report and is_locked(folder)):
-        _train(chosen, len(cells), slots, folder, results, tell)
+        train_cells(chosen, slots, folder, results, tell)
     content = results.write()
     if has_matplotlib():
         request = {"results": content, "path": str(results.path(".png"))}
-        _ask("draw", request, environment)
+        ask("draw", request, environment)
     else:
         tell("No figure: matplotlib is missing (pip install 'keras_mixvit[figures]').")
     tell(terminal(content))
     tell(_closing(content, results))
     return content
-
-
-def _backend(tell):
-    """The backend of all processes, without an import of it."""
-    if "keras" in sys.modules:
-        return sys.modules["keras"].config.backend()
-    backend, sentence = chosen_backend()
-    if sentence is not None:
-        tell(sentence)
-    return backend
 
 
 def _request(file: StudyFile, data_dir):
@@ -185,27 +165,6 @@ def _request(file: StudyFile, data_dir):
     return {"rows": rows, "seeds": list(file.seeds), "data_dir": data_dir}
 
 
-def _ask(task, request, environment):
-    """What a task gives, from another process if this one has no backend yet."""
-    if "keras" in sys.modules:
-        return work(task, request)
-    with tempfile.TemporaryDirectory() as name:
-        asked, answer = Path(name) / "request.json", Path(name) / "answer.json"
-        asked.write_text(json.dumps(request), encoding="utf-8")
-        found = subprocess.run(
-            command(task, asked, answer),
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        if found.returncode:
-            lines = found.stderr.strip().splitlines()
-            raise ValueError(lines[-1] if lines else f"status {found.returncode}")
-        return json.loads(answer.read_text(encoding="utf-8"))
-
-
 def _require_equal_steps(file, plan):
     steps = {row: found["steps"] for row, found in plan["rows"].items()}
     require(
@@ -214,73 +173,6 @@ def _require_equal_steps(file, plan):
         "that of another.",
         steps=steps,
     )
-
-
-def _plan_text(file, plan):
-    lines = [["row", "networks", "parameters", "steps", "cost: training", "inference"]]
-    for row, found in plan["rows"].items():
-        costs = relative_costs(plan, row, file.baseline)
-        lines.append(
-            [
-                f"{row} (baseline)" if row == file.baseline else row,
-                str(found["members"]),
-                f"{found['parameters']:,}",
-                f"{found['steps']:,}",
-                *map(cost_text, costs.values()),
-            ]
-        )
-    seeds = ", ".join(map(str, file.seeds))
-    return f"{file.name}: {len(file.rows)} rows, seeds {seeds}\n\n{aligned(lines)}\n"
-
-
-def _train(chosen, total, slots, folder, results, tell):
-    """Trains and judges cells, and writes the results after each."""
-    places = {cell: i + 1 for i, cell in enumerate(chosen)}
-    tell(
-        f"{len(chosen)} of {total} trainings are left, {len(slots)} side by side, on "
-        f"{results.plan['backend']}. Logs: {folder}/ROW/seedN.log"
-    )
-
-    def label(cell):
-        return f"[{places[cell]}/{len(chosen)}] {cell}"
-
-    def begin(cell, what):
-        tell(f"{label(cell)} {what}.")
-
-    def end(cell, error):
-        if error is not None:
-            results.errors[cell.row, cell.seed] = error
-            tell(f"{label(cell)} failed: {error}")
-        content = results.write()
-        for found in content["cells"]:
-            if (found["row"], found["seed"]) == (cell.row, cell.seed):
-                scores = found["scores"]
-                tell(
-                    f"{label(cell)}: accuracy {100 * scores['accuracy']:.2f} %, "
-                    f"NLL {scores['nll']:.4f}, {scores['seconds'] or 0:.1f} s."
-                )
-
-    # In this order: the lock is free before a signal ends this process.
-    with ending_later() as signals, locked(folder) as kept:
-        run_cells(
-            chosen,
-            slots,
-            this_command,
-            results.data_dir,
-            signals,
-            kept,
-            begin,
-            end,
-        )
-
-
-def this_command(words: list[str]) -> list[str]:
-    """The command `keras-mixvit` in a process of its own.
-
-    Args:
-        words: List of strings after its name.
-    """
-    return [sys.executable, "-m", "keras_mixvit.cli", *words]
 
 
 def _closing(content, results):

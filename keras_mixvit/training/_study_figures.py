@@ -106,3 +106,22 @@ def summary(
         tested = paired_test(list(differences.values()))
         paired[name] = {**tested, "differences": differences}
     return {"summary": found, "paired": paired}
+
+
+def relative_costs(
+    plan: dict[str, Any], row: str, baseline: str
+) -> dict[str, float | None]:
+    """The operations of a row, as a multiple of those of the baseline.
+
+    Args:
+        plan: What `plan` gave.
+        row: String, the name of the row.
+        baseline: String, the name of the baseline.
+    """
+    own, base = plan["rows"][row], plan["rows"][baseline]
+    return {
+        f"relative_{kind}_cost": own[f"{kind}_flops"] / base[f"{kind}_flops"]
+        if base[f"{kind}_flops"]
+        else None
+        for kind in ("training", "inference")
+    }

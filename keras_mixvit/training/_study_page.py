@@ -1,7 +1,9 @@
 """The page of a study's results: tables, what they mean, and how to repeat them."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from keras_mixvit.training._study_figures import relative_costs
 from keras_mixvit.training._study_table import (
     COLUMNS,
     NOTHING,
@@ -42,6 +44,33 @@ def page(results: dict[str, Any], figure: str | None) -> str:
     if results["missing"]:
         parts += ["## Missing", "\n".join(map(_missing, results["missing"]))]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def plan_text(
+    name: str, baseline: str, seeds: Sequence[int], plan: dict[str, Any]
+) -> str:
+    """What will be trained, for a terminal.
+
+    Args:
+        name: String, the name of the study.
+        baseline: String, the row that others are compared with.
+        seeds: Sequence of integers.
+        plan: What `plan` of `_study_plan.py` gives.
+    """
+    lines = [["row", "networks", "parameters", "steps", "cost: training", "inference"]]
+    for row, found in plan["rows"].items():
+        costs = relative_costs(plan, row, baseline)
+        lines.append(
+            [
+                f"{row} (baseline)" if row == baseline else row,
+                str(found["members"]),
+                f"{found['parameters']:,}",
+                f"{found['steps']:,}",
+                *map(cost_text, costs.values()),
+            ]
+        )
+    listed = ", ".join(map(str, seeds))
+    return f"{name}: {len(plan['rows'])} rows, seeds {listed}\n\n{aligned(lines)}\n"
 
 
 def terminal(results: dict[str, Any]) -> str:

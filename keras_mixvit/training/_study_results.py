@@ -11,7 +11,11 @@ from typing import Any
 
 from keras_mixvit.training._atomic_files import write_json, write_text
 from keras_mixvit.training._study_cells import Cell
-from keras_mixvit.training._study_figures import figures_of, summary
+from keras_mixvit.training._study_figures import (
+    figures_of,
+    relative_costs,
+    summary,
+)
 from keras_mixvit.training._study_file import StudyFile, slug
 from keras_mixvit.training._study_page import page
 
@@ -102,25 +106,6 @@ class StudyResults:
         if self.data_dir is not None:
             words += ["--data-dir", "DIR"]
         return f"KERAS_BACKEND={self.plan['backend']} {shlex.join(words)}"
-
-
-def relative_costs(
-    plan: dict[str, Any], row: str, baseline: str
-) -> dict[str, float | None]:
-    """The operations of a row, as a multiple of those of the baseline.
-
-    Args:
-        plan: What `plan` gave.
-        row: String, the name of the row.
-        baseline: String, the name of the baseline.
-    """
-    own, base = plan["rows"][row], plan["rows"][baseline]
-    return {
-        f"relative_{kind}_cost": own[f"{kind}_flops"] / base[f"{kind}_flops"]
-        if base[f"{kind}_flops"]
-        else None
-        for kind in ("training", "inference")
-    }
 
 
 def has_matplotlib() -> bool:

@@ -5,11 +5,29 @@ the trainings need.
 """
 
 import json
+import os
+import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-TASKS = ("plan", "judge", "draw")
+from keras_mixvit._start import chosen_backend
+
+
+def backend_of(tell: Callable[[str], object]) -> str:
+    """The backend of all processes, without an import of it.
+
+    Args:
+        tell: Function that it calls with a sentence about the choice, if any.
+    """
+    if "keras" in sys.modules:
+        return sys.modules["keras"].config.backend()
+    backend, sentence = chosen_backend()
+    if sentence is not None:
+        tell(sentence)
+    return backend
 
 
 def work(task: str, request: dict[str, Any]) -> Any:
@@ -45,6 +63,36 @@ def command(task: str, request: Path, answer: Path) -> list[str]:
     """
     code = "from keras_mixvit.training._study_worker import main; main()"
     return [sys.executable, "-c", code, task, str(request), str(answer)]
+
+
+def ask(task: str, request: dict[str, Any], environment: dict[str, str]) -> Any:
+    """What a task gives, from another process if this one has no backend yet.
+
+    Args:
+        task: String, what `work` takes.
+        request: Dict, what `work` takes.
+        environment: Dict of variables of the process.
+
+    Raises:
+        ValueError: If the other process failed, with the last line of what it said.
+    """
+    if "keras" in sys.modules:
+        return work(task, request)
+    with tempfile.TemporaryDirectory() as name:
+        asked, answer = Path(name) / "request.json", Path(name) / "answer.json"
+        asked.write_text(json.dumps(request), encoding="utf-8")
+        found = subprocess.run(
+            command(task, asked, answer),
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if found.returncode:
+            lines = found.stderr.strip().splitlines()
+            raise ValueError(lines[-1] if lines else f"status {found.returncode}")
+        return json.loads(answer.read_text(encoding="utf-8"))
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from keras_mixvit.training._run_figures import has_matplotlib
 from tests.cli.processes import environment
 from tests.training.tiny_study import TEXT, write_study
 
+TRAINING = importlib.import_module("keras_mixvit.training._study_training")
 STUDY = importlib.import_module("keras_mixvit.training._study")
 MIXVIT = "MixViT, M = 2"
 
@@ -49,7 +50,7 @@ def without_trainings(monkeypatch):
     def refuse(*arguments):
         raise AssertionError("It trains.")
 
-    monkeypatch.setattr(STUDY, "_train", refuse)
+    monkeypatch.setattr(STUDY, "train_cells", refuse)
 
 
 def scores_of(results, row, score):
@@ -201,7 +202,9 @@ def test_only_the_seeds_and_rows_that_are_asked_for_are_trained(
     copied, monkeypatch, capsys
 ):
     chosen = []
-    monkeypatch.setattr(STUDY, "_train", lambda cells, *others: chosen.extend(cells))
+    monkeypatch.setattr(
+        STUDY, "train_cells", lambda cells, *others: chosen.extend(cells)
+    )
     shutil.rmtree("runs")
     words = ["study", "mine.toml", "--seeds", "1", "--rows", MIXVIT]
     assert main(words) == 0
@@ -221,7 +224,7 @@ def test_a_cell_that_fails_is_missing_and_the_same_command_tries_again(
         begun.append(words[0])
         return [sys.executable, "-S", "-c", code]
 
-    monkeypatch.setattr(STUDY, "this_command", broken)
+    monkeypatch.setattr(TRAINING, "this_command", broken)
     for times in (1, 2):
         assert main(["study", "mine.toml"]) == 1
         assert len(begun) == times
