@@ -78,6 +78,7 @@ def started(folder, *words):
         process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(fcntl is None, reason="no POSIX signals")
 def test_an_interrupted_study_goes_on_where_it_was(tmp_path):
     write_study(tmp_path, TEXT.replace("epochs = 1", "epochs = 2000"))
