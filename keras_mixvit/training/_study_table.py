@@ -135,7 +135,9 @@ def difference_text(column: Column, found: dict[str, Any] | None) -> str:
     if found is None or found["mean"] is None:
         return NOTHING
     text = f"{column.factor * found['mean']:+.{column.digits}f}"
-    se = NOTHING if found["se"] is None else _number(column, found["se"])
+    if found["se"] is None:
+        return f"{text} ± {NOTHING}"
+    se = _number(column, found["se"])
     p = NOTHING if found["p"] is None else p_text(found["p"])
     return f"{text} ± {se} ({p})"
 
