@@ -4,8 +4,8 @@ import contextlib
 import csv
 from typing import Any
 
+from keras_mixvit._paired_test import paired_test, spread_of
 from keras_mixvit.training._found_runs import RESULT
-from keras_mixvit.training._paired_test import paired_test, spread_of
 from keras_mixvit.training._run_files import is_number, read_result
 from keras_mixvit.training._study_cells import Cell, recipe_of
 from keras_mixvit.training._study_judgement import CORRUPTED, DIVERSITY, SCORES

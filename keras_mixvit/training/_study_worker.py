@@ -48,7 +48,7 @@ def work(task: str, request: dict[str, Any]) -> Any:
         from keras_mixvit.training._study_judge import judge
 
         return judge(**request)
-    from keras_mixvit.training._study_figure import draw
+    from keras_mixvit.analysis._study_figure import draw
 
     return draw(**request)
 

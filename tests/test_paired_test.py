@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_mixvit.training._paired_test import (
+from keras_mixvit._paired_test import (
     incomplete_beta,
     paired_test,
     spread_of,
