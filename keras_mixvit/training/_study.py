@@ -61,7 +61,8 @@ def study(
     process of its own. What is finished is not trained again, and what was interrupted
     is resumed. Then the last epoch is judged on the test images. All seeds together
     become `NAME.json`, all figures, recipes and versions; `NAME.md`, the tables; and
-    `NAME.png`, which needs matplotlib.
+    `NAME.png`, which needs matplotlib. A cell that `NAME.json` already has, of the same
+    recipe, is not trained again: copy that file to go on with a study elsewhere.
 
     Args:
         file: Path of the TOML file.
@@ -139,6 +140,7 @@ def study(
         and (rows is None or cell.row in rows)
         and (cell.is_finished or not report)
         and cell.judged() is None
+        and results.earlier[cell.row, cell.seed] is None
     ]
     tell(plan_text(found.name, found.baseline, found.seeds, plan))
     slots = make_slots(jobs, len(plan["accelerators"]), os.environ)

@@ -1,6 +1,7 @@
 """The cells of a study: the run of each row with each seed."""
 
 import json
+import os
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,11 @@ class Cell:
     def log(self) -> Path:
         """The file of what its processes print."""
         return self.folder.with_name(f"{self.folder.name}.log")
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether its folder holds a run."""
+        return (self.folder / RECIPE).is_file()
 
     @property
     def is_finished(self) -> bool:
@@ -193,5 +199,9 @@ def _error_of(running):
 
 
 def recipe_of(cell: Cell) -> dict[str, Any]:
-    """The whole recipe of a cell, for JSON."""
-    return json.loads(json.dumps(tomllib.loads(cell.recipe), default=str))
+    """The recipe of a cell for JSON, which names images but not their folder."""
+    found = json.loads(json.dumps(tomllib.loads(cell.recipe), default=str))
+    data = found.get("data", {})
+    if os.path.isabs(data.get("name", "")):
+        data["name"] = os.path.basename(data["name"])
+    return found

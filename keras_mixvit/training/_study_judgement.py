@@ -24,8 +24,20 @@ def read_judgement(path: Path, corruptions: bool) -> dict[str, Any] | None:
         found = read_json(path)
     except ValueError:
         return None
+    return found if is_judgement(found, corruptions) else None
+
+
+def is_judgement(found: Any, corruptions: bool) -> bool:
+    """Whether a value has the form of what `judge` finds.
+
+    Args:
+        found: Anything.
+        corruptions: Boolean, whether figures under corruptions must be there.
+    """
+    if not isinstance(found, dict):
+        return False
     parts, network = found.get("parts"), found.get("network")
-    is_whole = (
+    return (
         isinstance(found.get("split"), str)
         and is_integer(found.get("samples"))
         and _has(network, ("accuracy", "nll"), (*SCORES, *DIVERSITY))
@@ -33,7 +45,6 @@ def read_judgement(path: Path, corruptions: bool) -> dict[str, Any] | None:
         and all(_has(part, ("accuracy",), ()) for part in parts)
         and _is_corrupted(found.get("corrupted"), corruptions)
     )
-    return found if is_whole else None
 
 
 def _has(scores, needed, known):

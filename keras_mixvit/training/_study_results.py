@@ -11,6 +11,7 @@ from typing import Any
 
 from keras_mixvit.training._atomic_files import write_json, write_text
 from keras_mixvit.training._study_cells import Cell
+from keras_mixvit.training._study_earlier import earlier_figures
 from keras_mixvit.training._study_figures import (
     figures_of,
     relative_costs,
@@ -42,10 +43,16 @@ class StudyResults:
         self.file, self.plan, self.cells, self.folder = file, plan, cells, folder
         self.data_dir = data_dir
         self.errors: dict[tuple[str, int], str] = {}
+        path = self.path(".json")
+        self.earlier = {(c.row, c.seed): earlier_figures(path, c) for c in cells}
 
     def path(self, suffix: str) -> Path:
         """The path of one of the files."""
         return self.folder / f"{self.file.name}{suffix}"
+
+    def figures(self, cell: Cell) -> dict[str, Any] | None:
+        """All figures of a cell, of its run or of earlier results, or `None`."""
+        return figures_of(cell) or self.earlier[cell.row, cell.seed]
 
     def write(self) -> dict[str, Any]:
         """Writes `NAME.json` and `NAME.md`, and returns what is in the former."""
@@ -58,7 +65,7 @@ class StudyResults:
 
     def to_dict(self) -> dict[str, Any]:
         """What `NAME.json` holds."""
-        found = {(c.row, c.seed): figures_of(c) for c in self.cells}
+        found = {(c.row, c.seed): self.figures(c) for c in self.cells}
         cells = [figures for figures in found.values() if figures is not None]
         missing = [
             {"row": row, "seed": seed, "error": self.errors.get((row, seed))}

@@ -177,6 +177,51 @@ def test_what_is_finished_is_not_trained_again(copied, without_trainings):
     assert not any("begins" in text for text in told)
 
 
+def test_what_another_machine_finished_is_not_trained_again(copied, without_trainings):
+    before = json.loads((copied / "results" / "tiny.json").read_text())
+    shutil.rmtree(copied / "runs")
+    # The same images in another folder.
+    (copied / "elsewhere").mkdir()
+    shutil.move(copied / "three.npz", copied / "elsewhere" / "three.npz")
+    text = TEXT.replace("./three.npz", "./elsewhere/three.npz")
+    (copied / "mine.toml").write_text(text)
+    found = study("mine.toml", tell=lambda text: None)
+    assert found["missing"] == []
+    assert found["cells"] == before["cells"]
+    assert found["rows"] == before["rows"]
+    assert str(copied) not in (copied / "results" / "tiny.json").read_text()
+
+
+@pytest.mark.parametrize("changed", ["recipe", "scores", "judged", "corruptions"])
+def test_results_of_another_recipe_or_damaged_ones_do_not_count(copied, changed):
+    path = copied / "results" / "tiny.json"
+    found = json.loads(path.read_text())
+    shutil.rmtree(copied / "runs")
+    if changed == "recipe":
+        found["cells"][1]["recipe"]["batch_size"] = 9
+    elif changed == "corruptions":
+        found["cells"][1]["judged"]["corrupted"] = None
+    else:
+        found["cells"][1][changed] = {"accuracy": "good"}
+    path.write_text(json.dumps(found))
+    found = study("mine.toml", report=True, tell=lambda text: None)
+    assert found["missing"] == [{"row": MIXVIT, "seed": 0, "error": None}]
+
+
+def test_a_run_counts_more_than_earlier_results(copied, without_trainings):
+    path = copied / "results" / "tiny.json"
+    before = json.loads(path.read_text())
+    changed = json.loads(path.read_text())
+    for cell in changed["cells"]:
+        cell["scores"]["accuracy"] = 0.125
+    path.write_text(json.dumps(changed))
+    found = study("mine.toml", tell=lambda text: None)
+    assert found["cells"] == before["cells"]
+    (copied / "runs" / "tiny" / "single" / "seed1" / "result.json").unlink()
+    found = study("mine.toml", report=True, tell=lambda text: None)
+    assert [cell["row"] for cell in found["missing"]] == ["single"]
+
+
 def test_a_row_that_changed_is_refused_by_the_name_of_its_folder(copied):
     text = TEXT.replace('"mixvit"', '"mixvit"\nensemble_of = "probabilities"')
     with pytest.raises(ValueError, match="`file` must not change rows") as refusal:
@@ -206,6 +251,7 @@ def test_only_the_seeds_and_rows_that_are_asked_for_are_trained(
         STUDY, "train_cells", lambda cells, *others: chosen.extend(cells)
     )
     shutil.rmtree("runs")
+    shutil.rmtree("results")
     words = ["study", "mine.toml", "--seeds", "1", "--rows", MIXVIT]
     assert main(words) == 0
     assert [(cell.row, cell.seed) for cell in chosen] == [(MIXVIT, 1)]
@@ -217,6 +263,7 @@ def test_a_cell_that_fails_is_missing_and_the_same_command_tries_again(
     copied, monkeypatch, capsys
 ):
     shutil.rmtree(copied / "runs" / "tiny" / "single" / "seed1")
+    shutil.rmtree(copied / "results")
     code = "print('keras-mixvit: The disk is full.'); raise SystemExit(1)"
     begun = []
 
