@@ -2,8 +2,9 @@
 
     KERAS_BACKEND=jax python benchmarks/step_time.py --network wide_resnet
 
-The networks take turns and the median of each is printed beside its ratio to the
-plain network and to the single one, because seconds on a shared machine mean little.
+The networks take turns. It prints the median and the least time of each, and likewise
+its ratio to the plain network and to the single one: seconds on a shared machine
+mean little, and there the least ones are less noisy.
 Before each step the process pauses, in case threads of the other library still spin.
 """
 
@@ -82,7 +83,7 @@ def seconds(step, pause: float) -> float:
 
 
 def measure(options) -> dict:
-    """Median seconds per (name, phase), the networks taking turns."""
+    """Median and least seconds per (name, phase), the networks taking turns."""
     steps = all_steps(options)
     for _ in range(2):
         for step in steps.values():
@@ -91,7 +92,7 @@ def measure(options) -> dict:
     for _ in range(options.repeats):
         for key, step in steps.items():
             times[key].append(seconds(step, options.pause))
-    return {key: statistics.median(values) for key, values in times.items()}
+    return {key: (statistics.median(each), min(each)) for key, each in times.items()}
 
 
 def main():
@@ -107,22 +108,23 @@ def main():
     parser.add_argument("--pause", type=float, default=0.05, help="seconds")
     parser.add_argument("--no-plain", action="store_true", help="Keras alone")
     options = parser.parse_args()
-    medians = measure(options)
+    found = measure(options)
     size = options.width if options.network == "convit" else options.widening
     print(
         f"{keras.config.backend()}, {options.network} {size}, batch {options.batch}, "
-        f"median of {options.repeats}"
+        f"median (least) of {options.repeats}"
     )
-    for (name, phase), value in medians.items():
-        ratios = "".join(
-            f"  {value / medians[other, phase]:5.2f} x {word}"
-            for other, word in (
-                (f"plain, M = {options.members[0]}", "plain"),
-                ("single", "single"),
-            )
-            if (other, phase) in medians
-        )
-        print(f"{name:12s} {phase:10s} {value:8.4f} s{ratios}")
+    for (name, phase), (median, least) in found.items():
+        line = f"{name:12s} {phase:10s} {median:7.4f} ({least:7.4f}) s"
+        for other, word in (
+            (f"plain, M = {options.members[0]}", "plain"),
+            ("single", "single"),
+        ):
+            if (other, phase) in found:
+                base = found[other, phase]
+                ratios = median / base[0], least / base[1]
+                line += f"  {ratios[0]:5.2f} ({ratios[1]:.2f}) x {word}"
+        print(line)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from keras_mixvit._old_names import with_new_names
 from keras_mixvit.layers._convolution import batch_norm, convolution, strided_shape
 from keras_mixvit.layers._inner_calls import within
 from keras_mixvit.layers._recomputation import RecomputableLayer, recomputable
+from keras_mixvit.layers._torch_images import normalized_relu
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
@@ -117,7 +118,7 @@ class PreActivationBlock(RecomputableLayer):
         for i, (norm, conv) in enumerate(
             zip(self.norms, self.convolutions, strict=True)
         ):
-            hidden = ops.relu(within(self, norm)(hidden, training=training))
+            hidden = normalized_relu(self, norm, hidden, training)
             if i == 0 and not self._is_wide and self.shortcut is not None:
                 shortcut = hidden
             if not self._is_wide:

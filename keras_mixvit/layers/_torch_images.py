@@ -10,6 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_mixvit.layers._inner_calls import within
+
 
 def convolve_views(layer: keras.layers.Conv2D, inputs: Any, kernel: Any) -> Any:
     """What `layer.convolution_op` computes, for `data_format="channels_last"`.
@@ -66,6 +68,22 @@ def _pads(side, kernel_side, stride, dilation):
     missing = (-(-side // stride) - 1) * stride + dilation * (kernel_side - 1) + 1
     missing = max(missing - side, 0)
     return missing // 2, missing - missing // 2
+
+
+def normalized_relu(
+    outer: keras.layers.Layer,
+    norm: keras.layers.Layer,
+    values: Any,
+    training: bool | None,
+) -> Any:
+    """ReLU of what a norm within another layer gives.
+
+    PyTorch overwrites the norm's output, four times as fast as it writes a new one,
+    unless a hook may hold it.
+    """
+    call = within(outer, norm)
+    normal = call(values, training=training)
+    return ops.relu(normal) if call is norm else normal.relu_()
 
 
 def normalize(layer: keras.layers.BatchNormalization, inputs: Any, training: Any):
