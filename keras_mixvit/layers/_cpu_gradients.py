@@ -53,7 +53,8 @@ def gelu(values: Any, training: bool | None) -> Any:
 
         return torch.nn.functional.gelu(values)
     dtype = keras.backend.standardize_dtype(values.dtype)
-    if training and is_jax_on_cpu() and dtype == "float32":
+    reuses = keras.config.backend() == "tensorflow" or is_jax_on_cpu()
+    if training and reuses and dtype == "float32":
         return ops.custom_gradient(_gelu)(values)
     return keras.activations.gelu(values, approximate=False)
 

@@ -1,4 +1,6 @@
-"""What is written by hand for JAX on a CPU, against what XLA derives."""
+"""What is written by hand, for JAX on a CPU above all, against what XLA derives."""
+
+import math
 
 import keras
 import numpy as np
@@ -9,8 +11,10 @@ from keras_mixvit.layers import GatedPositionalAttention
 from keras_mixvit.layers._convolution import Convolution
 from keras_mixvit.layers._cpu_gradients import gelu, is_jax_on_cpu, repeat_on_batch
 from keras_mixvit.layers._layer_normalization import LayerNormalization
+from tests.helpers import gradients as gradients_of
+from tests.helpers import numpy
 
-pytestmark = pytest.mark.skipif(not is_jax_on_cpu(), reason="JAX on a CPU only")
+on_jax = pytest.mark.skipif(not is_jax_on_cpu(), reason="JAX on a CPU only")
 
 
 def gradients(function, *values):
@@ -32,22 +36,30 @@ def close(found, expected, tolerance=1e-5):
 
 def test_gelu_and_its_gradient():
     values = np.linspace(-8, 8, 1001, dtype="float32")
-    exact = keras.activations.gelu(values, approximate=False)
-    np.testing.assert_allclose(
-        gelu(ops.convert_to_tensor(values), True), exact, atol=1e-6
-    )
-    plain = gradients(lambda x: keras.activations.gelu(x, approximate=False), values)
-    close(gradients(lambda x: gelu(x, True), values), plain, 2e-6)
+    error_function = np.vectorize(math.erf)
+    share = 0.5 * (1 + error_function(values.astype("float64") / math.sqrt(2)))
+    density = np.exp(-0.5 * values.astype("float64") ** 2) / math.sqrt(2 * math.pi)
+    layer = keras.layers.Dense(1, use_bias=False)
+    layer.build((1001, 1001))
+    for training in (True, False, None):
+        _, (gradient,) = gradients_of(
+            lambda x, training=training: ops.sum(gelu(x, training)), layer, [values]
+        )
+        outputs = numpy(gelu(ops.convert_to_tensor(values), training))
+        np.testing.assert_allclose(outputs, values * share, atol=1e-6)
+        np.testing.assert_allclose(gradient, share + values * density, atol=2e-6)
 
 
 def test_gelu_in_half_precision_is_that_of_keras():
     values = ops.cast(np.linspace(-8, 8, 101, dtype="float32"), "bfloat16")
     exact = keras.activations.gelu(values, approximate=False)
     np.testing.assert_array_equal(
-        ops.cast(gelu(values, True), "float32"), ops.cast(exact, "float32")
+        numpy(ops.cast(gelu(values, True), "float32")),
+        numpy(ops.cast(exact, "float32")),
     )
 
 
+@on_jax
 @pytest.mark.parametrize("shape", [(6, 16), (2, 3, 16), (2, 3, 4, 16)])
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
 def test_layer_normalization_and_its_gradients(shape, dtype):
@@ -69,6 +81,7 @@ def test_layer_normalization_and_its_gradients(shape, dtype):
     close(*found, tolerance=2e-2 if half else 2e-5)
 
 
+@on_jax
 def test_values_that_samples_share_get_the_sum_of_their_gradients():
     values = np.arange(24, dtype="float32").reshape(2, 3, 4)
     batch = np.zeros((5, 2, 3, 4), "float32")
@@ -78,6 +91,7 @@ def test_values_that_samples_share_get_the_sum_of_their_gradients():
     close(found, plain)
 
 
+@on_jax
 def test_no_product_of_a_block_has_operands_of_more_than_two_axes():
     """XLA would transpose them for the gradient of the kernel."""
     import jax
@@ -92,6 +106,7 @@ def test_no_product_of_a_block_has_operands_of_more_than_two_axes():
     assert not any("f32[4,4,4," in line for line in shapes)
 
 
+@on_jax
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("kernel_size", [1, 2, 3])
@@ -112,6 +127,7 @@ def test_convolution_and_its_gradients(kernel_size, stride, padding, sides):
     close(*found)
 
 
+@on_jax
 @pytest.mark.parametrize(
     "options",
     [{"use_bias": True, "activation": "relu"}, {"dilation_rate": 2}, {"groups": 2}],
