@@ -228,7 +228,9 @@ def remembering(model, function):
     # first step makes metrics, whose variables belong to it.
     state: list | None = None
     # A graph fails before it changes anything: see `train_step`.
-    changes_in_place = keras.config.backend() == "torch" or model.run_eagerly
+    changes_in_place = not ON_JAX and (
+        keras.config.backend() == "torch" or model.run_eagerly
+    )
 
     def elsewhere(data):
         nonlocal state

@@ -282,36 +282,3 @@ def test_a_cell_that_fails_is_missing_and_the_same_command_tries_again(
     assert (missing["row"], missing["seed"]) == ("single", 1)
     assert missing["error"].startswith("The disk is full.")
     assert missing["error"] in (copied / "results" / "tiny.md").read_text()
-
-
-def test_rows_of_unequal_steps_are_refused_unless_the_file_allows_them(copied):
-    shutil.rmtree("runs")
-    text = TEXT.replace('"mixvit"', '"mixvit"\nepochs = 2')
-    with pytest.raises(ValueError, match="`equal_steps` must be false where a net"):
-        study(write_study(copied, text), report=True)
-    text = text.replace("seeds", "equal_steps = false\nseeds", 1)
-    found = study(write_study(copied, text), report=True, tell=lambda text: None)
-    assert found["rows"][1]["relative_training_cost"] > 2
-    page = (copied / "results" / "tiny.md").read_text()
-    assert "The rows take different numbers of steps" in page
-
-
-def test_an_ensemble_costs_what_its_networks_cost(copied):
-    shutil.rmtree("runs")
-    text = f'{TEXT}\n[rows.two]\nmethod = "single"\nnum_members = 2\n'
-    found = study(write_study(copied, text), report=True, tell=lambda text: None)
-    single, _, two = found["rows"]
-    assert two["relative_training_cost"] == two["relative_inference_cost"] == 2
-    assert two["parameters"] == 2 * single["parameters"]
-    assert two["steps"] == single["steps"]
-
-
-def test_what_is_no_recipe_is_refused_by_the_name_of_its_row(copied):
-    for old, new, error in (
-        ("[recipe.backbone]", "[recipe.backbone]\ndepth = 3", "`backbone.depth` must"),
-        ("epochs = 1", "epochs = 0", "`epochs` must be an integer of at least 1."),
-        ("./three.npz", "./four.npz", "`data.name` must be one of "),
-    ):
-        with pytest.raises(ValueError, match=r"\(in the row 'single'\)") as refusal:
-            study(write_study(copied, TEXT.replace(old, new)), report=True)
-        assert str(refusal.value).startswith(error), refusal.value
