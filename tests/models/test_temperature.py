@@ -21,7 +21,8 @@ def test_predictions_are_calibrated_on_request_alone():
     np.testing.assert_array_equal(model.predict(IMAGES, verbose=0), plain)
     found = model.predict(IMAGES, 2, 0, calibrated=True)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, plain / 1.6, rtol=1e-6)
+    # In batches of 2, which round a product in another order.
+    np.testing.assert_allclose(found, plain / 1.6, rtol=1e-6, atol=1e-7)
 
 
 def convit():
