@@ -144,9 +144,8 @@ def run_cells(
         data_dir: Folder of the images, or `None`.
         signals: List that is filled when this process is to end.
         kept: Descriptors that the processes keep open.
-        begin: Function that is told of each cell that begins, and how.
-        end: Function that is told of each cell that ends, and of its error, or
-            `None`.
+        begin: Function of a cell and how it begins, called when it does.
+        end: Function of a cell and its error, or `None`, called when it ends.
     """
     waiting, running = list(cells), dict[int, _Running]()
 

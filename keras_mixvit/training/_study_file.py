@@ -230,7 +230,7 @@ def chosen_seeds(text: str) -> list[int]:
 
 
 def require_chosen(file: StudyFile, seeds, rows) -> None:
-    """Requires what is chosen of a study to be a part of it.
+    """Refuses seeds and rows that the study does not have.
 
     Args:
         file: `StudyFile`.

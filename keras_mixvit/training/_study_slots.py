@@ -20,7 +20,7 @@ SHARING = {
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
 }
-# Seconds in which a process that is told to end may do so.
+# Seconds that a process has to end by itself.
 GRACE = 5.0
 
 

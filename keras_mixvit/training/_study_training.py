@@ -1,4 +1,4 @@
-"""The trainings of a study, and what is told of them."""
+"""Trains and judges the cells of a study, and reports each of them."""
 
 import sys
 from collections.abc import Callable, Sequence
