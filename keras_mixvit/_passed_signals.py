@@ -2,7 +2,9 @@
 
 import contextlib
 import signal
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 
 # Windows has no SIGHUP, which ends a program whose terminal is closed.
@@ -38,3 +40,23 @@ def ending_later() -> Iterator[list[int]]:
             signal.signal(number, handler)
         for number in came[:1]:
             signal.raise_signal(number)
+
+
+def stop(processes: list[subprocess.Popen], grace: float = 5.0) -> None:
+    """Ends the processes that still run: SIGTERM first, then SIGKILL.
+
+    Args:
+        processes: List of processes.
+        grace: Seconds between the two. Defaults to `5.0`.
+    """
+    running = [process for process in processes if process.poll() is None]
+    for process in running:
+        process.terminate()
+    deadline = time.monotonic() + grace
+    for process in running:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            # A suspended process obeys nothing else.
+            process.kill()
+            process.wait()

@@ -20,7 +20,7 @@ from typing import TextIO
 
 from keras_mixvit._checks import require_positive_integer
 from keras_mixvit._exit_status import CLOSED_PIPE
-from keras_mixvit._passed_signals import ending_later
+from keras_mixvit._passed_signals import ending_later, stop
 
 # Seconds in which the other processes may end by themselves after one failed.
 GRACE = 10.0
@@ -93,7 +93,7 @@ def launch(
             failed = _watch(processes, grace, signals)
         except BaseException:
             # After Ctrl-C or a failed start, no process may run on alone.
-            _stop(processes, grace)
+            stop(processes, grace)
             raise
         if failed is None:
             return 0
@@ -129,23 +129,8 @@ def _watch(processes, grace, signals):
         if None not in statuses:
             return failed
         if signals or (deadline is not None and time.monotonic() > deadline):
-            _stop(processes, grace)
+            stop(processes, grace)
         time.sleep(0.1)
-
-
-def _stop(processes, grace):
-    """Ends the processes that still run: SIGTERM first, then SIGKILL."""
-    running = [process for process in processes if process.poll() is None]
-    for process in running:
-        process.terminate()
-    deadline = time.monotonic() + grace
-    for process in running:
-        try:
-            process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            # A suspended process obeys nothing else.
-            process.kill()
-            process.wait()
 
 
 def _ending(status):

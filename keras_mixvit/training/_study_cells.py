@@ -11,11 +11,12 @@ from time import sleep
 from typing import Any
 
 from keras_mixvit._checks import require
+from keras_mixvit._passed_signals import stop
 from keras_mixvit.recipes._recipe_toml import from_toml
 from keras_mixvit.training._atomic_files import write_json, write_text
 from keras_mixvit.training._found_runs import RECIPE, RESULT
 from keras_mixvit.training._study_judgement import read_judgement
-from keras_mixvit.training._study_slots import Slot, stop
+from keras_mixvit.training._study_slots import Slot
 from keras_mixvit.training._study_worker import command
 
 JUDGED = "judged.json"

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import subprocess
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,6 @@ SHARING = {
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
 }
-# Seconds that a process has to end by itself.
-GRACE = 5.0
 
 
 @dataclass(frozen=True)
@@ -115,22 +112,3 @@ def _on_cores(count, given):
         threads = {name: value for name, value in threads.items() if name not in given}
         slots.append(Slot(threads, tuple(own) if can_pin else None))
     return slots
-
-
-def stop(processes: list[subprocess.Popen], grace: float = GRACE) -> None:
-    """Ends the processes that still run: SIGTERM first, then SIGKILL.
-
-    Args:
-        processes: List of processes.
-        grace: Seconds between the two. Defaults to `5.0`.
-    """
-    running = [process for process in processes if process.poll() is None]
-    for process in running:
-        process.terminate()
-    deadline = time.monotonic() + grace
-    for process in running:
-        try:
-            process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from keras_mixvit.training._study_slots import Slot, make_slots, stop
+from keras_mixvit._passed_signals import stop
+from keras_mixvit.training._study_slots import Slot, make_slots
 
 TELL = """
 import json, os
