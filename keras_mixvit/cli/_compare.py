@@ -6,6 +6,7 @@ from pathlib import Path
 from keras_mixvit._checks import require
 from keras_mixvit._start import start
 from keras_mixvit.cli._console import make_console
+from keras_mixvit.cli._run_table import row_in_words
 
 
 def add_compare(commands) -> None:
@@ -44,11 +45,11 @@ def run_compare(runs, output) -> int:
     from keras_mixvit.training._compare import compare
 
     rows = compare(runs, output)
-    console = make_console(width=120)
+    console = make_console(width=130)
     table = Table()
     for column in ("run", "model", "data", "epochs, seed"):
         table.add_column(column, overflow="fold")
-    for column in ("parameters", "accuracy", "NLL", "seconds"):
+    for column in ("parameters", "accuracy", "NLL", "NLL_c", "ECE", "seconds"):
         table.add_column(column, justify="right")
     for row in rows:
         table.add_row(
@@ -56,10 +57,7 @@ def run_compare(runs, output) -> int:
             row["model"],
             row["data"],
             f"{row['epochs']}, {row['seed']}",
-            f"{row['parameters']:,}",
-            f"{100 * row['accuracy']:.2f} %",
-            f"{row['nll']:.4f}",
-            f"{row['seconds']:.1f}",
+            *row_in_words(row),
         )
     console.print(table)
     lines = []

@@ -1,9 +1,9 @@
 """The commands `keras-mixvit train` and `keras-mixvit resume`."""
 
 import argparse
-from pathlib import Path
 
 from keras_mixvit.cli._console import make_console
+from keras_mixvit.cli._run_table import print_run
 from keras_mixvit.training._devices import is_one_of_several
 
 
@@ -84,6 +84,12 @@ def add_train(commands) -> None:
         "--single",
         action=argparse.BooleanOptionalAction,
         help="train the single network too (default: where no name is given)",
+    )
+    command.add_argument(
+        "--single-cutmix",
+        action=argparse.BooleanOptionalAction,
+        help="train the single network with CutMix too, the baseline that mixes as "
+        "the recipe does (default: where neither a name nor --single is given)",
     )
     command.add_argument(
         "--tensorboard", action="store_true", help="write logs for TensorBoard"
@@ -174,6 +180,7 @@ def check_resume(run, **options) -> None:
 def run_train(
     output,
     single,
+    single_cutmix,
     tensorboard,
     devices,
     timeout,
@@ -193,12 +200,13 @@ def run_train(
     recipe, remarks = chosen_recipe(**options)
     for remark in remarks:
         console.print(remark, markup=False)
-    if single is None:
-        single = options["name"] is None
+    is_demonstration = options["name"] is None and single is None
+    if single_cutmix is None:
+        single_cutmix = is_demonstration
     folder, rows = train(
         recipe,
         output,
-        single,
+        bool(single or is_demonstration),
         data_dir=options["data_dir"],
         tensorboard=tensorboard,
         devices=devices,
@@ -206,14 +214,15 @@ def run_train(
         tell=_printing(console),
         on_error=on_error,
         steps_per_execution=steps_per_execution,
+        single_cutmix=single_cutmix,
     )
-    return _print_table(console, recipe, folder, rows)
+    print_run(console, folder, rows)
+    return 0
 
 
 def run_resume(run, devices, timeout, steps_per_execution) -> int:
     """Resumes and prints the table."""
     from keras_mixvit.training._resume import resume
-    from keras_mixvit.training._run_settings import RunSettings
 
     console = _console()
     folder, rows = resume(
@@ -223,7 +232,8 @@ def run_resume(run, devices, timeout, steps_per_execution) -> int:
         tell=_printing(console),
         steps_per_execution=steps_per_execution,
     )
-    return _print_table(console, RunSettings.read(folder).recipe, folder, rows)
+    print_run(console, folder, rows)
+    return 0
 
 
 def _console():
@@ -247,41 +257,3 @@ def _printing(console):
         console.print(sentence, markup=False)
 
     return tell
-
-
-def _print_table(console, recipe, folder: Path, rows: list) -> int:
-    from rich.table import Table
-
-    from keras_mixvit.data.sets._load import data_label
-    from keras_mixvit.recipes._differences import published_of, scale_of
-    from keras_mixvit.recipes._published_text import in_words
-
-    parts = [
-        data_label(recipe.data.name),
-        f"{recipe.total_epochs} epochs",
-        f"seed {recipe.seed}",
-        scale_of(recipe),
-    ]
-    table = Table(title=", ".join(part for part in parts if part))
-    table.add_column("model")
-    for column in ("parameters", "accuracy", "NLL", "seconds"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        parameters, seconds = row["parameters"], row["seconds"]
-        table.add_row(
-            row["model"],
-            "" if parameters is None else f"{parameters:,}",
-            f"{100 * row['accuracy']:.2f} %",
-            f"{row['nll']:.4f}",
-            "" if seconds is None else f"{seconds:.1f}",
-        )
-    console.print(table)
-    published, differs = published_of(recipe)
-    lines = [f"Published, {text}" for text in in_words(published)]
-    if published and differs:
-        lines.append(f"This is another training: {', '.join(differs)}.")
-    lines.append(f"Models, history and figures: {folder}")
-    for line in lines:
-        # A path that is broken over lines cannot be copied.
-        console.print(line, soft_wrap=True, markup=False)
-    return 0

@@ -3,13 +3,15 @@
 from keras_mixvit.recipes._part import Part
 
 
-def baseline_of(recipe):
+def baseline_of(recipe, cutmix):
     """What `Recipe.baseline` returns."""
     pairs = recipe.pairs.options
     pixels = recipe.pixel_mixing
     for name in ("input_repetition", "input_order"):
         pairs.pop(name, None)
-    if recipe.method.name == "mixvit":
+    if cutmix:
+        pixels = Part("cutmix")
+    elif recipe.method.name == "mixvit":
         options = pixels.options
         options.pop("visible_share", None)
         pixels = Part(pixels.name, **options)
@@ -19,7 +21,7 @@ def baseline_of(recipe):
         if not recipe.is_augmented and not pairs.get("keep_on_device"):
             pairs.pop("apply_on", None)
     return recipe.replace(
-        name=f"{recipe.name}-single",
+        name=f"{recipe.name}-single" + ("-cutmix" if cutmix else ""),
         method="single",
         mixing=Part(),
         pairs=Part(**pairs),

@@ -230,16 +230,20 @@ class Recipe:
         )
         return self.replace(epoch_scale=self.epoch_scale * factor)
 
-    def baseline(self) -> "Recipe":
+    def baseline(self, cutmix: bool = False) -> "Recipe":
         """The single network for comparison, on the same data and backbone.
 
         For MixViT it keeps pixel mixing and repetitions, as in the paper. The
         paper of MixMo compares with a network without either.
 
+        Args:
+            cutmix: Boolean, whether to train it with CutMix, for as many steps as
+                this recipe. Defaults to `False`.
+
         Returns:
             A `Recipe` of the method `"single"`.
         """
-        return baseline_of(self)
+        return baseline_of(self, cutmix)
 
     def members(self) -> "list[Recipe]":
         """A recipe for each network of an ensemble, with a seed of its own.

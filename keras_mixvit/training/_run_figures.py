@@ -31,7 +31,7 @@ def draw_figures(
         return
     histories = {}
     for name, each in trainings.items():
-        label = name if name.startswith("member-") else each.method.name
+        label = each.method.name if name == "." else name
         histories[label] = folder / name / "history.csv"
     figure, _ = training_curves(histories)
     figure.savefig(folder / "curves.png")

@@ -2,10 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from keras_mixvit._checks import is_integer, require
 
 ROWS = "`rows` of `model`, `parameters`, `accuracy`, `nll` and `seconds`"
+# Runs of older versions lack these.
+LATER = ("calibrated_nll", "ece")
 
 
 def read_json(path: Path) -> dict:
@@ -39,7 +42,8 @@ def read_result(path: Path) -> dict:
 
     Returns:
         A dict with the string `backend` and a list of `rows`, dicts of
-        `model`, `parameters`, `accuracy`, `nll` and `seconds`.
+        `model`, `parameters`, `accuracy`, `nll` and `seconds`, and from version
+        0.2 on `calibrated_nll` and `ece`.
 
     Raises:
         ValueError: If the file is damaged, or an entry is of another kind.
@@ -80,6 +84,29 @@ def read_report(path: Path) -> dict:
     return found
 
 
+def judged_images(path: Path) -> int:
+    """The number of images that judged the networks of a finished run.
+
+    Args:
+        path: Path of its `result.json`.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    found = read_json(path)
+    data, split = found.get("data"), found.get("judged_on")
+    shapes = data.get("shapes") if isinstance(data, dict) else None
+    shape = shapes.get(split) if isinstance(shapes, dict) else None
+    count: Any = shape[0] if isinstance(shape, list) and shape else None
+    require_entry(
+        path,
+        is_integer(count) and count > 0,
+        "the shape of the images of `judged_on` in `data`",
+        shape,
+    )
+    return count
+
+
 def require_entry(path: Path, condition: bool, wanted: str, found) -> None:
     """Requires an entry of a file of a run to be of the right kind.
 
@@ -114,6 +141,7 @@ def _is_row(row):
         isinstance(row.get("model"), str)
         and is_number(row.get("accuracy"))
         and is_number(row.get("nll"))
+        and all(row.get(name) is None or is_number(row[name]) for name in LATER)
         and (parameters is None or (is_integer(parameters) and is_number(parameters)))
         # Parts of a network have neither parameters nor seconds.
         and (seconds is None) == (parameters is None)

@@ -11,6 +11,8 @@ from keras_mixvit.training._atomic_files import write_json, write_text
 from keras_mixvit.training._found_runs import RECIPE, require_run
 from keras_mixvit.training._run_files import read_json, require_entry
 
+SWITCHES = ("single", "single_cutmix", "tensorboard")
+
 
 @dataclass(frozen=True)
 class RunSettings:
@@ -21,6 +23,8 @@ class RunSettings:
         data_dir: String, where the images are, or `None`. Defaults to `None`.
         single: Boolean, whether the single network is trained too. Defaults
             to `True`.
+        single_cutmix: Boolean, whether the single network with CutMix is
+            trained too. Defaults to `False`.
         tensorboard: Boolean, whether logs for TensorBoard are written.
             Defaults to `False`.
         facts: Dict of versions, backend, device and the data's fingerprint.
@@ -30,6 +34,7 @@ class RunSettings:
     recipe: Recipe
     data_dir: str | None = None
     single: bool = True
+    single_cutmix: bool = False
     tensorboard: bool = False
     facts: dict | None = None
 
@@ -44,8 +49,13 @@ class RunSettings:
         """The recipes of the networks to train, by the names of their folders."""
         found = {}
         main = self.recipe
-        if self.single and (main.method.name != "single" or main.num_members > 1):
+        is_single = main.method.name == "single" and main.num_members == 1
+        if self.single and not is_single:
             found["single"] = main.baseline()
+        if self.single_cutmix and not (
+            is_single and main.pixel_mixing.name == "cutmix"
+        ):
+            found["single-cutmix"] = main.baseline(cutmix=True)
         if main.num_members == 1:
             return {**found, ".": main}
         members = enumerate(main.members())
@@ -79,12 +89,11 @@ class RunSettings:
         further = read_json(folder / "run.json")
         require_entry(
             folder / "run.json",
-            set(further) <= {"data_dir", "single", "tensorboard", "facts"}
+            set(further) <= {"data_dir", *SWITCHES, "facts"}
             and isinstance(further.get("data_dir"), (str, NoneType))
-            and isinstance(further.get("single", True), bool)
-            and isinstance(further.get("tensorboard", True), bool)
+            and all(isinstance(further.get(name, True), bool) for name in SWITCHES)
             and are_facts(further.get("facts")),
-            "`data_dir`, `single`, `tensorboard` and `facts`",
+            "`data_dir`, `single`, `single_cutmix`, `tensorboard` and `facts`",
             further,
         )
         return cls(recipe, **further)

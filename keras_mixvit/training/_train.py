@@ -7,7 +7,6 @@ from keras_mixvit._checks import require, require_choice, require_path
 from keras_mixvit.data.sets._load import is_data_path, splits
 from keras_mixvit.data.sources._file_checks import ON_ERROR
 from keras_mixvit.distribution import Parallel
-from keras_mixvit.evaluation import evaluate
 from keras_mixvit.models import Ensemble, load_model
 from keras_mixvit.recipes._dataset import dataset_for
 from keras_mixvit.recipes._model import model_for
@@ -29,6 +28,7 @@ from keras_mixvit.training._run_data import facts, load_own
 from keras_mixvit.training._run_figures import draw_figures
 from keras_mixvit.training._run_files import read_report
 from keras_mixvit.training._run_folder import new_run_folder
+from keras_mixvit.training._run_rows import name_of, rows_of
 from keras_mixvit.training._run_settings import RunSettings
 from keras_mixvit.training._skipped_files import skipped_files, write_skipped
 
@@ -48,8 +48,9 @@ def train(
     tell: Callable[[str], object] = print,
     on_error: str = "when_read",
     steps_per_execution: int | None = None,
+    single_cutmix: bool = False,
 ) -> tuple[Path, list]:
-    """Trains a method and the single network for comparison, and reports both.
+    """Trains a method and single networks for comparison, and reports all.
 
     It writes these files into the folder of the run:
 
@@ -63,7 +64,8 @@ def train(
     | `curves.png`, `mixed_samples.png` | figures, with matplotlib |
 
     The files of the single network lie in the folder `single`, those of the
-    networks of an ensemble in `member-0` and so on. The run is saved after every
+    single network with CutMix in `single-cutmix`, and those of the networks of
+    an ensemble in `member-0` and so on. The run is saved after every
     epoch, and `resume` continues a run that was interrupted.
 
     Args:
@@ -93,12 +95,16 @@ def train(
             TensorFlow the device then waits less for Python. The steps are the
             same. `None` is 1, or on JAX with an accelerator up to 100.
             Defaults to `None`.
+        single_cutmix: Boolean, whether to train the single network with CutMix
+            too, for as many steps. Mixing is a regulariser by itself, so this
+            is the baseline of a method that mixes. Defaults to `False`.
 
     Returns:
         The folder, and a list of rows: dicts of `model`, `parameters`,
-        `accuracy`, `nll` and `seconds`, which is `None` for a part of a model.
-        They describe the model after the last epoch on the test images, or on
-        the validation images if there is no test split.
+        `accuracy`, `nll`, `calibrated_nll`, `ece` and `seconds`. `parameters`
+        and `seconds` are `None` for a part of a model. They describe the model
+        after the last epoch on the test images, or on the validation images if
+        there is no test split.
 
     Raises:
         ValueError: If recipe, data, models and devices do not fit together,
@@ -130,7 +136,13 @@ def train(
         )
     require_steps(steps_per_execution)
     recipe, data_dir = with_whole_paths(recipe, data_dir)
-    settings = RunSettings(recipe, data_dir, single, tensorboard)
+    settings = RunSettings(
+        recipe,
+        data_dir,
+        single=single,
+        single_cutmix=single_cutmix,
+        tensorboard=tensorboard,
+    )
     with devices_in_use(devices, timeout) as parallel:
         return _train(
             settings, output, verbose, tell, parallel, on_error, steps_per_execution
@@ -144,7 +156,9 @@ def _train(settings, output, verbose, tell, parallel, on_error, steps_per_execut
         tell(f"{len(names):,} damaged files of the {split} split are left out.")
     # What does not fit is refused before anything is written; members of an
     # ensemble differ in their seeds alone.
-    kinds = {each.method.name: each for each in settings.trainings().values()}
+    kinds = {}
+    for each in settings.trainings().values():
+        kinds[each.method.name, each.pixel_mixing.name] = each
     for each in kinds.values():
         model = model_for(each, sets["train"])
         parallel.own_batches(dataset_for(each, model, sets["train"]))
@@ -218,7 +232,7 @@ def finish(
                 steps_per_execution=steps_per_execution,
             )
             content = {
-                "rows": report(model, test, recorder.seconds),
+                "rows": rows_of(model, test, recorder.seconds, name_of(name, model)),
                 "best": recorder.best and {**recorder.best, "selected_on": "val"},
                 "seconds": recorder.seconds,
                 "seed": each.seed,
@@ -251,7 +265,7 @@ def _conclude(folder, settings, sets, test, reports, parallel):
         ensemble = Ensemble(models, recipe.ensemble_of)
         seconds = sum(reports[name]["seconds"] for name in members)
         save_model(ensemble, folder / "model.keras")
-        rows += report(ensemble, test, seconds)[:1]
+        rows += rows_of(ensemble, test, seconds)[:1]
     draw_figures(folder, recipe, trainings, sets["train"])
     result = {
         "recipe": recipe.to_dict(),
@@ -267,24 +281,6 @@ def _conclude(folder, settings, sets, test, reports, parallel):
         },
     }
     write_json(folder / RESULT, result)
-    return rows
-
-
-def report(model, images, seconds: float) -> list[dict]:
-    """Rows of a table: the ensemble of a model and each of its subnetworks."""
-    rows = []
-    for row in evaluate(model, images, all_schemes=False, verbose=0).rows:
-        part = f" {row['part']}" if model.num_subnetworks > 1 else ""
-        is_first = not rows
-        rows.append(
-            {
-                "model": f"{model.name}{part}",
-                "parameters": model.count_params() if is_first else None,
-                "accuracy": row["accuracy"],
-                "nll": row["nll"],
-                "seconds": round(seconds, 1) if is_first else None,
-            }
-        )
     return rows
 
 

@@ -98,10 +98,14 @@ def test_the_table_is_the_results(command_run):
         )
         assert f"{100 * row['accuracy']:.2f} %" in line
         assert f"{row['nll']:.4f}" in line
+        assert f"{row['calibrated_nll']:.4f}" in line
+        assert f"{100 * row['ece']:.2f} %" in line
         if row["parameters"] is not None:
             assert f"{row['parameters']:,}" in line
             assert f"{row['seconds']:.1f}" in line
     assert "1 epochs, seed 3" in command_run.text
+    assert "of 12 images" in command_run.text
+    assert "This is one seed, and 12 images leave a standard error" in command_run.text
     assert "Models, history and figures: " in command_run.text
 
 
@@ -221,8 +225,14 @@ def test_words_become_a_recipe(monkeypatch):
     )
     assert arguments == (expected, "mine", False)
     assert (options["data_dir"], options["tensorboard"]) == ("images", True)
+    assert options["single_cutmix"] is False
     main(["train"])
     assert found[1][0] == (recipes.recipe("digits"), None, True)
+    assert found[1][1]["single_cutmix"] is True
+    main(["train", "--no-single"])
+    assert found[2][0][2] is found[2][1]["single_cutmix"] is False
+    main(["train", "mimo", "--single-cutmix"])
+    assert (found[3][0][2], found[3][1]["single_cutmix"]) == (False, True)
 
 
 def test_without_matplotlib_and_tensorboard_a_run_says_so(

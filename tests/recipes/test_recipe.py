@@ -225,6 +225,20 @@ def test_the_baseline_is_a_single_network_without_options_of_the_method():
     assert ours.pixel_mixing == Part("mixup", alpha=0.5)
 
 
+@pytest.mark.parametrize("method", ["mixvit", "cut_mixmo"])
+def test_the_baseline_with_cutmix_takes_as_many_steps_on_the_same_images(method):
+    pairs = {"repetitions": 2, "apply_on": "device"}
+    recipe = Recipe(method=method, pairs=pairs, pixel_mixing="mixup", epochs=7)
+    made = recipe.baseline(cutmix=True)
+    assert made == Recipe(
+        name="mine-single-cutmix",
+        method="single",
+        pairs=pairs,
+        pixel_mixing="cutmix",
+        epochs=7,
+    )
+
+
 def test_names_of_augmentations_are_told():
     assert {"none", "crop_flip", "augmix", "deit"} <= set(augmentation_names())
 

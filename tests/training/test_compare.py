@@ -16,7 +16,7 @@ def two(command_run, tmp_path):
         shutil.copytree(command_run.folder, folder)
     settings = RunSettings.read(folders[1])
     published = recipe("mixvit-convit").scaled(0.1)
-    RunSettings(published, None, True, False, settings.facts).write(folders[1])
+    RunSettings(published, facts=settings.facts).write(folders[1])
     return [str(folder) for folder in folders]
 
 

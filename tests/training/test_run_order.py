@@ -47,20 +47,21 @@ def runs(tmp_path, monkeypatch):
         best = {"epoch": 0, "val_accuracy": 0.5} if args[-1] else None
         return model, SimpleNamespace(best=best, seconds=2.0)
 
-    def report(model, images, seconds):
+    def rows_of(model, images, seconds, name=None):
         calls.validated.append(len(images.labels))
         row = {"parameters": 1, "accuracy": 0.5, "nll": 1.0, "seconds": seconds}
-        return [{"model": model.name, **row}]
+        return [{"model": name or model.name, **row}]
 
     monkeypatch.setattr(TRAIN, "fit", fit)
-    monkeypatch.setattr(TRAIN, "report", report)
+    monkeypatch.setattr(TRAIN, "rows_of", rows_of)
     monkeypatch.setattr(TRAIN, "draw_figures", lambda *args: None)
     calls.data = write_images(tmp_path / "three.npz")
     calls.folder = str(tmp_path / "run")
 
-    def begin(single=True, **changes):
+    def begin(single=True, single_cutmix=False, **changes):
         recipe = Recipe().with_settings({"data": calls.data, **SMALL, **changes})
-        return train(recipe, calls.folder, single, tell=calls.told.append)
+        options = {"tell": calls.told.append, "single_cutmix": single_cutmix}
+        return train(recipe, calls.folder, single, **options)
 
     calls.begin = begin
     calls.resume = lambda: resume(calls.folder, tell=calls.told.append)
@@ -102,8 +103,18 @@ def test_members_are_trained_one_after_the_other_and_make_an_ensemble(runs):
 
 
 def test_a_single_network_is_not_trained_twice(runs):
-    runs.begin(method="single")
+    runs.begin(method="single", pixel_mixing="cutmix", single_cutmix=True)
     assert runs.names == ["run"]
+
+
+def test_the_single_network_with_cutmix_is_trained_where_it_is_another(runs):
+    folder, rows = runs.begin(single_cutmix=True)
+    assert runs.names == ["single", "single-cutmix", "run"]
+    names = ["single_network", "single_network + CutMix", "mixvit"]
+    assert [row["model"] for row in rows] == names
+    assert RunSettings.read(folder).single_cutmix
+    result = json.loads((folder / "result.json").read_text())
+    assert list(result["trainings"]) == ["single", "single-cutmix", "."]
 
 
 def test_a_scaled_run_says_so(runs):

@@ -3,13 +3,11 @@ import pytest
 
 from keras_mixvit.backbones import CaiT, ConViT
 from keras_mixvit.data import ImageSet
-from keras_mixvit.metrics import accuracy, nll
 from keras_mixvit.models import MixViT
 from keras_mixvit.recipes import Recipe, backbone_for
 from keras_mixvit.recipes._optimization import not_decayed
 from keras_mixvit.training._run_folder import new_run_folder
-from keras_mixvit.training._train import report
-from tests.helpers import numpy, tiny_cait, tiny_convit
+from tests.helpers import tiny_cait, tiny_convit
 
 
 @pytest.mark.parametrize("attribution", ["embedding", "encoding", None])
@@ -121,26 +119,3 @@ def test_the_backbone_is_what_the_recipe_says(name, kind):
         "seed": 5,
     }
     assert {name: config[name] for name in expected} == expected
-
-
-@pytest.mark.parametrize("ensemble_of", ["logits", "probabilities"])
-def test_the_report_has_a_row_for_the_ensemble_and_each_subnetwork(ensemble_of):
-    backbone = ConViT((8, 8, 1), 4, 8, 2, 1, 1)
-    model = MixViT(backbone, 3, num_subnetworks=3, ensemble_of=ensemble_of)
-    found = image_set((8, 8, 1))
-    rows = report(model, found, 1.26)
-    assert [row["model"] for row in rows] == [
-        "mixvit ensemble",
-        "mixvit subnetwork 0",
-        "mixvit subnetwork 1",
-        "mixvit subnetwork 2",
-    ]
-    assert [row["parameters"] for row in rows] == [model.count_params()] + [None] * 3
-    assert [row["seconds"] for row in rows] == [1.3, None, None, None]
-    expected = nll(numpy(model(found.images)), found.labels)
-    assert rows[0]["nll"] == pytest.approx(expected, rel=1e-5)
-    members = numpy(model.inference_network(found.images))
-    for m, row in enumerate(rows[1:]):
-        assert row["accuracy"] == accuracy(members[:, m], found.labels)
-        expected = nll(members[:, m], found.labels)
-        assert row["nll"] == pytest.approx(expected, rel=1e-5)

@@ -6,7 +6,7 @@ from keras_mixvit.data import load
 from keras_mixvit.models import load_model
 from keras_mixvit.recipes import Recipe
 from keras_mixvit.training import train
-from keras_mixvit.training._train import report
+from keras_mixvit.training._run_rows import rows_of
 from tests.tiny_run import SETTINGS, make_eager, write_images
 
 
@@ -23,7 +23,7 @@ def test_the_saved_model_has_the_averaged_weights_that_are_reported(
     recipe = small(tmp_path, optimizer__use_ema=True, schedule__learning_rate=0.1)
     folder, rows = train(recipe, tmp_path / "run", single=False, verbose=0)
     test = load(recipe.data.name, "test")
-    saved = report(load_model(folder / "model.keras"), test, 0.0)
+    saved = rows_of(load_model(folder / "model.keras"), test, 0.0)
     assert [row["nll"] for row in saved] == pytest.approx(
         [row["nll"] for row in rows], rel=1e-5
     )

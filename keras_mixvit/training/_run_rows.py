@@ -1,0 +1,105 @@
+"""The rows of the table of a run, and what they show."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from keras_mixvit.data import ImageSet
+from keras_mixvit.evaluation import evaluate
+from keras_mixvit.evaluation._evaluation_report import finite
+from keras_mixvit.models import MIMOModel
+
+# The names of the networks for comparison, by the folders of their files.
+BASELINES = {"single": "single_network", "single-cutmix": "single_network + CutMix"}
+SCORES = ("accuracy", "nll", "calibrated_nll", "ece")
+
+
+def name_of(place: str, model: MIMOModel) -> str:
+    """The name of a network in the table of a run.
+
+    Args:
+        place: String, the folder of its files.
+        model: The network.
+    """
+    return BASELINES.get(place, str(model.name))
+
+
+def rows_of(
+    model: MIMOModel, images: ImageSet, seconds: float, name: str | None = None
+) -> list[dict[str, Any]]:
+    """Rows of a table: the ensemble of a model and each of its subnetworks.
+
+    Args:
+        model: The trained model.
+        images: `ImageSet` that judges it.
+        seconds: Float, the seconds that its training took.
+        name: String, its name in the table, or `None` for its own. Defaults to
+            `None`.
+
+    Returns:
+        List of dicts of `model`, `parameters`, `accuracy`, `nll`,
+        `calibrated_nll`, `ece` and `seconds`.
+    """
+    rows: list[dict[str, Any]] = []
+    for row in evaluate(model, images, all_schemes=False, verbose=0).rows:
+        part = f" {row['part']}" if model.num_subnetworks > 1 else ""
+        is_first = not rows
+        rows.append(
+            {
+                "model": f"{model.name if name is None else name}{part}",
+                "parameters": model.count_params() if is_first else None,
+                **{score: finite(row[score]) for score in SCORES[2:]},
+                **{score: row[score] for score in SCORES[:2]},
+                "seconds": round(seconds, 1) if is_first else None,
+            }
+        )
+    return rows
+
+
+def conclusion(
+    rows: Sequence[dict[str, Any]], judged_images: Callable[[], int]
+) -> list[str]:
+    """Two sentences on what the table of a run shows, and what it does not.
+
+    Args:
+        rows: Rows of all networks of the run.
+        judged_images: Function that returns the number of images that judged them.
+
+    Returns:
+        List of strings, empty where no single network was trained to compare with.
+    """
+    whole = [row for row in rows if row["parameters"] is not None]
+    baselines = [row for row in whole if row["model"] in BASELINES.values()]
+    if not baselines or whole[-1] is baselines[-1]:
+        return []
+    # CutMix comes last: the baseline that is regularised as the method is.
+    own, baseline, samples = whole[-1], baselines[-1], judged_images()
+    right = round((own["accuracy"] - baseline["accuracy"]) * samples)
+    amount = (
+        f"{abs(right):,} {'more' if right > 0 else 'fewer'}" if right else "as many"
+    )
+    sentence = (
+        f"{own['model']} is right on {amount} of {samples:,} images "
+        f"{'as' if not right else 'than'} {baseline['model']}"
+    )
+    score, heading = "calibrated_nll", "NLL_c"
+    if own.get(score) is None or baseline.get(score) is None:
+        score, heading = "nll", "NLL"
+    change = own[score] - baseline[score]
+    if math.isfinite(change):
+        sentence += f", and its {heading} is {_change_in_words(change)}"
+    error = 100 * math.sqrt(own["accuracy"] * (1 - own["accuracy"]) / samples)
+    return [
+        f"{sentence}.",
+        f"This is one seed, and {samples:,} images leave a standard error of "
+        f"{error:.1f} points of accuracy: train with other seeds (`--seed 1`), or "
+        "compare several with `keras-mixvit study`.",
+    ]
+
+
+def _change_in_words(change):
+    if abs(change) < 0.0005:
+        return "the same"
+    if change > 0:
+        return f"{change:.3f} higher, which is worse"
+    return f"{-change:.3f} lower, which is better"
