@@ -40,7 +40,6 @@ def made_pages():
         yield path, (ROOT / source).read_text(encoding="utf-8")
     for notebook in sorted(TUTORIALS.glob("*.ipynb")):
         yield from notebook_page(notebook)
-    yield "tutorials/index.md", tutorials_page()
     for package in PACKAGES:
         yield f"api/{package}.md", api_page(package)
     yield "api/index.md", api_index()
@@ -73,7 +72,9 @@ def site_links(markdown: str, path: str) -> str:
     """
     # Where the source of the page lies in the repository.
     sources = {page: source for source, page in PAGES.items()}
-    source = sources.get(path, path if path.startswith("tutorials/") else f"docs/{path}")
+    is_notebook = (TUTORIALS / path).with_suffix(".ipynb").name in _notebooks()
+    own = path if is_notebook and path.startswith("tutorials/") else f"docs/{path}"
+    source = sources.get(path, own)
 
     def leading(match):
         begin, target, anchor = match.groups()
@@ -82,8 +83,6 @@ def site_links(markdown: str, path: str) -> str:
             found = PAGES[whole]
         elif whole.startswith("tutorials/") and whole.endswith(".ipynb"):
             found = whole.replace(".ipynb", ".md")
-        elif whole == "tutorials":
-            found = "tutorials/index.md"
         elif whole.startswith("docs/"):
             found = whole.removeprefix("docs/")
         else:
@@ -95,7 +94,13 @@ def site_links(markdown: str, path: str) -> str:
             start = path.removesuffix(".md")
         return f"{begin}{posixpath.relpath(found, start)}{anchor.lower()}"
 
+    # Anchors are in lower case here, and as in the heading in a notebook.
+    markdown = re.sub(r"\]\(#[\w-]+\)", lambda own: own[0].lower(), markdown)
     return LINK.sub(leading, markdown)
+
+
+def _notebooks():
+    return {path.name for path in TUTORIALS.glob("*.ipynb")}
 
 
 @functools.cache
@@ -178,31 +183,6 @@ def _help(words):
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, check=True
     ).stdout
-
-
-def tutorials_page() -> str:
-    """The list of tutorials, each with its picture and its first sentences."""
-    lines = [
-        "# Tutorials",
-        "",
-        "Each runs in a minute or two on two CPU cores, without a network. To run them: "
-        '`pip install -e ".[jax,tutorials,data,hub]"`, then `jupyter lab tutorials`.',
-        "",
-    ]
-    for notebook in sorted(TUTORIALS.glob("*.ipynb")):
-        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-        heading, *rest = "".join(cells[0]["source"]).split("\n\n")
-        title = heading.removeprefix("# ").strip()
-        path = f"{notebook.stem}.md"
-        lines += [
-            f"## [{title}]({path})",
-            "",
-            rest[0],
-            "",
-            f"[![{title}](../docs/tutorials/{notebook.stem}.png){{ width=360 }}]({path})",
-            "",
-        ]
-    return "\n".join(lines)
 
 
 def notebook_page(path: Path):
