@@ -28,7 +28,9 @@ docs_pages = _neighbour("docs_pages")
 
 # A fence or inline code, which no rule below changes.
 CODE = re.compile(r"^( *)(```+|~~~+).*?^\1\2 *$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
-FORMULA = re.compile(r"\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^\s$](?:[^$]*[^\s$])?)\$", re.S)
+FORMULA = re.compile(
+    r"\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^\s$](?:[^$]*[^\s$])?)\$", re.S
+)
 PLACEHOLDER = "xformula{}x"
 _formulas = {}
 

@@ -222,7 +222,9 @@ def notebook_page(path: Path):
 
 def _with_headings_below(source):
     # A list needs an empty line before it on the site, not in a notebook.
-    source = re.sub(r"(?m)^(?![*\-|] |\d+\. |\s|$)(.*\S)\n(?=([*-]|\d+\.) )", r"\1\n\n", source)
+    source = re.sub(
+        r"(?m)^(?![*\-|] |\d+\. |\s|$)(.*\S)\n(?=([*-]|\d+\.) )", r"\1\n\n", source
+    )
     # Formulas of a line of their own.
     return source
 

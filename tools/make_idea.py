@@ -34,7 +34,9 @@ def pixels(image, x, y, side, owner=None):
         for column, ink in enumerate(values):
             who = 0 if owner is None else owner[row, column]
             left, top = x + column * size, y + row * size
-            square = f'x="{left:.1f}" y="{top:.1f}" width="{size:.1f}" height="{size:.1f}"'
+            square = (
+                f'x="{left:.1f}" y="{top:.1f}" width="{size:.1f}" height="{size:.1f}"'
+            )
             yield f'<rect {square} fill="{COLOURS[who]}" fill-opacity="{ink:.2f}"/>'
     yield (
         f'<rect x="{x}" y="{y}" width="{side}" height="{side}" fill="none" '
@@ -96,7 +98,9 @@ def drawing():
         y = 76 + 48 * place
         colour = COLOURS[place]
         yield arrow(546, 100, 590, y, colour)
-        yield text(600, y + 5, f"subnetwork {place}: “{CLASSES[place]}”", 16, colour, "start")
+        yield text(
+            600, y + 5, f"subnetwork {place}: “{CLASSES[place]}”", 16, colour, "start"
+        )
         amount = f"{100 * share:.0f} % of the image"
         yield text(600, y + 24, f"{amount}, and of the loss", 13, SOFT, "start")
 

@@ -73,7 +73,12 @@ def cell(row: dict, score: str) -> str:
 
 def results_table(found: dict, columns: tuple[str, ...]) -> list[str]:
     """The table of a study: one line a row, the baseline marked."""
-    headings = ["network", "seeds", "cost of use", *(HEADINGS[name] for name in columns)]
+    headings = [
+        "network",
+        "seeds",
+        "cost of use",
+        *(HEADINGS[name] for name in columns),
+    ]
     lines = [
         "| " + " | ".join(headings) + " |",
         "|---|" + "---:|" * (len(headings) - 1),
