@@ -4,10 +4,10 @@
     python tools/check_site.py [--site site] [--browser /usr/bin/chromium]
         [--screenshots DIR] [--only PART]
 
-It needs the extra `browser` and Chromium. It serves the site on this machine, opens every
-page at the width of a desktop and of a phone, in light and in dark mode, and ends with
-status 1 if a page logs an error, asks another machine for anything, is wider than the
-window, has a picture without alternative text or size, or a formula that was not rendered;
+It needs the extra `browser` and Chromium. It serves the site on this machine, and opens
+every page at the width of a desktop and of a phone, in light and in dark mode. It ends
+with status 1 if a page logs an error, asks another machine for anything, is wider than
+the window, or has a picture without alternative text or a formula not rendered;
 or if the search does not find MixViT, or code cannot be copied.
 """
 
@@ -40,7 +40,8 @@ FAULTS = r"""
     for (const image of article.querySelectorAll("img")) {
         const name = image.getAttribute("src").split("/").pop();
         if (!(image.alt || "").trim()) faults.push(`${name} has no alternative text`);
-        if (image.complete && image.naturalWidth === 0) faults.push(`${name} is broken`);
+        const isBroken = image.complete && image.naturalWidth === 0;
+        if (isBroken) faults.push(`${name} is broken`);
     }
     for (const formula of article.querySelectorAll("math")) {
         const box = formula.getBoundingClientRect();
@@ -203,8 +204,8 @@ def main() -> int:
     seconds = time.perf_counter() - begun
     views = len(paths) * len(WINDOWS) * len(SCHEMES)
     print(
-        f"{len(paths)} pages, {views} views, {formulas} formulas, {len(faults)} faults, "
-        f"{seconds:.0f} s"
+        f"{len(paths)} pages, {views} views, {formulas} formulas, {len(faults)} "
+        f"faults, {seconds:.0f} s"
     )
     return int(bool(faults))
 

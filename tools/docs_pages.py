@@ -192,7 +192,7 @@ def notebook_page(path: Path):
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            parts.append(_with_headings_below(source))
+            parts.append(_with_lists(source))
             titles = re.findall(r"^#+ (.+)$", source, re.MULTILINE)
             heading = titles[-1] if titles else heading
             continue
@@ -220,13 +220,10 @@ def notebook_page(path: Path):
     yield from pictures
 
 
-def _with_headings_below(source):
-    # A list needs an empty line before it on the site, not in a notebook.
-    source = re.sub(
-        r"(?m)^(?![*\-|] |\d+\. |\s|$)(.*\S)\n(?=([*-]|\d+\.) )", r"\1\n\n", source
-    )
-    # Formulas of a line of their own.
-    return source
+def _with_lists(source):
+    """Markdown with the empty line before a list that the site needs."""
+    before = r"(?m)^(?![*\-|] |\d+\. |\s|$)(.*\S)\n(?=(?:[*-]|\d+\.) )"
+    return re.sub(before, r"\1\n\n", source)
 
 
 def _printed(text):

@@ -131,7 +131,7 @@ def picture() -> str:
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-            'role="img" font-family="system-ui, Segoe UI, Helvetica, Arial, sans-serif">',
+            'role="img" font-family="system-ui, Helvetica, Arial, sans-serif">',
             f"<title>{described}</title>",
             '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" '
             'markerWidth="6" markerHeight="6" orient="auto">'
