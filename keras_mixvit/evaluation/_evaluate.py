@@ -26,14 +26,14 @@ def evaluate(
 ) -> EvaluationReport:
     """Judges a model's ensemble and each of its subnetworks, in one pass.
 
-    Of each it gives accuracy, top-5 accuracy, NLL, calibrated NLL with the
-    temperature (the mean of those of the two halves), calibration error in
-    equally long and in equally full bins, Brier score and AUROC; of an ensemble
-    also ratio error, disagreement and divergence of its subnetworks. An
-    `Ensemble` of models is compared with its members, and these with their
-    subnetworks. What is judged is what the models predict as they stand,
-    without their own `temperature`. Predictions are kept in float32; while
-    Keras joins those of the batches, they stand in memory twice.
+    The scores of each are accuracy, top-5 accuracy, NLL, calibrated NLL with the
+    temperature (the mean of the temperatures of the two halves), calibration
+    error in equally long and in equally full bins, Brier score and AUROC. An
+    ensemble also has the ratio error, disagreement and divergence of its
+    subnetworks. An `Ensemble` of models is compared with its members, and these
+    with their subnetworks. The model's own `temperature` is not applied.
+    Predictions are kept in float32; while Keras joins the batches, they are in
+    memory twice.
 
     Args:
         model: Model of this library.
@@ -74,7 +74,7 @@ def evaluate(
 def judged(
     model, data, all_schemes=True, batch_size=128, bins=15, seed=0, verbose="auto"
 ) -> tuple[EvaluationReport, np.ndarray]:
-    """What `evaluate` gives, and the logits `(n, K)` that the model predicts."""
+    """The result of `evaluate`, and the logits `(n, K)` of the model."""
     require_model(model)
     images, labels = images_and_labels(model, data, batch_size)
     schemes = list(model.inference_schemes) or [None]
@@ -112,7 +112,7 @@ def require_model(model):
 
 
 def scores_of(logits, labels, bins: int = 15, seed: int = 0) -> dict[str, float]:
-    """Every score of logits `(n, K)`, all but one from a single pass."""
+    """Every score of logits `(n, K)`, all but one in a single pass."""
     require_positive_integer("bins", bins)
     scores = sample_scores(logits, labels)
     calibrated_nll, temperatures = float("nan"), [float("nan")] * 2

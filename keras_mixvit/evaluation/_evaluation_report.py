@@ -25,15 +25,15 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """What `evaluate` found: a row for each prediction that was judged.
+    """The result of `evaluate`: a row for each judged prediction.
 
     Args:
         model: String, the name of the model.
         samples: Integer, the number of samples.
         rows: List of dicts: `inference`, the scheme, or `None`; `part`, such
-            as `"ensemble"` or `"subnetwork 0"`; and the scores, of which
-            `ratio_error`, `disagreement` and `pairwise_kl`, of what is
-            averaged, are `None` where there is nothing to compare.
+            as `"ensemble"` or `"subnetwork 0"`; and the scores. `ratio_error`,
+            `disagreement` and `pairwise_kl` compare the averaged predictions and
+            are `None` if there is only one.
 
     Example:
 
@@ -50,7 +50,7 @@ class EvaluationReport:
     rows: list[dict]
 
     def table(self) -> "Table":
-        """The report as a `rich.table.Table`, with percent where it says so."""
+        """The report as a `rich.table.Table`."""
         from rich.table import Table
 
         table = Table(title=f"{self.model}, {self.samples:,} samples")
@@ -82,7 +82,7 @@ class EvaluationReport:
 
 
 def shown(row: dict, column: str) -> str:
-    """A score as it stands in a table."""
+    """A score as a table shows it."""
     value = row.get(column)
     if value is None:
         return ""

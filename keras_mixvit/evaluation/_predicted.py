@@ -1,4 +1,4 @@
-"""The predictions of a model that are judged, and their graph."""
+"""The predictions that `evaluate` judges, and their graph."""
 
 from typing import Any, NamedTuple
 
@@ -21,9 +21,9 @@ class Group(NamedTuple):
 
     Fields:
         inference: The scheme, or `None`.
-        part: What the average is called.
-        parts: What each of the P predictions is called, or `None` for one
-            that is judged with a group of its own.
+        part: String, the name of the average.
+        parts: The names of the P predictions; `None` for one that has its own
+            group.
         averaged: Logits `(n, K)`.
         logits: Logits `(n, P, K)`.
     """
@@ -62,7 +62,7 @@ def graph_of(model: MIMOModel, schemes: list) -> tuple[keras.Model, list[Group]]
         network = model.inference_network
         if scheme is not None and scheme != model.inference:
             network = model.inference_network_of(scheme)
-        # Under names of their own: a graph refuses two of one name.
+        # With unique names: a graph refuses two of one name.
         network = keras.Model(network.inputs, network.outputs[0], name=f"judged_{i}")
         logits = network(images)
         averaged = ensemble_logits(logits, model.ensemble_of)
@@ -113,7 +113,7 @@ def predicted(graph: keras.Model, groups: list, images, batch_size, verbose):
 
 
 def images_and_labels(model: MIMOModel, data, batch_size: int):
-    """Images, an array or a `PyDataset`, and integer labels, if they fit."""
+    """Images, an array or a `PyDataset`, and integer labels that fit."""
     require_positive_integer("batch_size", batch_size)
     is_pair = isinstance(data, (tuple, list)) and len(data) == 2
     require(

@@ -56,7 +56,7 @@ def test_a_folder_is_counted(photos):
     assert found.remarks == [
         "The largest class has 4.0 times as many images as the smallest: --set "
         "loss.class_weight=balanced weighs them alike.",
-        "2 images stand in two splits: scores on them are too good.",
+        "2 images are in two splits: scores on them are too good.",
         "2 files of val cannot be read: --on-error skip leaves them out.",
     ]
 
