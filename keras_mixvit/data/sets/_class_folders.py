@@ -142,8 +142,7 @@ class ClassFolders:
         if not damaged:
             return files, labels, {}
         about = (
-            f"{len(damaged):,} of {len(files):,} files of the {split} split are no "
-            "intact images"
+            f"{len(damaged):,} of {len(files):,} files of the {split} split are damaged"
         )
         require(
             on_error == "skip",

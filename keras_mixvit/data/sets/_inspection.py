@@ -238,7 +238,7 @@ def remarks_on(splits: dict[str, SplitFacts], shared: list) -> list[str]:
         ratio = max(counts) / min(counts)
         found.append(
             f"The largest class has {ratio:.1f} times as many images as the smallest: "
-            "--set loss.class_weight=balanced weighs them alike."
+            "--set loss.class_weight=balanced gives them equal weight."
         )
     empty = [name for name, count in classes.items() if not count]
     if empty:
@@ -260,6 +260,6 @@ def remarks_on(splits: dict[str, SplitFacts], shared: list) -> list[str]:
     if list(splits) == ["train"]:
         found.append(
             "There is only one split: a share of it (--set data.val_share=0.1) is kept "
-            "for validation, and nothing for a test."
+            "for validation, and there is no test split."
         )
     return found
