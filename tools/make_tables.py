@@ -97,7 +97,7 @@ def results_table(found: dict, columns: tuple[str, ...]) -> list[str]:
 def about(found: dict) -> str:
     """What was trained, and how much of it is finished."""
     asked = len(found["rows"]) * len(found["seeds"])
-    done = sum(row["summary"]["accuracy"]["count"] for row in found["rows"])
+    done = finished(found)
     share = f"{done} of its" if done < asked else "All of its"
     return f"{found['note']} {share} {asked} trainings are finished."
 
@@ -119,14 +119,23 @@ def meaning(found: list[dict]) -> str:
     return text
 
 
+def finished(found: dict) -> int:
+    """How many trainings of a study are finished."""
+    return sum(row["summary"]["accuracy"]["count"] for row in found["rows"])
+
+
 def readme_results() -> str:
-    """The block of README.md."""
-    lines = []
-    for found in (all_found := studies()):
-        title = f"[{found['name']}](docs/results/{found['file']}.md)"
-        lines += [f"{title}: {about(found)}", ""]
-        lines += [*results_table(found, README_COLUMNS), ""]
-    return "\n".join([*lines, meaning(all_found)])
+    """The block of README.md: the study of the most trainings, links to the others."""
+    shown, *others = sorted(studies(), key=finished, reverse=True)
+    title = f"[{shown['name']}](docs/results/{shown['file']}.md)"
+    lines = [f"{title}: {about(shown)}", ""]
+    lines += [*results_table(shown, README_COLUMNS), "", meaning([shown])]
+    if others:
+        links = (
+            f"[{found['name']}](docs/results/{found['file']}.md)" for found in others
+        )
+        lines += ["", f"Other studies: {', '.join(links)}."]
+    return "\n".join(lines)
 
 
 def page_results() -> str:
