@@ -34,6 +34,7 @@ if not is_command():
     from keras_mixvit.backbones import (
         CaiT,
         ConViT,
+        KerasBackbone,
         PreActResNet,
         ResNet,
         WideResNet,
@@ -63,6 +64,7 @@ __all__ = [
     "Ensemble",
     "ImageFolder",
     "ImageSource",
+    "KerasBackbone",
     "ManifoldMixUp",
     "MixMo",
     "MixViT",

@@ -65,6 +65,9 @@ class MixMo(BackboneMethods, MIMOModel):
         name: String, the name of the model. Defaults to `"mixmo"`.
         dtype: Dtype or dtype policy, or `None` for the backbone's. Defaults
             to `None`.
+        mixing_scale: Positive float, the factor of the mixed grid, or `None` for
+            M, as in the paper. With 1, the body of a pretrained backbone reads
+            values of the size that it knows. Defaults to `None`.
 
     Call arguments:
         inputs: Images `(B, H, W, C)`, or a mixed pair `{"images": (B, M, H,
@@ -107,6 +110,7 @@ class MixMo(BackboneMethods, MIMOModel):
         temperature: float = 1.0,
         name: str = "mixmo",
         dtype: Any = None,
+        mixing_scale: float | None = None,
     ):
         require_positive_integer("num_subnetworks", num_subnetworks, minimum=2)
         super().__init__(
@@ -123,6 +127,13 @@ class MixMo(BackboneMethods, MIMOModel):
         require_choice("num_stems", num_stems, (1, num_subnetworks, None))
         require_choice("num_classifiers", num_classifiers, (1, num_subnetworks, None))
         require_inference(inference, num_subnetworks, num_classifiers)
+        require(
+            mixing_scale is None
+            or (is_number(mixing_scale) and 0 < mixing_scale < float("inf")),
+            "`mixing_scale` must be a positive finite number, or None.",
+            mixing_scale=mixing_scale,
+        )
+        self.mixing_scale = mixing_scale
         self.r = float(r)
         self.inference = inference
         self.num_stems = num_stems
@@ -199,6 +210,10 @@ class MixMo(BackboneMethods, MIMOModel):
     def _stem(self, index):
         return self.stems[index if len(self.stems) > 1 else 0]
 
+    @property
+    def _scale(self):
+        return self.mixing_scale or self.num_subnetworks
+
     def _training_network(self):
         num_subnetworks = self.num_subnetworks
         images = keras.Input((num_subnetworks, *self.image_shape), name="images")
@@ -209,7 +224,7 @@ class MixMo(BackboneMethods, MIMOModel):
             shares[:, m, ..., None] * self._stem(m)(images[:, m])
             for m in range(num_subnetworks)
         )
-        logits = self.heads(self._run_trunk(self._run_body(num_subnetworks * mixed)))
+        logits = self.heads(self._run_trunk(self._run_body(self._scale * mixed)))
         if self.num_classifiers == 1:
             logits = ops.repeat(logits, num_subnetworks, axis=1)
         return Graph({"images": images, "masks": masks}, logits, name="training")
@@ -241,11 +256,13 @@ class MixMo(BackboneMethods, MIMOModel):
         scheme = self.inference if inference is None else inference
         if scheme == "sum":
             grid = sum(self._stem(m)(images) for m in range(num_subnetworks))
+            if self._scale != num_subnetworks:
+                grid = self._scale / num_subnetworks * grid
             features = self._run_trunk(self._run_body(grid, maps), maps)
             logits = self.heads(features)
         else:
             chosen = [scheme] if is_integer(scheme) else range(num_subnetworks)
-            grids = [num_subnetworks * self._stem(m)(images) for m in chosen]
+            grids = [self._scale * self._stem(m)(images) for m in chosen]
             grid = folded(ops.stack(grids, axis=1))
             features = self._run_trunk(self._run_body(grid, maps), maps)
             subnetwork = scheme if is_integer(scheme) else None
@@ -260,6 +277,7 @@ class MixMo(BackboneMethods, MIMOModel):
             "inference": self.inference,
             "num_stems": self.num_stems,
             "num_classifiers": self.num_classifiers,
+            "mixing_scale": self.mixing_scale,
             "ensemble_of": self.ensemble_of,
         }
 

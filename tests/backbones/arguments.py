@@ -1,5 +1,7 @@
 """Arguments of each public class of `keras_mixvit.backbones`, none its default."""
 
+import keras
+
 BACKBONE = {
     "image_shape": (4, 6, 2),
     "patch_size": 2,
@@ -34,6 +36,17 @@ RESIDUAL = {
 }
 
 
+def keras_model():
+    """A functional model with a skip connection and batch norm."""
+    images = keras.Input((None, None, 2), name="pixels")
+    first = keras.layers.Conv2D(4, 3, 2, padding="same", name="first")(images)
+    grid = keras.layers.BatchNormalization(name="norm")(first)
+    branch = keras.layers.Conv2D(4, 3, padding="same", name="branch")(grid)
+    grid = keras.layers.Add(name="added")([grid, branch])
+    grid = keras.layers.Conv2D(6, 3, 2, padding="same", name="last")(grid)
+    return keras.Model(images, grid, name="mine")
+
+
 ARGUMENTS = {
     "CaiT": lambda: {**BACKBONE, "qkv_bias": False},
     "ConViT": lambda: {
@@ -41,6 +54,16 @@ ARGUMENTS = {
         "trunk_attention": "self_attention",
         "qkv_bias": True,
         "locality_strength": 0.5,
+    },
+    "KerasBackbone": lambda: {
+        "model": keras_model(),
+        "grid": "norm",
+        "features": "added",
+        "image_shape": (8, 6, 2),
+        "mean": (0.1, 0.2),
+        "std": 0.5,
+        "name": "given",
+        "dtype": "mixed_bfloat16",
     },
     "PreActResNet": lambda: dict(RESIDUAL),
     "ResNet": lambda: dict(RESIDUAL),

@@ -16,6 +16,7 @@ ARGUMENTS = {
         "inference": "parallel",
         "num_stems": 1,
         "num_classifiers": 3,
+        "mixing_scale": 1.5,
         "ensemble_of": "probabilities",
         "temperature": 1.5,
         "name": "given",
