@@ -3,10 +3,12 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import keras
+from keras import ops
 
 from keras_mixvit._checks import is_number, require, require_positive_integer
 from keras_mixvit._kept_steps import KeepsSteps
 from keras_mixvit._old_names import with_new_names
+from keras_mixvit.layers import SourceEmbedding, SourceEncoding
 from keras_mixvit.layers._patch_embedding import require_divides
 
 
@@ -107,6 +109,33 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
             grid: Tensor `(B, h, w, d)`.
             maps: As in `apply_blocks`. Defaults to `None`.
         """
+
+    def apply_trunk_per_source(
+        self,
+        grid: Any,
+        attribution: SourceEmbedding | SourceEncoding,
+        source: int | None = None,
+        maps: dict[str, Any] | None = None,
+    ) -> Any:
+        """Features `(B, M, f)` of a grid that is given to each source in turn.
+
+        Here the M grids are formed, and the trunk runs on all of them. A
+        subclass may know a cheaper way to the same features.
+
+        Args:
+            grid: Tensor `(B, h, w, d)`, after the body.
+            attribution: Layer that makes M grids of it.
+            source: Integer, the only source, M = 1; `None` for all. Defaults
+                to `None`.
+            maps: As in `apply_blocks`. Defaults to `None`.
+        """
+        grids = attribution(grid, source=source)
+        folded = ops.reshape(grids, (-1, *grids.shape[2:]))
+        # The stage is one layer of a graph.
+        features = (
+            self.trunk(folded) if maps is None else self.apply_trunk(folded, maps)
+        )
+        return ops.reshape(features, (-1, grids.shape[1], *features.shape[1:]))
 
     def _connect(self):
         self.stem = self.make_stem()

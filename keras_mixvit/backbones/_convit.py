@@ -172,9 +172,9 @@ class ConViT(VisionTransformer):
         )
         return TransformerBlock(attention, **options)
 
-    def apply_trunk(self, grid: Any, maps: dict[str, Any] | None = None) -> Any:
+    def _read_grid(self, grid, maps):
         if self.trunk_attention == "class_attention":
-            return super().apply_trunk(grid, maps)
+            return super()._read_grid(grid, maps)
         *blocks, last_block = self._parts.class_blocks
         token = self._parts.class_token(grid)
         _, height, width, features = grid.shape

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_mixvit._checks import require_heads, require_positive_integer
 from keras_mixvit._seeds import child_seed
@@ -15,9 +16,13 @@ from keras_mixvit.layers import (
     ClassToken,
     PatchEmbedding,
     PositionEmbedding,
+    SourceEmbedding,
+    SourceEncoding,
     TransformerBlock,
 )
 from keras_mixvit.layers._layer_normalization import LayerNormalization
+from keras_mixvit.layers._source_statistics import SourceStatistics
+from keras_mixvit.layers._standardization import Standardization
 
 
 @dataclass
@@ -172,11 +177,48 @@ class VisionTransformer(Backbone):
         return grid
 
     def apply_trunk(self, grid: Any, maps: dict[str, Any] | None = None) -> Any:
+        return self._read_grid(grid, maps)
+
+    def _read_grid(self, grid, maps):
         token = self._parts.class_token(grid)
         for block in self._parts.class_blocks:
             record_attention(maps, block, token, grid)
             token = block(token, grid)
         return self._parts.norm(token)
+
+    def apply_trunk_per_source(
+        self,
+        grid: Any,
+        attribution: SourceEmbedding | SourceEncoding,
+        source: int | None = None,
+        maps: dict[str, Any] | None = None,
+    ) -> Any:
+        if type(attribution) is not SourceEmbedding or not self._can_share_grid():
+            return super().apply_trunk_per_source(grid, attribution, source, maps)
+        dtype = self.dtype_policy
+        norm = Standardization(self.epsilon, name="standardization", dtype=dtype)
+        statistics = SourceStatistics(name="source_statistics", dtype=dtype)
+        standard, deviations = norm(grid)
+        vectors = attribution(grid, source=source, added=False)
+        sources = statistics(standard, deviations, vectors)
+        subnetworks = vectors.shape[0]
+        token = self._parts.class_token(grid)[:, None]
+        token = ops.repeat(token, subnetworks, axis=1)
+        for block in self._parts.class_blocks:
+            record_attention(maps, block, token, standard, *sources)
+            token = block(token, standard, *sources)
+        features = self._parts.norm(ops.reshape(token, (-1, token.shape[-1])))
+        return ops.reshape(features, (-1, subnetworks, features.shape[-1]))
+
+    def _can_share_grid(self):
+        """Whether the trunk is that of this class, and subclasses left it alone."""
+        blocks = self._parts.class_blocks
+        return type(self).apply_trunk is VisionTransformer.apply_trunk and all(
+            type(block) is ClassAttentionBlock
+            and type(block.attention) is ClassAttention
+            and block.attention_norm.epsilon == self.epsilon
+            for block in blocks
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {

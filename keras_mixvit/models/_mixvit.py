@@ -247,6 +247,10 @@ class MixViT(BackboneMethods, MIMOModel):
         elif scheme == "alternating":
             grid = self.attribution(grid, self.alternating_masks()[None])
             features = self._trunk_after(grid, maps)
+        elif self.attribution_position == "late":
+            features = self.backbone.apply_trunk_per_source(
+                grid, self.attribution, subnetwork, maps
+            )
         else:
             grids = self.attribution(grid, source=subnetwork)
             features = self._trunk_after(folded(grids), maps)
