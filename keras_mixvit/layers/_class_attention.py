@@ -5,7 +5,12 @@ from keras import ops
 
 from keras_mixvit._checks import require_heads
 from keras_mixvit.layers._attention import Attention
-from keras_mixvit.layers._grid_tokens import AttributedTokens, GridTokens
+from keras_mixvit.layers._attended_tokens import (
+    AttendedTokens,
+    SharedTokens,
+    folded,
+    unfolded,
+)
 from keras_mixvit.layers._inner_calls import reshape, within
 from keras_mixvit.layers._mlp import normal
 
@@ -101,9 +106,10 @@ class ClassAttention(Attention):
             *shared: Gain, offset, scales, rates and vectors, or none of them.
                 With them the weights are `(B·M, num_heads, 1 + h·w)`.
         """
-        return self._weights(self._flat_token(token), self._tokens(grid, *shared))
+        return self._weights(self._tokens(token, grid, *shared))
 
-    def _weights(self, token, tokens):
+    def _weights(self, tokens):
+        token = tokens.token
         width = token.shape[-1]
         head_width = width // self.num_heads
         query = ops.matmul(token, self.query_kernel)
@@ -112,13 +118,7 @@ class ClassAttention(Attention):
         query = reshape(query, (-1, self.num_heads, head_width))
         query = query * head_width**-0.5
         absorbed = ops.einsum("bhe,dhe->bhd", query, self._per_head(self.key_kernel))
-        scores = ops.concatenate(
-            [
-                ops.einsum("bhd,bd->bh", absorbed, token)[..., None],
-                tokens.scores(absorbed),
-            ],
-            axis=-1,
-        )
+        scores = tokens.scores(absorbed)
         if self.qkv_bias:
             # A constant of each head: the softmax ignores it, but the key bias
             # stays in the graph, so that every backend gives it a gradient.
@@ -137,13 +137,10 @@ class ClassAttention(Attention):
         vectors: Any = None,
         training: bool | None = None,
     ) -> Any:
-        shape = token.shape
-        token = self._flat_token(token)
-        tokens = self._tokens(grid, gain, offset, scales, rates, vectors)
-        weights = self._weights(token, tokens)
+        tokens = self._tokens(token, grid, gain, offset, scales, rates, vectors)
+        weights = self._weights(tokens)
         weights = within(self, self.attention_dropout)(weights, training=training)
-        pooled = weights[..., :1] * token[:, None, :]
-        pooled = pooled + tokens.weighted_sum(weights[..., 1:])
+        pooled = tokens.weighted_sum(weights)
         value = ops.einsum("bhd,dhe->bhe", pooled, self._per_head(self.value_kernel))
         if self.qkv_bias:
             bias = reshape(self.value_bias, (self.num_heads, -1))
@@ -154,7 +151,7 @@ class ClassAttention(Attention):
         value = reshape(value, (-1, token.shape[-1]))
         output = ops.matmul(value, self.projection_kernel) + self.projection_bias
         output = within(self, self.dropout)(output, training=training)
-        return output if len(shape) == 2 else reshape(output, (-1, *shape[1:]))
+        return unfolded(output, token.shape)
 
     # Keras asks by the names of the arguments of `call`.
     def compute_output_shape(  # type: ignore[override]
@@ -166,13 +163,7 @@ class ClassAttention(Attention):
         width = kernel.shape[0]
         return reshape(kernel, (width, self.num_heads, -1))
 
-    def _flat_token(self, token):
-        return token if len(token.shape) == 2 else reshape(token, (-1, token.shape[-1]))
-
-    def _tokens(self, grid, *shared):
+    def _tokens(self, token, grid, *shared):
         if all(value is None for value in shared):
-            return GridTokens(grid)
-        return AttributedTokens(grid, *shared)
-
-    def _flat(self, grid):
-        return GridTokens(grid).tokens
+            return AttendedTokens(token, grid)
+        return SharedTokens(folded(token), grid, *shared)

@@ -3,7 +3,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_mixvit.layers._inner_calls import reshape, within
+from keras_mixvit.layers._attended_tokens import folded, unfolded
+from keras_mixvit.layers._inner_calls import within
 from keras_mixvit.layers._recomputation import recomputable
 from keras_mixvit.layers._transformer_block import TransformerBlock
 
@@ -93,14 +94,12 @@ class ClassAttentionBlock(TransformerBlock):
         if scales is None:
             branch = attention(norm(token), norm(grid), training=training)
             return self._add_branches(token, branch, token.shape, training)
-        shape = token.shape
-        token = reshape(token, (-1, shape[-1]))
-        normed = reshape(norm(token), (-1, *shape[1:]))
+        shape, token = token.shape, folded(token)
+        normed = unfolded(norm(token), shape)
         shared = (*self._gain_and_offset(), scales, rates, vectors)
-        branch = attention(normed, grid, *shared, training=training)
-        branch = reshape(branch, (-1, shape[-1]))
+        branch = folded(attention(normed, grid, *shared, training=training))
         token = self._add_branches(token, branch, token.shape, training)
-        return reshape(token, (-1, *shape[1:]))
+        return unfolded(token, shape)
 
     def attention_map(  # type: ignore[override]
         self, token: Any, grid: Any, *shared: Any
