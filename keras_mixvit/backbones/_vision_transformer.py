@@ -195,20 +195,30 @@ class VisionTransformer(Backbone):
     ) -> Any:
         if type(attribution) is not SourceEmbedding or not self._can_share_grid():
             return super().apply_trunk_per_source(grid, attribution, source, maps)
-        dtype = self.dtype_policy
-        norm = Standardization(self.epsilon, name="standardization", dtype=dtype)
-        statistics = SourceStatistics(name="source_statistics", dtype=dtype)
-        standard, deviations = norm(grid)
         vectors = attribution(grid, source=source, added=False)
+        if maps is not None or not isinstance(grid, keras.KerasTensor):
+            return self._read_shared_grid(grid, vectors, maps)
+        # A stage of its own, as `trunk` is in other graphs.
+        inputs = [
+            keras.Input(batch_shape=x.shape, dtype=self.compute_dtype, name=name)
+            for name, x in (("grid", grid), ("vectors", vectors))
+        ]
+        features = self._read_shared_grid(*inputs)
+        return keras.Model(inputs, features, name="trunk")([grid, vectors])
+
+    def _read_shared_grid(self, grid, vectors, maps=None):
+        epsilon, dtype = self.epsilon, self.dtype_policy
+        standardization = Standardization(epsilon, name="standardization", dtype=dtype)
+        statistics = SourceStatistics(epsilon, name="source_statistics", dtype=dtype)
+        standard, deviations = standardization(grid)
         sources = statistics(standard, deviations, vectors)
-        subnetworks = vectors.shape[0]
-        token = self._parts.class_token(grid)[:, None]
-        token = ops.repeat(token, subnetworks, axis=1)
+        token = ops.expand_dims(self._parts.class_token(grid), 1)
+        token = ops.repeat(token, vectors.shape[0], axis=1)
         for block in self._parts.class_blocks:
             record_attention(maps, block, token, standard, *sources)
             token = block(token, standard, *sources)
         features = self._parts.norm(ops.reshape(token, (-1, token.shape[-1])))
-        return ops.reshape(features, (-1, subnetworks, features.shape[-1]))
+        return ops.reshape(features, (-1, vectors.shape[0], features.shape[-1]))
 
     def _can_share_grid(self):
         """Whether the trunk is that of this class, and subclasses left it alone."""

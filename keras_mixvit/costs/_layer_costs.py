@@ -23,6 +23,8 @@ from keras_mixvit.costs._keras_costs import (
 )
 from keras_mixvit.layers._convolution import Convolution
 from keras_mixvit.layers._layer_normalization import LayerNormalization
+from keras_mixvit.layers._source_statistics import SourceStatistics
+from keras_mixvit.layers._standardization import Standardization
 
 
 def self_attention(call):
@@ -76,11 +78,12 @@ def _sequence(shape):
 
 
 def class_attention(call):
-    batch, patches, width = _sequence(call.inputs[1])
-    heads = call.layer.num_heads
-    features, maps = batch * width, batch * heads * (1 + patches)
+    (*batch, width), grid, *shared = call.inputs
+    patches, heads = math.prod(grid[1:-1]), call.layer.num_heads
+    tokens = math.prod(batch)
+    features, maps = tokens * width, tokens * heads * (1 + patches)
     bias = call.layer.qkv_bias
-    return Cost(
+    cost = Cost(
         # Query, absorbed key, value and projection of one token; scores and
         # weighted sum of all tokens, every head over the whole width.
         multiply_adds=4 * features * width + 2 * maps * width,
@@ -90,6 +93,18 @@ def class_attention(call):
         elementwise=features
         + _drops(call, maps, call.layer.attention_dropout_rate)
         + _drops(call, features, call.layer.dropout_rate),
+    )
+    return cost + _sharing(tokens * heads, patches, width) if shared else cost
+
+
+def _sharing(queries, patches, width):
+    """What so many queries cost beside, where subnetworks share a grid."""
+    return Cost(
+        # Vector and offset are two more tokens.
+        multiply_adds=4 * queries * width,
+        # Gains of queries and of sums, to which the rest is added; scores with
+        # scales, rates and offset; weights with scales, and the sums of two.
+        elementwise=3 * queries * width + 8 * queries * patches,
     )
 
 
@@ -118,9 +133,24 @@ def position_embedding(call):
 
 def source_embedding(call):
     tokens, *masks = call.inputs
+    if len(call.output) == 2:  # The vectors alone.
+        return Cost()
     # Masks choose the vectors by a product with the table.
     products = math.prod(masks[0]) * tokens[-1] if masks else 0
     return Cost(multiply_adds=products, elementwise=math.prod(call.output))
+
+
+def standardization(call):
+    # A normalisation without gain and offset.
+    return Cost(norms=5 * math.prod(call.output))
+
+
+def source_statistics(call):
+    _, _, (subnetworks, width) = call.inputs
+    rates = math.prod(call.output)
+    # Means of products, 7 operations for each rate and scale; vectors, which
+    # are the same for all images, are centred and squared.
+    return Cost(rates * width, elementwise=7 * rates, per_call=4 * subnetworks * width)
 
 
 def source_encoding(call):
@@ -149,12 +179,26 @@ def mixing(call):
 
 
 def transformer_block(call):
-    layer, (shape, *others) = call.layer, call.inputs
-    tokens = math.prod(shape)
+    attention = _part(call, call.layer.attention, *call.inputs)
+    return _block(call, attention, *call.inputs)
+
+
+def class_attention_block(call):
+    token, *others = call.inputs
+    if len(others) == 1:
+        return transformer_block(call)
+    # The grid of M subnetworks is normalised before, their tokens are not.
+    attention = LayerCall(call.layer.attention, call.inputs, token, call.training)
+    return _block(call, attention, (token[0] * token[1], token[2]))
+
+
+def _block(call, attention, shape, *others):
+    """A block around a call of its attention, with the inputs that it normalises."""
+    layer, tokens = call.layer, math.prod(shape)
     gains = 2 * tokens if layer.layer_scale is not None else 0
     drops = 2 * tokens if call.training and layer.stochastic_depth_rate else 0
     parts = [_part(call, layer.attention_norm, s) for s in (shape, *others)]
-    parts.append(_part(call, layer.attention, shape, *others))
+    parts.append(attention)
     parts += [_part(call, layer.mlp_norm, shape), _part(call, layer.mlp, shape)]
     return Cost(elementwise=2 * tokens + gains + drops), parts
 
@@ -211,7 +255,7 @@ COSTS = {
     layers.BasicBlock: basic_block,
     layers.BinarizedPatchCutMix: mixing,
     layers.ClassAttention: class_attention,
-    layers.ClassAttentionBlock: transformer_block,
+    layers.ClassAttentionBlock: class_attention_block,
     layers.ClassToken: free,
     layers.Dropout: dropped,
     layers.GatedPositionalAttention: gated_positional_attention,
@@ -230,6 +274,8 @@ COSTS = {
     layers.TransformerBlock: transformer_block,
     Convolution: convolved,
     LayerNormalization: layer_norm,
+    SourceStatistics: source_statistics,
+    Standardization: standardization,
 }
 
 

@@ -4,13 +4,13 @@ import keras
 from keras import ops
 
 from keras_mixvit._checks import require_heads
-from keras_mixvit.layers._attention import Attention
 from keras_mixvit.layers._attended_tokens import (
     AttendedTokens,
     SharedTokens,
     folded,
     unfolded,
 )
+from keras_mixvit.layers._attention import Attention
 from keras_mixvit.layers._inner_calls import reshape, within
 from keras_mixvit.layers._mlp import normal
 

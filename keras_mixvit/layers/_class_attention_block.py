@@ -118,9 +118,7 @@ class ClassAttentionBlock(TransformerBlock):
         norm, attention = self.attention_norm, self.attention
         if not shared:
             return attention.attention(norm(token), norm(grid))
-        return attention.attention(
-            norm(token), grid, *self._gain_and_offset(), *shared
-        )
+        return attention.attention(norm(token), grid, *self._gain_and_offset(), *shared)
 
     def _gain_and_offset(self):
         norm = self.attention_norm

@@ -15,6 +15,9 @@ class SourceStatistics(keras.layers.Layer):
     `s_m z + r_m v_m` with `1 / r_m² = σ² + 2 σ mean(z v_m) + mean(v_m²)` and
     `s_m = σ r_m`: two numbers for each token, computed in float32.
 
+    Args:
+        epsilon: Positive float, that of σ. Defaults to `1e-06`.
+
     Call arguments:
         standard: The z of a grid, `(B, h, w, d)`.
         deviations: The σ, `(B, h, w)`.
@@ -27,8 +30,9 @@ class SourceStatistics(keras.layers.Layer):
         MixViT, Section 2.3, Eq. 3.
     """
 
-    def __init__(self, **kwargs: Any):
+    def __init__(self, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
+        self.epsilon = epsilon
         # Deviations stay in float32.
         self.autocast = False
 
@@ -42,10 +46,10 @@ class SourceStatistics(keras.layers.Layer):
         vectors = vectors - ops.mean(vectors, axis=-1, keepdims=True)
         products = ops.einsum("bhwd,md->bmhw", standard, vectors)
         own = ops.mean(ops.square(vectors), axis=-1)[:, None, None]
-        squares = ops.square(deviations)
-        sums = squares + deviations * products * (2 / vectors.shape[-1]) + own
-        # Where x = -e_m the sum vanishes, and rounding may leave less than nothing.
-        rates = ops.rsqrt(ops.maximum(sums, 1e-7 * squares))
+        means = products * (2 / vectors.shape[-1])
+        squares = deviations * (deviations + means) + own
+        # Where x = -e_m only epsilon is left, if rounding leaves as much.
+        rates = ops.rsqrt(ops.maximum(squares, self.epsilon))
         scales = deviations * rates
         scales, rates, vectors = (
             ops.cast(x, self.compute_dtype) for x in (scales, rates, vectors)
@@ -53,4 +57,4 @@ class SourceStatistics(keras.layers.Layer):
         return scales, rates, vectors
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config()
+        return {**super().get_config(), "epsilon": self.epsilon}

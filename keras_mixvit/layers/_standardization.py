@@ -3,8 +3,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_mixvit._checks import is_number, require
-
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class Standardization(keras.layers.Layer):
@@ -27,11 +25,6 @@ class Standardization(keras.layers.Layer):
 
     def __init__(self, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
-        require(
-            is_number(epsilon) and epsilon > 0,
-            "`epsilon` must be positive.",
-            epsilon=epsilon,
-        )
         self.epsilon = epsilon
 
     def call(self, grid: Any) -> tuple[Any, Any]:

@@ -5,6 +5,11 @@ from typing import Any
 from keras import ops
 
 
+def copied(x: Any, num_subnetworks: int) -> Any:
+    """`(B, ...)` as `(B, M, ...)`, each M times."""
+    return ops.repeat(ops.expand_dims(x, 1), num_subnetworks, axis=1)
+
+
 def folded(x: Any) -> Any:
     """`(B, M, ...)` as `(B·M, ...)`."""
     return ops.reshape(x, (-1, *x.shape[2:]))

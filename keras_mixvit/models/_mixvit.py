@@ -17,7 +17,7 @@ from keras_mixvit.layers import (
     SourceEncoding,
 )
 from keras_mixvit.masks import ConstantMasks, MaskSampler, PatchCutMix
-from keras_mixvit.models._axes import folded, stacked, unfolded
+from keras_mixvit.models._axes import copied, folded, stacked, unfolded
 from keras_mixvit.models._backbone_methods import (
     BackboneMethods,
     image_shape_of,
@@ -181,11 +181,10 @@ class MixViT(BackboneMethods, MIMOModel):
         Returns:
             A `MaskSampler` for `mixed_pair_dataset`.
         """
-        patch_size = self.backbone.patch_size
         if self.input_mixing == "all_tokens":
-            return ConstantMasks(patch_size, self.num_subnetworks)
+            return ConstantMasks(self.backbone.patch_size, self.num_subnetworks)
         return PatchCutMix(
-            patch_size,
+            self.backbone.patch_size,
             self.num_subnetworks,
             alpha,
             binarize=self.input_mixing == "binarized_cutmix",
@@ -231,11 +230,10 @@ class MixViT(BackboneMethods, MIMOModel):
 
     def _inference_network(self, maps=None, inference=None):
         images = keras.Input(self.image_shape, name="images")
-        num_subnetworks = self.num_subnetworks
         scheme = self.inference if inference is None else inference
         subnetwork = scheme if is_integer(scheme) else None
         if self.input_mixing == "all_tokens":
-            copies = ops.repeat(ops.expand_dims(images, 1), num_subnetworks, axis=1)
+            copies = copied(images, self.num_subnetworks)
             logits = self._all_tokens_logits(copies, maps)
             return Graph(images, logits, name="inference")
         grid = self._features_before(self.stem(images), maps)
@@ -248,13 +246,11 @@ class MixViT(BackboneMethods, MIMOModel):
             grid = self.attribution(grid, self.alternating_masks()[None])
             features = self._trunk_after(grid, maps)
         elif self.attribution_position == "late":
-            features = self.backbone.apply_trunk_per_source(
-                grid, self.attribution, subnetwork, maps
-            )
+            read = self.backbone.apply_trunk_per_source
+            features = read(grid, self.attribution, subnetwork, maps)
         else:
             grids = self.attribution(grid, source=subnetwork)
-            features = self._trunk_after(folded(grids), maps)
-            features = unfolded(features, grids.shape[1])
+            features = unfolded(self._trunk_after(folded(grids), maps), grids.shape[1])
         logits = self.heads(features, subnetwork=subnetwork)
         return Graph(images, logits, name="inference")
 
