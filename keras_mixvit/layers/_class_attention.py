@@ -31,8 +31,8 @@ class ClassAttention(Attention):
     n is `u_mn = g (s_mn x_n + r_mn v_m) + b`. A score of absorbed query a is
     `s_mn (a g)ᵀ x_n + r_mn (a g)ᵀ v_m + aᵀ b`, and the sum of the tokens with
     weights w is `g (∑ w_n s_mn x_n + v_m ∑ w_n r_mn) + b ∑ w_n`: the product
-    over N tokens is that of all queries with one grid. `SourceEmbedding` gives
-    s, r and v.
+    over N tokens is that of all queries with one grid. `ClassAttentionBlock`
+    gives g and b.
 
     Args:
         num_heads: Integer, the number of attention heads.
@@ -75,7 +75,7 @@ class ClassAttention(Attention):
     ```
 
     References:
-        MixViT, Section 2.4 and Appendix A; CaiT, Section 3.
+        MixViT, Eq. 3, Section 2.4 and Appendix A; CaiT, Section 3.
     """
 
     def build(self, token_shape: tuple, grid_shape: tuple) -> None:
