@@ -16,6 +16,8 @@ from keras_mixvit.layers import (
     ClassToken,
     PatchEmbedding,
     PositionEmbedding,
+    PrefixTokens,
+    SelfAttention,
     SourceEmbedding,
     SourceEncoding,
     TransformerBlock,
@@ -31,13 +33,13 @@ class TransformerParts:
 
     position: PositionEmbedding
     blocks: list[TransformerBlock]
-    class_token: ClassToken
+    class_token: ClassToken | PrefixTokens | None
     class_blocks: list[TransformerBlock | ClassAttentionBlock]
     norm: LayerNormalization
 
 
 class VisionTransformer(Backbone):
-    """What ConViT and CaiT share: patches, blocks, class attention, a norm.
+    """What ViT, ConViT and CaiT share: patches, blocks, class attention, a norm.
 
     A subclass documents the arguments, gives `_attention`, the self-attention of
     one block, and `_stochastic_depth_rates`, one rate per block, and calls
@@ -104,7 +106,7 @@ class VisionTransformer(Backbone):
             )
             for i in range(self.num_blocks)
         ]
-        class_token = ClassToken(name="class_token", dtype=dtype)
+        class_token = self._make_tokens()
         class_dropout = self.dropout_rate if self._class_blocks_drop else 0.0
         class_blocks = [
             self._class_block(
@@ -122,6 +124,10 @@ class VisionTransformer(Backbone):
         )
         self._connect()
 
+    def _make_tokens(self):
+        """The layer that gives the class token, and what else is no patch."""
+        return ClassToken(name="class_token", dtype=self.dtype_policy)
+
     def _class_block(self, index, attention_seed, **options):
         drops = self._class_blocks_drop
         attention = ClassAttention(
@@ -134,6 +140,20 @@ class VisionTransformer(Backbone):
             dtype=self.dtype_policy,
         )
         return ClassAttentionBlock(attention, **options)
+
+    def _self_attention(self, seed):
+        return SelfAttention(
+            self.num_heads,
+            self.qkv_bias,
+            self.dropout_rate,
+            self.attention_dropout_rate,
+            seed,
+            name="attention",
+            dtype=self.dtype_policy,
+        )
+
+    def _self_attention_block(self, attention_seed, **options):
+        return TransformerBlock(self._self_attention(attention_seed), **options)
 
     def _block_options(self, stochastic_depth_rate, dropout_rate, seed_index):
         return {

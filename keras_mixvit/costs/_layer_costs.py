@@ -112,11 +112,13 @@ def mlp(call):
     batch, tokens, width = _sequence(call.inputs[0])
     hidden = batch * tokens * call.layer.hidden_width
     features = batch * tokens * width
+    # A gate is as wide as what it multiplies.
+    gates = hidden if call.layer.activation == "swiglu" else 0
     return Cost(
-        multiply_adds=2 * hidden * width,
-        biases=hidden + features,
+        multiply_adds=(2 * hidden + gates) * width,
+        biases=hidden + gates + features,
         activations=hidden,
-        elementwise=_drops(call, hidden + features, call.layer.dropout_rate),
+        elementwise=gates + _drops(call, hidden + features, call.layer.dropout_rate),
     )
 
 
@@ -129,6 +131,13 @@ def patch_embedding(call):
 def position_embedding(call):
     features = math.prod(call.output)
     return Cost(elementwise=features + _drops(call, features, call.layer.dropout_rate))
+
+
+def prefix_tokens(call):
+    layer, features = call.layer, math.prod(call.output)
+    # Tokens and their positions are summed once, for all images of a batch.
+    once = features // call.output[0] if layer.has_positions else 0
+    return Cost(elementwise=_drops(call, features, layer.dropout_rate), per_call=once)
 
 
 def source_embedding(call):
@@ -264,6 +273,7 @@ COSTS = {
     layers.RandomPatchCutMix: mixing,
     layers.PositionEmbedding: position_embedding,
     layers.PreActivationBlock: preactivation_block,
+    layers.PrefixTokens: prefix_tokens,
     layers.SelfAttention: self_attention,
     layers.SourceEmbedding: source_embedding,
     layers.SourceEncoding: source_encoding,

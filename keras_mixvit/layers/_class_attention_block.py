@@ -38,6 +38,8 @@ class ClassAttentionBlock(TransformerBlock):
             Defaults to `None`.
         recompute: Boolean, whether to compute the block a second time in the
             backward pass, which stores less. Defaults to `False`.
+        mlp_activation: `"gelu"` or `"swiglu"`, as in `MLP`. Defaults to
+            `"gelu"`.
 
     Call arguments:
         token: The class tokens, `(B, d)`, or `(B, M, d)` if M subnetworks share

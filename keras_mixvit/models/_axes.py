@@ -20,6 +20,11 @@ def unfolded(x: Any, num_subnetworks: int) -> Any:
     return ops.reshape(x, (-1, num_subnetworks, *x.shape[1:]))
 
 
+def repeated(tokens: Any, num_subnetworks: int) -> Any:
+    """Tokens `(B, P, d)` once per subnetwork, `(B·M, P, d)`; `None` as it is."""
+    return None if tokens is None else folded(copied(tokens, num_subnetworks))
+
+
 def stacked(grids: Any) -> Any:
     """M grids `(B, M, h, w, d)` on the height of one, `(B, M·h, w, d)`."""
     _, num_subnetworks, height, width, features = grids.shape

@@ -11,13 +11,14 @@ from keras_mixvit._checks import (
     require_positive_integer,
 )
 from keras_mixvit.backbones._backbone import Backbone
+from keras_mixvit.backbones._features import grid_of, prefix_of, with_prefix
 from keras_mixvit.layers import (
     BinarizedPatchCutMix,
     SourceEmbedding,
     SourceEncoding,
 )
 from keras_mixvit.masks import ConstantMasks, MaskSampler, PatchCutMix
-from keras_mixvit.models._axes import copied, folded, stacked, unfolded
+from keras_mixvit.models._axes import copied, folded, repeated, stacked, unfolded
 from keras_mixvit.models._backbone_methods import (
     BackboneMethods,
     image_shape_of,
@@ -135,7 +136,7 @@ class MixViT(BackboneMethods, MIMOModel):
             keeps_grid(backbone),
             "`backbone` must keep its grid through the body, as transformers do.",
             grid_shape=backbone.grid_shape,
-            after_body=backbone.body.output.shape[1:3],
+            after_body=grid_of(backbone.body.output).shape[1:3],
         )
         require_choice("source_attribution", source_attribution, (*ATTRIBUTIONS, None))
         require_choice("attribution_position", attribution_position, ("late", "early"))
@@ -199,10 +200,11 @@ class MixViT(BackboneMethods, MIMOModel):
             logits = self._all_tokens_logits(images)
         else:
             mixed, shares = self.mixing(images, masks)
-            grid = self._features_before(self.stem(mixed))
+            features = self._features_before(self.stem(mixed))
             if self.attribution is not None:
-                grid = self.attribution(grid, shares)
-            logits = self.heads(self._trunk_after(grid))
+                grid = self.attribution(grid_of(features), shares)
+                features = with_prefix(grid, prefix_of(features))
+            logits = self.heads(self._trunk_after(features))
         return Graph({"images": images, "masks": masks}, logits, name="training")
 
     @property
@@ -236,21 +238,25 @@ class MixViT(BackboneMethods, MIMOModel):
             copies = copied(images, self.num_subnetworks)
             logits = self._all_tokens_logits(copies, maps)
             return Graph(images, logits, name="inference")
-        grid = self._features_before(self.stem(images), maps)
+        features = self._features_before(self.stem(images), maps)
+        # Sources belong to patches: prefix tokens stay as they are.
+        grid, prefix = grid_of(features), prefix_of(features)
         if self.attribution is None:
-            features = self._trunk_after(grid, maps)
+            features = self._trunk_after(features, maps)
         elif scheme == "sum":
             grid = ops.sum(self.attribution(grid), axis=1)
-            features = self._trunk_after(grid, maps)
+            features = self._trunk_after(with_prefix(grid, prefix), maps)
         elif scheme == "alternating":
             grid = self.attribution(grid, self.alternating_masks()[None])
-            features = self._trunk_after(grid, maps)
+            features = self._trunk_after(with_prefix(grid, prefix), maps)
         elif self.attribution_position == "late":
             read = self.backbone.apply_trunk_per_source
-            features = read(grid, self.attribution, subnetwork, maps)
+            features = read(features, self.attribution, subnetwork, maps)
         else:
             grids = self.attribution(grid, source=subnetwork)
-            features = unfolded(self._trunk_after(folded(grids), maps), grids.shape[1])
+            prefix = repeated(prefix, grids.shape[1])
+            features = self._trunk_after(with_prefix(folded(grids), prefix), maps)
+            features = unfolded(features, grids.shape[1])
         logits = self.heads(features, subnetwork=subnetwork)
         return Graph(images, logits, name="inference")
 
@@ -259,23 +265,28 @@ class MixViT(BackboneMethods, MIMOModel):
             return self._run_body(grid, maps)
         return self.backbone.apply_position(grid)
 
-    def _trunk_after(self, grid, maps=None):
+    def _trunk_after(self, features, maps=None):
         if self.attribution_position == "early":
-            grid = self.backbone.apply_blocks(grid, maps)
-        return self._run_trunk(grid, maps)
+            features = self.backbone.apply_blocks(features, maps)
+        return self._run_trunk(features, maps)
 
     def _all_tokens_logits(self, images, maps=None):
         num_subnetworks = self.num_subnetworks
-        grids = self.backbone.apply_position(self.stem(folded(images)))
-        grids = unfolded(grids, num_subnetworks)
+        features = self.backbone.apply_position(self.stem(folded(images)))
+        grids = unfolded(grid_of(features), num_subnetworks)
+        prefix = prefix_of(features)
+        if prefix is not None:
+            # Those of all images are alike: one set reads all grids.
+            prefix = unfolded(prefix, num_subnetworks)[:, 0]
         if self.attribution_position == "early":
             grids = self._attributed(grids)
-        grid = self.backbone.apply_blocks(stacked(grids), maps)
+        features = with_prefix(stacked(grids), prefix)
+        features = self.backbone.apply_blocks(features, maps)
         if self.attribution_position == "late":
-            _, _, height, width, features = grids.shape
-            grids = ops.reshape(grid, (-1, num_subnetworks, height, width, features))
+            grids = ops.reshape(grid_of(features), (-1, *grids.shape[1:]))
             grid = stacked(self._attributed(grids))
-        return self.heads(self.backbone.apply_trunk(grid, maps))
+            features = with_prefix(grid, prefix_of(features))
+        return self.heads(self.backbone.apply_trunk(features, maps))
 
     def _attributed(self, grids):
         return grids if self.attribution is None else self.attribution(grids)
