@@ -16,7 +16,6 @@ from keras_mixvit.layers import (
     ClassToken,
     PatchEmbedding,
     PositionEmbedding,
-    PrefixTokens,
     SelfAttention,
     SourceEmbedding,
     SourceEncoding,
@@ -29,11 +28,19 @@ from keras_mixvit.layers._standardization import Standardization
 
 @dataclass
 class TransformerParts:
-    """The layers of a vision transformer, but for its stem."""
+    """The layers of a vision transformer, but for its stem.
+
+    Fields:
+        position: Layer that adds position to the grid.
+        blocks: List of the blocks of the body.
+        class_token: `ClassToken`, in a `ViT` `PrefixTokens` or `None`.
+        class_blocks: List of the blocks of the trunk.
+        norm: The last normalisation.
+    """
 
     position: PositionEmbedding
     blocks: list[TransformerBlock]
-    class_token: ClassToken | PrefixTokens | None
+    class_token: Any
     class_blocks: list[TransformerBlock | ClassAttentionBlock]
     norm: LayerNormalization
 

@@ -12,7 +12,6 @@ from keras_mixvit.layers._cpu_gradients import flat, gelu, unflat
 from keras_mixvit.layers._dropout import Dropout
 from keras_mixvit.layers._inner_calls import within
 
-
 ACTIVATIONS = ("gelu", "swiglu")
 
 

@@ -41,7 +41,7 @@ class BackboneMethods(ModelMixin):
         backbone_options: dict | None = None,
         **options: Any,
     ) -> Self:
-        """A model that starts from the weights of a pretrained CaiT or ConViT.
+        """A model that starts from the weights of a pretrained CaiT, ConViT or ViT.
 
         Weights come from a folder, the cache, or the Hugging Face hub, which
         shows the progress. The model takes images of 0 to 255 as they are.

@@ -18,7 +18,8 @@ from keras_mixvit.layers import (
     SourceEncoding,
 )
 from keras_mixvit.masks import ConstantMasks, MaskSampler, PatchCutMix
-from keras_mixvit.models._axes import copied, folded, repeated, stacked, unfolded
+from keras_mixvit.models._all_tokens import all_tokens_logits
+from keras_mixvit.models._axes import copied, folded, repeated, unfolded
 from keras_mixvit.models._backbone_methods import (
     BackboneMethods,
     image_shape_of,
@@ -197,7 +198,7 @@ class MixViT(BackboneMethods, MIMOModel):
         images = keras.Input((num_subnetworks, *self.image_shape), name="images")
         masks = keras.Input((num_subnetworks, *grid_shape), name="masks")
         if self.input_mixing == "all_tokens":
-            logits = self._all_tokens_logits(images)
+            logits = all_tokens_logits(self, images)
         else:
             mixed, shares = self.mixing(images, masks)
             features = self._features_before(self.stem(mixed))
@@ -236,7 +237,7 @@ class MixViT(BackboneMethods, MIMOModel):
         subnetwork = scheme if is_integer(scheme) else None
         if self.input_mixing == "all_tokens":
             copies = copied(images, self.num_subnetworks)
-            logits = self._all_tokens_logits(copies, maps)
+            logits = all_tokens_logits(self, copies, maps)
             return Graph(images, logits, name="inference")
         features = self._features_before(self.stem(images), maps)
         # Sources belong to patches: prefix tokens stay as they are.
@@ -269,27 +270,6 @@ class MixViT(BackboneMethods, MIMOModel):
         if self.attribution_position == "early":
             features = self.backbone.apply_blocks(features, maps)
         return self._run_trunk(features, maps)
-
-    def _all_tokens_logits(self, images, maps=None):
-        num_subnetworks = self.num_subnetworks
-        features = self.backbone.apply_position(self.stem(folded(images)))
-        grids = unfolded(grid_of(features), num_subnetworks)
-        prefix = prefix_of(features)
-        if prefix is not None:
-            # Those of all images are alike: one set reads all grids.
-            prefix = unfolded(prefix, num_subnetworks)[:, 0]
-        if self.attribution_position == "early":
-            grids = self._attributed(grids)
-        features = with_prefix(stacked(grids), prefix)
-        features = self.backbone.apply_blocks(features, maps)
-        if self.attribution_position == "late":
-            grids = ops.reshape(grid_of(features), (-1, *grids.shape[1:]))
-            grid = stacked(self._attributed(grids))
-            features = with_prefix(grid, prefix_of(features))
-        return self.heads(self.backbone.apply_trunk(features, maps))
-
-    def _attributed(self, grids):
-        return grids if self.attribution is None else self.attribution(grids)
 
     def alternating_masks(self) -> np.ndarray:
         """The one-hot pattern `(M, h, w)` of alternating inference, in float32."""
