@@ -187,7 +187,7 @@ def _resized(table, grid_shape, source_grid, slots):
     require(
         np.shape(grid) == (2,)
         and all(map(is_integer, grid))
-        and math.prod(grid) == found,
+        and math.prod(grid) == found > 0,
         f"`source_grid` must be (h, w) with the positions of the table, {found}.",
         source_grid=source_grid,
     )
