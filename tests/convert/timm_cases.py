@@ -86,7 +86,9 @@ def _draw(name, shape):
     module, _, kind = name.rpartition(".")
     if kind == "gating_param":
         values = rng.uniform(-2, 2, shape)
-    elif kind in ("gamma", "gamma_1", "gamma_2") or (kind == "weight" and "norm" in module):
+    elif kind in ("gamma", "gamma_1", "gamma_2") or (
+        kind == "weight" and "norm" in module
+    ):
         values = rng.uniform(0.5, 1.5, shape)
     elif kind in ("bias", "cls_token"):
         # A small class token shows the epsilon of the normalisations.
