@@ -194,7 +194,8 @@ def test_a_backbone_of_a_user_may_pass_prefix_tokens(tmp_path):
     kernel, bias = (numpy(w) for w in model.heads.trainable_variables)
     expected = np.mean(
         [
-            numpy(model.trunk([numpy(grid) + vectors[m], token])) @ kernel[m] + bias[m]
+            numpy(model.trunk([numpy(grid) + vectors[m], numpy(token)])) @ kernel[m]
+            + bias[m]
             for m in range(3)
         ],
         axis=0,
