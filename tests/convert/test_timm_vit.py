@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from pathlib import Path
 
 import keras
@@ -9,13 +10,15 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_mixvit import MixViT, SingleNetwork, ViT
+from keras_mixvit import MixViT, SingleNetwork, ViT, make_backbone
+from keras_mixvit.backbones._named import NAMED
 from keras_mixvit.convert import load_timm_weights, timm_weights
 from keras_mixvit.convert._timm_layout import (
     backbone_entries,
     head_entries,
     timm_arrays,
 )
+from tests.convert.files import save_model
 from tests.convert.loading import MISFIT
 from tests.convert.timm_cases import (
     NUM_CLASSES,
@@ -26,7 +29,7 @@ from tests.convert.timm_cases import (
     stored_part,
 )
 from tests.convert.vit_cases import BLOCKS, CASES, NUM_BLOCKS, NUM_CLASS_BLOCKS
-from tests.helpers import gradients, numpy
+from tests.helpers import gradients, numpy, set_weights
 from tests.layers.compiled import call, compiled
 
 EVERY_CASE = pytest.mark.parametrize("name", CASES)
@@ -196,6 +199,45 @@ def test_names_of_the_deit_3_release_are_read():
     load_timm_weights(model, released)
     for key, array in timm_weights(model).items():
         np.testing.assert_array_equal(array, weights[key], err_msg=key)
+
+
+@pytest.mark.parametrize(
+    ("name", "published_grid", "patch_size"),
+    [
+        ("deit_tiny_patch16_224.fb_in1k", (14, 14), 16),
+        ("vit_small_patch14_reg4_dinov2.lvd142m", (37, 37), 14),
+    ],
+)
+def test_a_model_comes_from_files_of_the_hub(
+    name, published_grid, patch_size, tmp_path, monkeypatch
+):
+    architecture = name.split(".")[0]
+    backbone = re.sub(r"_224$", "", architecture)
+    size = {"width": 8, "num_heads": 2, "num_blocks": 1, "num_class_blocks": 1}
+    for option, value in size.items():
+        monkeypatch.setitem(NAMED[backbone][1], option, value)
+    network = make_backbone(backbone)
+    set_weights(network)
+    side = published_grid[0] * patch_size
+    # As that of DINOv2, without a head.
+    config = {
+        "architecture": architecture,
+        "num_classes": 0,
+        "pretrained_cfg": {"input_size": [3, side, side]},
+    }
+    folder = save_model(tmp_path / "mine", timm_weights(network), config)
+    model = SingleNetwork.from_timm(str(folder), num_classes=3)
+    assert model.backbone.grid_shape == published_grid
+    small = 2 * patch_size
+    model = MixViT.from_timm(str(folder), num_classes=3, image_size=small)
+    assert model.backbone.grid_shape == (2, 2)
+    found, expected = timm_weights(model), timm_weights(network)
+    slots = 0 if "dinov2" in name else 1
+    np.testing.assert_array_equal(
+        found["pos_embed"][:, :slots], expected["pos_embed"][:, :slots]
+    )
+    assert found["pos_embed"].shape == (1, slots + 4, 8)
+    assert model(np.zeros((1, small, small, 3))).shape == (1, 3)
 
 
 @pytest.mark.parametrize(
