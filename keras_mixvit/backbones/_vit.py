@@ -145,6 +145,7 @@ class ViT(VisionTransformer):
             pooling=pooling,
         )
         require_positive_integer("num_registers", num_registers, minimum=0)
+        require_choice("norm_after_pooling", norm_after_pooling, (True, False, None))
         super().__init__(
             image_shape,
             patch_size,

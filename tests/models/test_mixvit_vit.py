@@ -15,7 +15,7 @@ from keras_mixvit import (
 )
 from keras_mixvit.data import ManifoldMixing
 from keras_mixvit.models._attention_maps import attention_network
-from tests.helpers import images, numpy, one_hot_masks, set_weights, tiny_vit
+from tests.helpers import EAGERLY, images, numpy, one_hot_masks, set_weights, tiny_vit
 from tests.layers.compiled import compiled
 
 POOLINGS = pytest.mark.parametrize("pooling", ["token", "average"])
@@ -66,9 +66,15 @@ def assert_equal(found, expected):
     np.testing.assert_allclose(numpy(found), numpy(expected), rtol=1e-4, atol=1e-4)
 
 
-@POOLINGS
-@ARRANGEMENTS
-@pytest.mark.parametrize("members", [2, 8])
+@pytest.mark.parametrize(
+    ("kind", "position", "members", "pooling"),
+    [
+        ("embedding", "late", 2, "token"),
+        ("encoding", "late", 8, "token"),
+        ("embedding", "early", 2, "average"),
+        ("embedding", "late", 8, "average"),
+    ],
+)
 def test_parallel_inference_runs_the_trunk_per_source(kind, position, members, pooling):
     model = model_of(members, pooling, **arrangement(kind, position))
 
@@ -123,8 +129,10 @@ def test_training_gives_each_patch_its_source(kind, position):
     assert_equal(*compiled(by_hand)(x, masks))
 
 
-@POOLINGS
-@ARRANGEMENTS
+@pytest.mark.parametrize(
+    ("kind", "position", "pooling"),
+    [("embedding", "late", "average"), ("encoding", "early", "token")],
+)
 def test_on_all_tokens_one_set_of_prefix_tokens_reads_all_grids(
     kind, position, pooling
 ):
@@ -198,10 +206,11 @@ def test_maps_begin_with_prefix_tokens(options, of_body, of_trunk, patches, pool
 )
 def test_every_model_of_a_vit_is_trained_saved_and_loaded(make, tmp_path):
     keras.utils.set_random_seed(0)
-    backbone = tiny_vit(num_blocks=1, stochastic_depth_rate=0.2, seed=0)
+    options = {"num_blocks": 1, "num_class_blocks": 1}
+    backbone = tiny_vit(**options, stochastic_depth_rate=0.2, seed=0)
     model = make(backbone)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss, run_eagerly=keras.config.backend() == "tensorflow")
+    model.compile("adam", loss, **EAGERLY)
     mixing = ManifoldMixing(num_layers=2) if model.num_mixed_layers else None
     pairs = mixed_pair_dataset(
         images(4),
