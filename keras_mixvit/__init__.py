@@ -37,6 +37,7 @@ if not is_command():
         KerasBackbone,
         PreActResNet,
         ResNet,
+        ViT,
         WideResNet,
         make_backbone,
     )
@@ -71,6 +72,7 @@ __all__ = [
     "PreActResNet",
     "ResNet",
     "SingleNetwork",
+    "ViT",
     "WideResNet",
     "augmentation",
     "backbones",

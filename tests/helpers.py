@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_mixvit.backbones import CaiT, ConViT
+from keras_mixvit.backbones import CaiT, ConViT, ViT
 
 # Programs of JAX that run once: optimising them costs more than it saves.
 UNOPTIMISED = {
@@ -44,6 +44,20 @@ def tiny_cait(**changes):
         "layer_scale": 0.1,
     }
     return CaiT(**{**options, **changes})
+
+
+def tiny_vit(**changes):
+    """A ViT on 8 x 12 x 3 images, with a rectangular grid of 2 x 3."""
+    options = {
+        "image_shape": (8, 12, 3),
+        "patch_size": 4,
+        "width": 16,
+        "num_heads": 4,
+        "num_blocks": 2,
+        "num_class_blocks": 2,
+        "num_registers": 2,
+    }
+    return ViT(**{**options, **changes})
 
 
 def set_weights(layer, seed=0, scale=0.3):

@@ -9,7 +9,9 @@ class PlainClassAttention(ClassAttention):
     """`ClassAttention` that forms the keys and values of all N + 1 tokens."""
 
     def call(self, token, grid, training=None):
-        tokens = ops.concatenate([token[:, None], self._flat(grid)], axis=1)
+        _, height, columns, width = grid.shape
+        tokens = ops.reshape(grid, (-1, height * columns, width))
+        tokens = ops.concatenate([token[:, None], tokens], axis=1)
         query = ops.matmul(token[:, None], self.query_kernel)
         key = ops.matmul(tokens, self.key_kernel)
         value = ops.matmul(tokens, self.value_kernel)

@@ -22,6 +22,7 @@ SUBJECTS = {
     "test_imports.py": "what an import of the package loads",
     "test_tutorials.py": "the notebooks of tutorials/",
     "backbones/test_backbones.py": "what every backbone does alike",
+    "backbones/test_keras_applications.py": "models of Keras as backbones",
     "backbones/test_published_convit.py": "parameters of the published ConViT",
     "backbones/test_recompute.py": "recomputation in every backbone",
     "backbones/test_residual_arguments.py": "arguments of the residual networks",

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import require, require_positive_integer
 from keras_mixvit.analysis._style import (
     MAP,
     WIDTH,
@@ -22,6 +22,7 @@ def subnetwork_attention(
     grid_shape: tuple[int, int],
     titles: Sequence[str] | None = None,
     count: int = 6,
+    num_prefix_tokens: int = 1,
 ) -> FigureAndNumbers:
     """Where each subnetwork looks: attention of a block over the images.
 
@@ -33,16 +34,19 @@ def subnetwork_attention(
     Args:
         images: Array `(n, H, W, C)`.
         attention: Array of one block from `model.attention_maps(images)`:
-            `(n, S, num_heads, 1 + T)`, `(n, S, num_heads, T, T)` or `(n, S,
-            num_heads, 1 + T, 1 + T)`, with T = h w.
+            `(n, S, num_heads, P + T)`, `(n, S, num_heads, T, T)` or `(n, S,
+            num_heads, P + T, P + T)`, with T = h w.
         grid_shape: Tuple of integers (h, w), `model.backbone.grid_shape`.
         titles: Sequence of n strings above the images, or `None` for none.
             Defaults to `None`.
         count: Integer, the number of images. Defaults to `6`.
+        num_prefix_tokens: Integer, the number P of tokens before those of the
+            grid: the class token and, in a `ViT`, its registers. Defaults to `1`.
 
     Returns:
         A matplotlib figure, and a dict of the arrays behind it: `weights`
-        `(count, S, h, w)`, without the class token's attention to itself.
+        `(count, S, h, w)`, without the class token's attention to itself and to
+        registers.
 
     Raises:
         ValueError: If attention does not fit images or grid.
@@ -61,7 +65,8 @@ def subnetwork_attention(
         MixViT, Section 2.4.
     """
     images, attention = np.asarray(images), np.asarray(attention)
-    weights = _of_one_query(attention, len(images), grid_shape)
+    require_positive_integer("num_prefix_tokens", num_prefix_tokens)
+    weights = _of_one_query(attention, len(images), grid_shape, num_prefix_tokens)
     tokens = grid_shape[0] * grid_shape[1]
     weights = tokens * weights.mean(axis=2)[:count]
     weights = weights.reshape(*weights.shape[:2], *grid_shape)
@@ -109,26 +114,26 @@ def _few_ticks():
     return MaxNLocator(2, steps=[1, 2, 5, 10])
 
 
-def _of_one_query(attention, count, grid_shape):
+def _of_one_query(attention, count, grid_shape, prefix):
     """Weights `(n, S, heads, h w)` of the class token or of the mean query."""
     tokens = grid_shape[0] * grid_shape[1]
     shape = attention.shape
     known: dict[int, list] = {
-        4: [(1 + tokens,)],
-        5: [(tokens, tokens), (1 + tokens, 1 + tokens)],
+        4: [(prefix + tokens,)],
+        5: [(tokens, tokens), (prefix + tokens, prefix + tokens)],
     }
     fits = shape[:1] == (count,) and shape[3:] in known.get(attention.ndim, [])
     require(
         fits,
-        "`attention` must have shape (n, S, num_heads, 1 + T), (n, S, num_heads, T, "
-        "T) or (n, S, num_heads, 1 + T, 1 + T) with the n of `images` and T = h w of "
-        "`grid_shape`.",
+        f"`attention` must have shape (n, S, num_heads, {prefix} + T), (n, S, "
+        f"num_heads, T, T) or (n, S, num_heads, {prefix} + T, {prefix} + T) with the n "
+        "of `images` and T = h w of `grid_shape`.",
         attention=shape,
         images=count,
         grid_shape=tuple(grid_shape),
     )
     if attention.ndim == 4:
-        return attention[..., 1:]
+        return attention[..., prefix:]
     if shape[-1] == tokens:
         return attention.mean(axis=-2)
-    return attention[..., 0, 1:]
+    return attention[..., 0, prefix:]

@@ -7,6 +7,7 @@ from keras_mixvit.backbones._keras_backbone import KerasBackbone
 from keras_mixvit.backbones._named import backbone_names, make_backbone
 from keras_mixvit.backbones._preact_resnet import PreActResNet
 from keras_mixvit.backbones._resnet import ResNet
+from keras_mixvit.backbones._vit import ViT
 from keras_mixvit.backbones._wide_resnet import WideResNet
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "KerasBackbone",
     "PreActResNet",
     "ResNet",
+    "ViT",
     "WideResNet",
     "backbone_names",
     "make_backbone",

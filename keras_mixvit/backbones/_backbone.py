@@ -3,10 +3,13 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import keras
+from keras import ops
 
 from keras_mixvit._checks import is_number, require, require_positive_integer
 from keras_mixvit._kept_steps import KeepsSteps
 from keras_mixvit._old_names import with_new_names
+from keras_mixvit.backbones._features import grid_of, prefix_of
+from keras_mixvit.layers import SourceEmbedding, SourceEncoding
 from keras_mixvit.layers._patch_embedding import require_divides
 
 
@@ -15,7 +18,13 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
 
         images (B, H, W, C) --stem--> grid --body--> grid --trunk--> (B, f)
 
-    A grid has shape (B, h, w, d). `stem`, `body` and `trunk` are functional
+    A grid has shape (B, h, w, d). A network with tokens that belong to no
+    position of the image, a class token or registers, passes from body to trunk
+    the list [grid, prefix] instead, prefix of shape (B, P, d): `apply_position`
+    makes it, the other two `apply` methods take it, and models give sources to
+    the grid only.
+
+    `stem`, `body` and `trunk` are functional
     models; position opens the body. A subclass makes its layers, gives
     `make_stem` and the three `apply` methods, which also run the same layers
     on grids of another shape, and calls `_connect` at the end of its
@@ -78,7 +87,7 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
         """What `SubnetworkHeads` takes for a head on the features."""
 
     def apply_position(self, grid: Any) -> Any:
-        """Grid with what tells its positions apart; here as it is."""
+        """Grid, or `[grid, prefix]`, with what tells positions apart; here as it is."""
         return grid
 
     @abc.abstractmethod
@@ -88,10 +97,10 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
         maps: dict[str, Any] | None = None,
         between: Callable[[int, Any], Any] | None = None,
     ) -> Any:
-        """Grid after the blocks of the body.
+        """Grid, or `[grid, prefix]`, after the blocks of the body.
 
         Args:
-            grid: Tensor `(B, h, w, d)`.
+            grid: Tensor `(B, h, w, d)`, or what `apply_position` gave.
             maps: Dict that is given the attention weights of each block, by
                 the name of the block, or `None`. Defaults to `None`.
             between: Function from the index of a group of blocks and its
@@ -104,9 +113,40 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
         """Features `(B, f)` of a grid.
 
         Args:
-            grid: Tensor `(B, h, w, d)`.
+            grid: Tensor `(B, h, w, d)`, or what `apply_blocks` gave.
             maps: As in `apply_blocks`. Defaults to `None`.
         """
+
+    def apply_trunk_per_source(
+        self,
+        grid: Any,
+        attribution: SourceEmbedding | SourceEncoding,
+        source: int | None = None,
+        maps: dict[str, Any] | None = None,
+    ) -> Any:
+        """Features `(B, M, f)` of a grid that is given to each source in turn.
+
+        Here the M grids are formed, and the trunk runs on all of them. A
+        subclass may know a cheaper way to the same features.
+
+        Args:
+            grid: Tensor `(B, h, w, d)`, or `[grid, prefix]`, after the body.
+            attribution: Layer that makes M grids of it.
+            source: Integer, the only source, M = 1; `None` for all. Defaults
+                to `None`.
+            maps: As in `apply_blocks`. Defaults to `None`.
+        """
+        prefix = prefix_of(grid)
+        grids = attribution(grid_of(grid), source=source)
+        folded = ops.reshape(grids, (-1, *grids.shape[2:]))
+        if prefix is not None:
+            # Sources belong to patches: prefix tokens stay as they are.
+            folded = [folded, ops.repeat(prefix, grids.shape[1], axis=0)]
+        # The stage is one layer of a graph.
+        features = (
+            self.trunk(folded) if maps is None else self.apply_trunk(folded, maps)
+        )
+        return ops.reshape(features, (-1, grids.shape[1], *features.shape[1:]))
 
     def _connect(self):
         self.stem = self.make_stem()
@@ -115,14 +155,18 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
         grid = keras.Input(grid_shape, name="grid", dtype=dtype)
         body = self.apply_blocks(self.apply_position(grid))
         self.body = keras.Model(grid, body, name="body")
-        grid = keras.Input(self.body.output.shape[1:], name="grid", dtype=dtype)
-        self.trunk = keras.Model(grid, self.apply_trunk(grid), name="trunk")
+        grid, prefix = grid_of(body), prefix_of(body)
+        features = keras.Input(grid.shape[1:], name="grid", dtype=dtype)
+        if prefix is not None:
+            prefix = keras.Input(prefix.shape[1:], name="prefix", dtype=dtype)
+            features = [features, prefix]
+        self.trunk = keras.Model(features, self.apply_trunk(features), name="trunk")
         self.built = True
 
     def call(self, images: Any, training: bool | None = None) -> Any:
-        grid = self.stem(images, training=training)
-        grid = self.body(grid, training=training)
-        return self.trunk(grid, training=training)
+        features = self.stem(images, training=training)
+        features = self.body(features, training=training)
+        return self.trunk(features, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (input_shape[0], *self.trunk.output.shape[1:])

@@ -8,11 +8,7 @@ from keras import ops
 from keras_mixvit._checks import require_choice, require_rate
 from keras_mixvit.backbones._attention_map import record_attention
 from keras_mixvit.backbones._vision_transformer import VisionTransformer
-from keras_mixvit.layers import (
-    GatedPositionalAttention,
-    SelfAttention,
-    TransformerBlock,
-)
+from keras_mixvit.layers import GatedPositionalAttention
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
@@ -161,20 +157,11 @@ class ConViT(VisionTransformer):
         is_last = index == self.num_class_blocks - 1
         if is_last or self.trunk_attention == "class_attention":
             return super()._class_block(index, attention_seed, **options)
-        attention = SelfAttention(
-            self.num_heads,
-            self.qkv_bias,
-            self.dropout_rate,
-            self.attention_dropout_rate,
-            attention_seed,
-            name="attention",
-            dtype=self.dtype_policy,
-        )
-        return TransformerBlock(attention, **options)
+        return self._self_attention_block(attention_seed, **options)
 
-    def apply_trunk(self, grid: Any, maps: dict[str, Any] | None = None) -> Any:
+    def _read_grid(self, grid, maps):
         if self.trunk_attention == "class_attention":
-            return super().apply_trunk(grid, maps)
+            return super()._read_grid(grid, maps)
         *blocks, last_block = self._parts.class_blocks
         token = self._parts.class_token(grid)
         _, height, width, features = grid.shape

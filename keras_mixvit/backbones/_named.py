@@ -4,6 +4,7 @@ from keras_mixvit._checks import require_known
 from keras_mixvit.backbones._backbone import Backbone
 from keras_mixvit.backbones._cait import CaiT
 from keras_mixvit.backbones._convit import ConViT
+from keras_mixvit.backbones._vit import ViT
 
 
 def _cait(width, num_blocks, layer_scale, stochastic_depth_rate):
@@ -27,6 +28,31 @@ def _convit(num_heads):
     }
 
 
+def _vit(width, depth, **options):
+    # All sizes have heads of 64 features. The last two blocks are the trunk.
+    size = {"width": width, "num_heads": width // 64, "num_blocks": depth - 2}
+    return ViT, {**size, **options}
+
+
+def _deit3(width, stochastic_depth_rate):
+    # Layer scale and rates, the same in all blocks, are those of the published
+    # code for ImageNet-1k.
+    return _vit(
+        width,
+        12,
+        prefix_positions=False,
+        layer_scale=1e-4,
+        stochastic_depth_rate=stochastic_depth_rate,
+        stochastic_depth_rises=False,
+    )
+
+
+def _dinov2(width):
+    # timm's table has no entries for the registers nor, added to it, the class
+    # token. The rates of its pretraining are not those of a classifier.
+    return _vit(width, 12, num_registers=4, prefix_positions=False, layer_scale=1e-5)
+
+
 # Layer scale is that of the published code, which has no M-24: the CaiT paper
 # takes 1e-5 at depth 24. Stochastic depth is not in that code; the rates are
 # those for training at 224 pixels as they are commonly quoted from the paper.
@@ -48,14 +74,35 @@ NAMED = {
         ConViT,
         {"num_class_blocks": 1, "epsilon": 1e-5, "stochastic_depth_rate": 0.1},
     ),
+    "vit_tiny_patch16": _vit(192, 12),
+    "vit_small_patch16": _vit(384, 12),
+    "vit_base_patch16": _vit(768, 12),
+    "vit_large_patch16": _vit(1024, 24),
+    "deit_tiny_patch16": _vit(192, 12, stochastic_depth_rate=0.1),
+    "deit_small_patch16": _vit(384, 12, stochastic_depth_rate=0.1),
+    "deit_base_patch16": _vit(768, 12, stochastic_depth_rate=0.1),
+    "deit3_small_patch16": _deit3(384, 0.05),
+    "deit3_base_patch16": _deit3(768, 0.2),
+    "vit_small_patch14_reg4_dinov2": _dinov2(384),
+    "vit_base_patch14_reg4_dinov2": _dinov2(768),
 }
+# Image size and patch size in pixels, where they are not 224 and 16.
+SIZES = {
+    "vit_small_patch14_reg4_dinov2": (518, 14),
+    "vit_base_patch14_reg4_dinov2": (518, 14),
+}
+
+
+def published_sizes(name: str) -> tuple[int, int]:
+    """Sides in pixels of image and patch of a named backbone."""
+    return SIZES.get(name, (224, 16))
 
 
 def make_backbone(
     name: str,
     /,
-    image_shape: tuple[int, int, int] = (224, 224, 3),
-    patch_size: int = 16,
+    image_shape: tuple[int, int, int] | None = None,
+    patch_size: int | None = None,
     **changes: Any,
 ) -> Backbone:
     """A published backbone by its name, with new weights.
@@ -75,20 +122,35 @@ def make_backbone(
     | `convit_base` | 768 | 10 + 2 | 16 | none | 0.1, rising |
     | `convit_mixvit` | 384 | 5 + 2 | 12 | none | 0 |
     | `convit_dytox` | 384 | 5 + 1 | 12 | none | 0.1, rising |
+    | `vit_tiny_patch16` | 192 | 10 + 2 | 3 | none | 0 |
+    | `vit_small_patch16` | 384 | 10 + 2 | 6 | none | 0 |
+    | `vit_base_patch16` | 768 | 10 + 2 | 12 | none | 0 |
+    | `vit_large_patch16` | 1024 | 22 + 2 | 16 | none | 0 |
+    | `deit_tiny_patch16` | 192 | 10 + 2 | 3 | none | 0.1, rising |
+    | `deit_small_patch16` | 384 | 10 + 2 | 6 | none | 0.1, rising |
+    | `deit_base_patch16` | 768 | 10 + 2 | 12 | none | 0.1, rising |
+    | `deit3_small_patch16` | 384 | 10 + 2 | 6 | 1e-4 | 0.05 |
+    | `deit3_base_patch16` | 768 | 10 + 2 | 12 | 1e-4 | 0.2 |
+    | `vit_small_patch14_reg4_dinov2` | 384 | 10 + 2 | 6 | 1e-5 | 0 |
+    | `vit_base_patch14_reg4_dinov2` | 768 | 10 + 2 | 12 | 1e-5 | 0 |
 
     `convit_mixvit` is the MixViT paper's, `convit_dytox` the one from which
     it was made, whose epsilon is 1e-5. The last blocks of `convit_tiny`,
     `convit_small` and `convit_base` are self-attention over class token and
-    patches, all others class attention.
+    patches, those of the other ConViTs and of CaiT class attention. In a ViT or
+    DeiT the class token is there from the first block on, and the blocks after
+    the plus are those that run once per subnetwork.
 
     Args:
         name: String, one of the names above.
-        image_shape: Tuple of integers (H, W, C). Defaults to `(224, 224, 3)`.
-        patch_size: Integer, the side of a patch in pixels. Defaults to `16`.
-        **changes: Arguments of `CaiT` or `ConViT` that shall differ.
+        image_shape: Tuple of integers (H, W, C), or `None` for (224, 224, 3),
+            with DINOv2 (518, 518, 3). Defaults to `None`.
+        patch_size: Integer, the side of a patch in pixels, or `None` for 16,
+            with DINOv2 14. Defaults to `None`.
+        **changes: Arguments of `CaiT`, `ConViT` or `ViT` that shall differ.
 
     Returns:
-        A `CaiT` or a `ConViT`.
+        A `CaiT`, a `ConViT` or a `ViT`.
 
     Raises:
         ValueError: If no backbone has that name, or an argument is out of its
@@ -103,12 +165,19 @@ def make_backbone(
 
     References:
         CaiT (Touvron et al., 2021); ConViT (d'Ascoli et al., 2021);
-        DyTox (Douillard et al., 2022); MixViT, Section 4.
+        DyTox (Douillard et al., 2022); MixViT, Section 4; ViT (Dosovitskiy et
+        al., 2021); DeiT (Touvron et al., 2021); DeiT-III (Touvron et al., 2022);
+        DINOv2 (Oquab et al., 2024) with registers (Darcet et al., 2024).
     """
     require_known("name", name, NAMED)
     backbone, options = NAMED[name]
     arguments = {"name": name, **options, **changes}
-    return backbone(image_shape, patch_size, **arguments)
+    side, published_patch = published_sizes(name)
+    return backbone(
+        (side, side, 3) if image_shape is None else image_shape,
+        published_patch if patch_size is None else patch_size,
+        **arguments,
+    )
 
 
 def backbone_names() -> tuple[str, ...]:

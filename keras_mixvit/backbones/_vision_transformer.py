@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_mixvit._checks import require_heads, require_positive_integer
 from keras_mixvit._seeds import child_seed
@@ -15,24 +16,37 @@ from keras_mixvit.layers import (
     ClassToken,
     PatchEmbedding,
     PositionEmbedding,
+    SelfAttention,
+    SourceEmbedding,
+    SourceEncoding,
     TransformerBlock,
 )
 from keras_mixvit.layers._layer_normalization import LayerNormalization
+from keras_mixvit.layers._source_statistics import SourceStatistics
+from keras_mixvit.layers._standardization import Standardization
 
 
 @dataclass
 class TransformerParts:
-    """The layers of a vision transformer, but for its stem."""
+    """The layers of a vision transformer, but for its stem.
+
+    Fields:
+        position: Layer that adds position to the grid.
+        blocks: List of the blocks of the body.
+        class_token: `ClassToken`, in a `ViT` `PrefixTokens` or `None`.
+        class_blocks: List of the blocks of the trunk.
+        norm: The last normalisation.
+    """
 
     position: PositionEmbedding
     blocks: list[TransformerBlock]
-    class_token: ClassToken
+    class_token: Any
     class_blocks: list[TransformerBlock | ClassAttentionBlock]
     norm: LayerNormalization
 
 
 class VisionTransformer(Backbone):
-    """What ConViT and CaiT share: patches, blocks, class attention, a norm.
+    """What ViT, ConViT and CaiT share: patches, blocks, class attention, a norm.
 
     A subclass documents the arguments, gives `_attention`, the self-attention of
     one block, and `_stochastic_depth_rates`, one rate per block, and calls
@@ -99,7 +113,7 @@ class VisionTransformer(Backbone):
             )
             for i in range(self.num_blocks)
         ]
-        class_token = ClassToken(name="class_token", dtype=dtype)
+        class_token = self._make_tokens()
         class_dropout = self.dropout_rate if self._class_blocks_drop else 0.0
         class_blocks = [
             self._class_block(
@@ -117,6 +131,10 @@ class VisionTransformer(Backbone):
         )
         self._connect()
 
+    def _make_tokens(self):
+        """The layer that gives the class token, and what else is no patch."""
+        return ClassToken(name="class_token", dtype=self.dtype_policy)
+
     def _class_block(self, index, attention_seed, **options):
         drops = self._class_blocks_drop
         attention = ClassAttention(
@@ -129,6 +147,20 @@ class VisionTransformer(Backbone):
             dtype=self.dtype_policy,
         )
         return ClassAttentionBlock(attention, **options)
+
+    def _self_attention(self, seed):
+        return SelfAttention(
+            self.num_heads,
+            self.qkv_bias,
+            self.dropout_rate,
+            self.attention_dropout_rate,
+            seed,
+            name="attention",
+            dtype=self.dtype_policy,
+        )
+
+    def _self_attention_block(self, attention_seed, **options):
+        return TransformerBlock(self._self_attention(attention_seed), **options)
 
     def _block_options(self, stochastic_depth_rate, dropout_rate, seed_index):
         return {
@@ -172,11 +204,58 @@ class VisionTransformer(Backbone):
         return grid
 
     def apply_trunk(self, grid: Any, maps: dict[str, Any] | None = None) -> Any:
+        return self._read_grid(grid, maps)
+
+    def _read_grid(self, grid, maps):
         token = self._parts.class_token(grid)
         for block in self._parts.class_blocks:
             record_attention(maps, block, token, grid)
             token = block(token, grid)
         return self._parts.norm(token)
+
+    def apply_trunk_per_source(
+        self,
+        grid: Any,
+        attribution: SourceEmbedding | SourceEncoding,
+        source: int | None = None,
+        maps: dict[str, Any] | None = None,
+    ) -> Any:
+        if type(attribution) is not SourceEmbedding or not self._can_share_grid():
+            return super().apply_trunk_per_source(grid, attribution, source, maps)
+        vectors = attribution(grid, source=source, added=False)
+        if maps is not None or not isinstance(grid, keras.KerasTensor):
+            return self._read_shared_grid(grid, vectors, maps)
+        # A stage of its own, as `trunk` is in other graphs.
+        inputs = [
+            keras.Input(batch_shape=x.shape, dtype=self.compute_dtype, name=name)
+            for name, x in (("grid", grid), ("vectors", vectors))
+        ]
+        features = self._read_shared_grid(*inputs)
+        return keras.Model(inputs, features, name="trunk")([grid, vectors])
+
+    def _read_shared_grid(self, grid, vectors, maps=None):
+        epsilon, dtype = self.epsilon, self.dtype_policy
+        standardization = Standardization(epsilon, name="standardization", dtype=dtype)
+        statistics = SourceStatistics(epsilon, name="source_statistics", dtype=dtype)
+        standard, deviations = standardization(grid)
+        sources = statistics(standard, deviations, vectors)
+        token = ops.expand_dims(self._parts.class_token(grid), 1)
+        token = ops.repeat(token, vectors.shape[0], axis=1)
+        for block in self._parts.class_blocks:
+            record_attention(maps, block, token, standard, *sources)
+            token = block(token, standard, *sources)
+        features = self._parts.norm(ops.reshape(token, (-1, token.shape[-1])))
+        return ops.reshape(features, (-1, vectors.shape[0], features.shape[-1]))
+
+    def _can_share_grid(self):
+        """Whether the trunk is that of this class, and subclasses left it alone."""
+        blocks = self._parts.class_blocks
+        return type(self).apply_trunk is VisionTransformer.apply_trunk and all(
+            type(block) is ClassAttentionBlock
+            and type(block.attention) is ClassAttention
+            and block.attention_norm.epsilon == self.epsilon
+            for block in blocks
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -7,7 +7,7 @@ from pathlib import Path
 from keras_mixvit._checks import require, require_known, require_path
 from keras_mixvit._paths import path_hint
 
-# timm's pretrained CaiT and ConViT on the Hugging Face hub.
+# timm's pretrained CaiT, ConViT, ViT and DeiT on the Hugging Face hub.
 PRETRAINED = (
     "cait_xxs24_224.fb_dist_in1k",
     "cait_xxs24_384.fb_dist_in1k",
@@ -22,6 +22,46 @@ PRETRAINED = (
     "convit_tiny.fb_in1k",
     "convit_small.fb_in1k",
     "convit_base.fb_in1k",
+    "vit_tiny_patch16_224.augreg_in21k",
+    "vit_tiny_patch16_224.augreg_in21k_ft_in1k",
+    "vit_tiny_patch16_384.augreg_in21k_ft_in1k",
+    "vit_small_patch16_224.augreg_in1k",
+    "vit_small_patch16_224.augreg_in21k",
+    "vit_small_patch16_224.augreg_in21k_ft_in1k",
+    "vit_small_patch16_224.dino",
+    "vit_small_patch16_384.augreg_in1k",
+    "vit_small_patch16_384.augreg_in21k_ft_in1k",
+    "vit_base_patch16_224.augreg2_in21k_ft_in1k",
+    "vit_base_patch16_224.augreg_in1k",
+    "vit_base_patch16_224.augreg_in21k",
+    "vit_base_patch16_224.augreg_in21k_ft_in1k",
+    "vit_base_patch16_224.dino",
+    "vit_base_patch16_224.mae",
+    "vit_base_patch16_224.orig_in21k",
+    "vit_base_patch16_224.orig_in21k_ft_in1k",
+    "vit_base_patch16_224.sam_in1k",
+    "vit_base_patch16_384.augreg_in1k",
+    "vit_base_patch16_384.augreg_in21k_ft_in1k",
+    "vit_base_patch16_384.orig_in21k_ft_in1k",
+    "vit_large_patch16_224.augreg_in21k",
+    "vit_large_patch16_224.augreg_in21k_ft_in1k",
+    "vit_large_patch16_224.mae",
+    "vit_large_patch16_224.orig_in21k",
+    "vit_large_patch16_384.augreg_in21k_ft_in1k",
+    "deit_tiny_patch16_224.fb_in1k",
+    "deit_small_patch16_224.fb_in1k",
+    "deit_base_patch16_224.fb_in1k",
+    "deit_base_patch16_384.fb_in1k",
+    "deit3_small_patch16_224.fb_in1k",
+    "deit3_small_patch16_224.fb_in22k_ft_in1k",
+    "deit3_small_patch16_384.fb_in1k",
+    "deit3_small_patch16_384.fb_in22k_ft_in1k",
+    "deit3_base_patch16_224.fb_in1k",
+    "deit3_base_patch16_224.fb_in22k_ft_in1k",
+    "deit3_base_patch16_384.fb_in1k",
+    "deit3_base_patch16_384.fb_in22k_ft_in1k",
+    "vit_small_patch14_reg4_dinov2.lvd142m",
+    "vit_base_patch14_reg4_dinov2.lvd142m",
 )
 FILES = ("config.json", "model.safetensors")
 # The prefix of a repository, as in Keras.

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from keras_mixvit._checks import require, require_image_size
 from keras_mixvit.backbones._backbone import Backbone
-from keras_mixvit.backbones._named import backbone_names, make_backbone
+from keras_mixvit.backbones._named import (
+    backbone_names,
+    make_backbone,
+    published_sizes,
+)
 from keras_mixvit.convert._hub import fetch
 from keras_mixvit.convert._timm_config import require_config
-
-PATCH_SIZE = 16
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ def pretrained_backbone(
             for that of the model. Defaults to `None`.
         revision: String or `None`, as in `fetch`. Defaults to `None`.
         cache_dir: String or `None`, as in `fetch`. Defaults to `None`.
-        changes: Dict of arguments of `CaiT` or `ConViT` to change, or `None`.
-            Defaults to `None`.
+        changes: Dict of arguments of `CaiT`, `ConViT` or `ViT` to change, or
+            `None`. Defaults to `None`.
 
     Returns:
         A `Pretrained`.
@@ -86,19 +88,20 @@ def pretrained_backbone(
     )
     config, path = fetch(name, revision, cache_dir)
     architecture = str(config.get("architecture"))
-    # timm's names of CaiT end in the image size.
+    # timm's names end in the image size, but for ConViT and DINOv2.
     known = re.sub(r"_\d+$", "", architecture)
     require(
         known in backbone_names(),
-        "`name` must be a model whose architecture is a named backbone, CaiT or "
-        "ConViT.",
+        "`name` must be a model whose architecture is a named backbone, CaiT, "
+        "ConViT or ViT.",
         name=name,
         architecture=architecture,
     )
     trained = require_config(config)
     known_size = trained.get("input_size")
-    channels, *size = known_size or (3, 224, 224)
-    source_grid = known_size and tuple(side // PATCH_SIZE for side in size)
+    side, patch_size = published_sizes(known)
+    channels, *size = known_size or (3, side, side)
+    source_grid = known_size and tuple(side // patch_size for side in size)
     if image_size is not None:
         size = require_image_size(image_size)
     arguments = {
@@ -107,7 +110,7 @@ def pretrained_backbone(
         if argument in trained
     }
     backbone = make_backbone(
-        known, (*size, channels), PATCH_SIZE, **{**arguments, **changes}
+        known, (*size, channels), patch_size, **{**arguments, **changes}
     )
     return Pretrained(
         backbone,

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_mixvit._checks import is_integer, require
+from keras_mixvit.backbones import ViT
 from keras_mixvit.convert._arrays import (
     as_array,
     named_arrays,
@@ -17,8 +18,10 @@ from keras_mixvit.convert._conversion import Conversion
 from keras_mixvit.convert._timm_layout import (
     backbone_entries,
     head_entries,
+    prefix_slots,
     timm_arrays,
     timm_shapes,
+    with_timm_names,
 )
 
 HEAD = ("head.weight", "head.bias")
@@ -30,16 +33,17 @@ def load_timm_weights(
     include_head: bool | None = None,
     source_grid: tuple[int, int] | None = None,
 ) -> Conversion:
-    """Gives a model the weights of timm's CaiT or ConViT.
+    """Gives a model the weights of timm's CaiT, ConViT, ViT or DeiT.
 
-    Weights of the original releases fit too. The position table is resized
-    (bicubic, antialiased, as timm does) where the model has another grid;
+    Weights of the original releases of CaiT, ConViT, DeiT and DeiT-III fit too.
+    The position table is resized (bicubic, antialiased, as timm does) where the
+    model has another grid, but for its entries for class token and registers;
     gated positional attention uses offsets between tokens and has nothing to
     resize. If anything does not fit, the error lists all of it and the model
     stays as it was.
 
     Args:
-        model: `SingleNetwork`, `MixViT`, or the `CaiT` or `ConViT` alone.
+        model: `SingleNetwork`, `MixViT`, or the `CaiT`, `ConViT` or `ViT` alone.
         weights: Mapping from timm's names to arrays, or the path of a file
             that `read_weights` reads.
         include_head: Boolean, whether to load the head. Several heads all get
@@ -66,10 +70,13 @@ def load_timm_weights(
     ```
 
     References:
-        CaiT (Touvron et al., 2021); ConViT (d'Ascoli et al., 2021).
+        CaiT (Touvron et al., 2021); ConViT (d'Ascoli et al., 2021); ViT
+        (Dosovitskiy et al., 2021).
     """
-    weights = named_arrays(weights)
     backbone, heads = parts(model)
+    weights = named_arrays(weights)
+    if isinstance(backbone, ViT):
+        weights = with_timm_names(weights)
     if include_head is None:
         include_head = heads is not None and heads.num_subnetworks == 1
     require(
@@ -88,7 +95,12 @@ def load_timm_weights(
     require_real(arrays)
     resized: tuple[str, ...] = ()
     if "pos_embed" in arrays:
-        table = _resized(arrays["pos_embed"], backbone.grid_shape, source_grid)
+        table = _resized(
+            arrays["pos_embed"],
+            backbone.grid_shape,
+            source_grid,
+            prefix_slots(backbone),
+        )
         resized = ("pos_embed",) if table is not arrays["pos_embed"] else ()
         arrays["pos_embed"] = table
     require_match(
@@ -121,7 +133,7 @@ def timm_weights(
     Source attribution has no place in timm and is left out.
 
     Args:
-        model: `SingleNetwork`, `MixViT`, or the `CaiT` or `ConViT` alone.
+        model: `SingleNetwork`, `MixViT`, or the `CaiT`, `ConViT` or `ViT` alone.
         subnetwork: Integer, whose head to include, or `None` for the head of
             a single network and none of several. Defaults to `None`.
 
@@ -162,26 +174,27 @@ def parts(model):
     return getattr(model, "backbone", model), getattr(model, "heads", None)
 
 
-def _resized(table, grid_shape, source_grid):
-    """A position table `(1, N, d)` for another grid, or the table itself."""
+def _resized(table, grid_shape, source_grid, slots):
+    """A position table `(1, slots + N, d)` for another grid, or the table itself."""
     positions = math.prod(grid_shape)
     if table.ndim != 3:
         return table
+    found = table.shape[1] - slots
     grid = source_grid
     if grid is None:
-        side = math.isqrt(table.shape[1])
-        grid = grid_shape if table.shape[1] == positions else (side, side)
+        side = math.isqrt(max(found, 0))
+        grid = grid_shape if found == positions else (side, side)
     require(
         np.shape(grid) == (2,)
         and all(map(is_integer, grid))
-        and math.prod(grid) == table.shape[1],
-        "`source_grid` must be (h, w) with the positions of the table, "
-        f"{table.shape[1]}.",
+        and math.prod(grid) == found > 0,
+        f"`source_grid` must be (h, w) with the positions of the table, {found}.",
         source_grid=source_grid,
     )
     if tuple(grid) == tuple(grid_shape):
         return table
-    grid = table.reshape(1, *grid, -1).astype("float32")
+    prefix, table = np.split(table.astype("float32"), [slots], axis=1)
+    grid = table.reshape(1, *grid, -1)
     grid = keras.ops.image.resize(
         grid,
         grid_shape,
@@ -189,4 +202,5 @@ def _resized(table, grid_shape, source_grid):
         antialias=True,
         data_format="channels_last",
     )
-    return keras.ops.convert_to_numpy(grid).reshape(1, positions, -1)
+    grid = keras.ops.convert_to_numpy(grid).reshape(1, positions, -1)
+    return np.concatenate([prefix, grid], axis=1)

@@ -1,17 +1,20 @@
 """How timm names and lays out the weights of a vision transformer.
 
 A table of entries, one per variable of ours. timm's models and the original
-releases of CaiT and ConViT share their names. Blocks that timm has in another
-model keep their names there: class attention is `blocks_token_only`.
+releases of CaiT, ConViT and DeiT share their names. Blocks that timm has in
+another model keep their names there: class attention is `blocks_token_only`.
 """
 
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from keras_mixvit._checks import require
+from keras_mixvit.backbones import ConViT, ViT
 from keras_mixvit.backbones._vision_transformer import VisionTransformer
 from keras_mixvit.layers import (
     ClassAttentionBlock,
@@ -29,44 +32,48 @@ class Entry:
         key: String, timm's name.
         variable: The Keras variable.
         layout: `"same"`, `"linear"` (timm has (out, in)), `"patches"` (a
-            convolution), `"position"`, `"token"`, or `"head"` and
-            `"head_bias"` (one of M).
-        third: 0, 1 or 2, which third of timm's outputs, or `None` for all.
-            Defaults to `None`.
+            convolution), `"tokens"` (timm has (1, tokens, features)), or
+            `"head"` and `"head_bias"` (one of M).
+        part: Tuple of integers (first, end), which of timm's outputs or tokens,
+            or `None` for all. The parts of an array follow one another in the
+            table. Defaults to `None`.
     """
 
     key: str
     variable: keras.Variable
     layout: str
-    third: int | None = None
+    part: tuple[int, int] | None = None
+
+    @property
+    def axis(self) -> int:
+        """The axis of timm's array that has parts."""
+        return 1 if self.layout == "tokens" else 0
 
     def to_ours(self, array: np.ndarray) -> np.ndarray:
         """timm's array in the layout of the variable."""
         shape = tuple(self.variable.shape)
-        if self.third is not None:
-            array = np.split(array, 3)[self.third]
+        if self.part is not None:
+            array = np.take(array, range(*self.part), axis=self.axis)
         if self.layout == "linear":
             return array.T
         if self.layout == "patches":
             return np.transpose(array, (2, 3, 1, 0)).reshape(shape)
-        if self.layout in ("position", "token"):
+        if self.layout == "tokens":
             return array.reshape(shape)
         if self.layout == "head":
             return np.broadcast_to(array.T, shape)
         return np.broadcast_to(array, shape)
 
     def to_timm(self, array: np.ndarray, subnetwork: int, patch_size: int):
-        """The value of the variable in timm's layout, or a third of timm's."""
+        """The value of the variable in timm's layout, or a part of timm's."""
         if self.layout == "linear":
             return array.T
         if self.layout == "patches":
             # Rows are (row, column, channel) of a patch.
             patches = array.reshape(patch_size, patch_size, -1, array.shape[-1])
             return np.transpose(patches, (3, 2, 0, 1))
-        if self.layout == "position":
+        if self.layout == "tokens":
             return array.reshape(1, -1, array.shape[-1])
-        if self.layout == "token":
-            return array[None]
         if self.layout == "head":
             return array[subnetwork].T
         return array[subnetwork] if self.layout == "head_bias" else array
@@ -88,7 +95,7 @@ def backbone_entries(backbone: VisionTransformer, stems=None) -> list[Entry]:
     """
     require(
         isinstance(backbone, VisionTransformer),
-        "`model` must have a vision transformer as its backbone, CaiT or ConViT.",
+        "`model` must have a vision transformer as its backbone, CaiT, ConViT or ViT.",
         backbone=type(backbone).__name__,
     )
     body, trunk = backbone.body, backbone.trunk
@@ -99,21 +106,57 @@ def backbone_entries(backbone: VisionTransformer, stems=None) -> list[Entry]:
             Entry("patch_embed.proj.weight", embedding.kernel, "patches"),
             Entry("patch_embed.proj.bias", embedding.bias, "same"),
         ]
-    entries += [
-        Entry("pos_embed", body.get_layer("position").table, "position"),
-        Entry("cls_token", trunk.get_layer("class_token").token, "token"),
-    ]
+    is_vit = isinstance(backbone, ViT)
+    entries += _tokens(backbone)
     for i in range(backbone.num_blocks):
-        entries += _block(f"blocks.{i}", body.get_layer(f"block_{i}"))
-    # As in ConViT, self-attention over class token and patches counts on.
-    self_attention = getattr(backbone, "trunk_attention", None) == "self_attention"
+        entries += _block(f"blocks.{i}", body.get_layer(f"block_{i}"), is_vit)
+    # Self-attention over class token and patches counts on.
+    counts_on = is_vit or (
+        isinstance(backbone, ConViT) and backbone.trunk_attention == "self_attention"
+    )
     for i in range(backbone.num_class_blocks):
+        key = f"blocks.{backbone.num_blocks + i}"
+        key = key if counts_on else f"blocks_token_only.{i}"
         block = trunk.get_layer(f"class_block_{i}")
-        if self_attention:
-            entries += _block(f"blocks.{backbone.num_blocks + i}", block, fused=True)
-        else:
-            entries += _block(f"blocks_token_only.{i}", block)
-    return entries + _norm("norm", trunk.get_layer("norm"))
+        entries += _block(key, block, is_vit, counts_on)
+    norm = "fc_norm" if is_vit and backbone.normalizes_mean else "norm"
+    return entries + _norm(norm, trunk.get_layer("norm"))
+
+
+def prefix_slots(backbone: VisionTransformer) -> int:
+    """How many entries of timm's position table belong to no patch."""
+    has_slots = isinstance(backbone, ViT) and backbone.prefix_positions
+    return backbone.num_prefix_tokens if has_slots else 0
+
+
+def _tokens(backbone):
+    table = backbone.body.get_layer("position").table
+    if not isinstance(backbone, ViT):
+        token = backbone.trunk.get_layer("class_token").token
+        return [
+            Entry("pos_embed", table, "tokens"),
+            Entry("cls_token", token, "tokens"),
+        ]
+    entries, slots = [], prefix_slots(backbone)
+    if backbone.num_prefix_tokens:
+        tokens = backbone.body.get_layer("prefix_tokens")
+        if tokens.token is not None:
+            entries.append(Entry("cls_token", tokens.token, "tokens"))
+        if tokens.registers is not None:
+            entries.append(Entry("reg_token", tokens.registers, "tokens"))
+        if slots:
+            part = (0, slots)
+            entries.append(Entry("pos_embed", tokens.positions, "tokens", part))
+    part = (slots, slots + math.prod(backbone.grid_shape))
+    return [*entries, Entry("pos_embed", table, "tokens", part)]
+
+
+def with_timm_names(weights: Mapping) -> dict:
+    """Weights of a ViT under timm's names; DeiT-III names layer scale otherwise."""
+    return {
+        re.sub(r"^(blocks\.\d+)\.gamma_([12])$", r"\1.ls\2.gamma", name): array
+        for name, array in weights.items()
+    }
 
 
 def head_entries(heads: SubnetworkHeads) -> list[Entry]:
@@ -131,14 +174,10 @@ def timm_arrays(
     found = {}
     for entry, value in zip(entries, values, strict=True):
         array = entry.to_timm(value, subnetwork, patch_size)
-        if entry.third is None:
-            found[entry.key] = array
-        else:
-            found.setdefault(entry.key, []).append(array)
-    return {
-        key: np.ascontiguousarray(np.concatenate(a) if isinstance(a, list) else a)
-        for key, a in found.items()
-    }
+        if entry.part is not None and entry.key in found:
+            array = np.concatenate([found[entry.key], array], axis=entry.axis)
+        found[entry.key] = array
+    return {key: np.ascontiguousarray(array) for key, array in found.items()}
 
 
 def timm_shapes(entries: list[Entry], patch_size: int) -> dict[str, tuple[int, ...]]:
@@ -151,28 +190,28 @@ def timm_shapes(entries: list[Entry], patch_size: int) -> dict[str, tuple[int, .
         elif entry.layout == "patches":
             channels = shape[0] // patch_size**2
             shape = (shape[1], channels, patch_size, patch_size)
-        elif entry.layout == "position":
+        elif entry.layout == "tokens":
             shape = (1, math.prod(shape[:-1]), shape[-1])
-        elif entry.layout == "token":
-            shape = (1, *shape)
         elif entry.layout == "head":
             shape = shape[:0:-1]
         elif entry.layout == "head_bias":
             shape = shape[1:]
-        if entry.third is not None:
-            shape = (3 * shape[0], *shape[1:])
+        if entry.part is not None:
+            axis = entry.axis
+            shape = (*shape[:axis], entry.part[1], *shape[axis + 1 :])
         shapes[entry.key] = shape
     return shapes
 
 
-def _block(key, block, fused=False):
+def _block(key, block, is_vit, fused=False):
     entries = _norm(f"{key}.norm1", block.attention_norm)
     entries += _norm(f"{key}.norm2", block.mlp_norm)
     entries += _dense(f"{key}.mlp.fc1", block.mlp.expand)
     entries += _dense(f"{key}.mlp.fc2", block.mlp.project)
     if block.layer_scale is not None:
-        entries.append(Entry(f"{key}.gamma_1", block.attention_scale.gain, "same"))
-        entries.append(Entry(f"{key}.gamma_2", block.mlp_scale.gain, "same"))
+        for i, scale in enumerate((block.attention_scale, block.mlp_scale), start=1):
+            name = f"ls{i}.gamma" if is_vit else f"gamma_{i}"
+            entries.append(Entry(f"{key}.{name}", scale.gain, "same"))
     if isinstance(block, ClassAttentionBlock):
         return entries + _class_attention(f"{key}.attn", block.attention, fused)
     if isinstance(block.attention, GatedPositionalAttention):
@@ -195,7 +234,9 @@ def _class_attention(key, attention, fused):
         kernel = getattr(attention, f"{name}_kernel")
         bias = getattr(attention, f"{name}_bias")
         if fused:
-            entries += _linear(f"{key}.qkv", kernel, bias, third)
+            width = kernel.shape[-1]
+            part = (third * width, (third + 1) * width)
+            entries += _linear(f"{key}.qkv", kernel, bias, part)
         else:
             entries += _linear(f"{key}.{name[0]}", kernel, bias)
     return entries
@@ -222,8 +263,8 @@ def _dense(key, dense):
     return _linear(key, dense.kernel, dense.bias)
 
 
-def _linear(key, kernel, bias, third=None):
-    entries = [Entry(f"{key}.weight", kernel, "linear", third)]
+def _linear(key, kernel, bias, part=None):
+    entries = [Entry(f"{key}.weight", kernel, "linear", part)]
     if bias is not None:
-        entries.append(Entry(f"{key}.bias", bias, "same", third))
+        entries.append(Entry(f"{key}.bias", bias, "same", part))
     return entries

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from keras_mixvit._protocols import HasBackbone
-from keras_mixvit.backbones import ConViT
+from keras_mixvit.backbones import ConViT, ViT
 from keras_mixvit.backbones._vision_transformer import VisionTransformer
 from keras_mixvit.models import MIMOModel
 
@@ -105,6 +105,8 @@ def appendix_a(model, training: bool = False) -> AppendixA | None:
     """
     backbone = model.backbone if isinstance(model, HasBackbone) else model
     if not isinstance(backbone, VisionTransformer) or backbone.mlp_ratio != 4:
+        return None
+    if isinstance(backbone, ViT):
         return None
     if isinstance(backbone, ConViT) and backbone.trunk_attention != "class_attention":
         return None

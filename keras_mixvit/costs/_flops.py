@@ -9,9 +9,13 @@ from keras_mixvit.costs._cost import Cost
 from keras_mixvit.costs._flop_report import FlopReport, FlopRow, PerSubnetwork
 from keras_mixvit.costs._layer_calls import LayerCalls, is_functional
 from keras_mixvit.costs._layer_costs import rule_of
-from keras_mixvit.layers import SubnetworkHeads
+from keras_mixvit.layers import ClassAttention, ClassAttentionBlock, SubnetworkHeads
 from keras_mixvit.layers._source_attribution import SourceAttribution
+from keras_mixvit.layers._source_statistics import SourceStatistics
 from keras_mixvit.models import Ensemble, MIMOModel, MixViT
+
+# Layers that make the axis of subnetworks or have it, given more than two inputs.
+PER_SOURCE = (ClassAttention, ClassAttentionBlock, SourceStatistics)
 
 
 def flops(
@@ -46,8 +50,8 @@ def flops(
 
     One subnetwork alone costs what runs once and one share of what runs once
     per subnetwork; every further one adds that share. With `inference=0` a
-    model costs the former, to the unit in multiply-adds (alternating inference
-    has a product with its masks besides). On all tokens, which grow with M
+    model of parallel inference costs the former, to the unit in multiply-adds.
+    On all tokens, which grow with M
     squared, `alone` is the backbone on one image and `further` the average.
     The models of an `Ensemble` share nothing: both are the mean over all
     subnetworks.
@@ -144,7 +148,10 @@ def _count(call):
         return call.output[1]
     if isinstance(call.layer, SourceAttribution):
         # Masks are an input, and without them sources an axis of the output.
-        return (call.inputs[1] if len(call.inputs) > 1 else call.output)[1]
+        shape = call.inputs[1] if len(call.inputs) > 1 else call.output
+        return shape[0] if len(shape) == 2 else shape[1]
+    if isinstance(call.layer, PER_SOURCE) and len(call.inputs) > 2:
+        return call.output[1]
     return call.output[0] if call.output else 1
 
 

@@ -10,6 +10,7 @@ from keras_mixvit.backbones import Backbone
 from keras_mixvit.costs._keras_costs import LayerCall
 from keras_mixvit.layers import BinarizedPatchCutMix, RandomPatchCutMix, SubnetworkHeads
 from keras_mixvit.layers._source_attribution import SourceAttribution
+from keras_mixvit.layers._source_statistics import SourceStatistics
 from keras_mixvit.models import MIMOModel
 
 STAGES = ("stem", "body", "trunk")
@@ -17,6 +18,7 @@ STAGE_CLASSES = {
     BinarizedPatchCutMix: "mixing",
     RandomPatchCutMix: "mixing",
     SourceAttribution: "attribution",
+    SourceStatistics: "attribution",
     SubnetworkHeads: "heads",
 }
 

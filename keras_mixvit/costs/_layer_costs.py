@@ -9,6 +9,14 @@ import math
 import keras
 
 from keras_mixvit import layers
+from keras_mixvit.costs._attention_costs import (
+    class_attention,
+    drops,
+    gated_positional_attention,
+    self_attention,
+    sequence,
+    talking_heads_attention,
+)
 from keras_mixvit.costs._cost import Cost
 from keras_mixvit.costs._keras_costs import (
     KERAS_COSTS,
@@ -23,85 +31,21 @@ from keras_mixvit.costs._keras_costs import (
 )
 from keras_mixvit.layers._convolution import Convolution
 from keras_mixvit.layers._layer_normalization import LayerNormalization
-
-
-def self_attention(call):
-    return _attention(call, call.layer.qkv_bias)
-
-
-def talking_heads_attention(call):
-    batch, tokens, _ = _sequence(call.inputs[0])
-    heads = call.layer.num_heads
-    maps = batch * heads * tokens**2
-    mixing = Cost(multiply_adds=2 * heads * maps, biases=2 * maps)
-    return _attention(call, call.layer.qkv_bias) + mixing
-
-
-def gated_positional_attention(call):
-    batch, height, width, _ = call.inputs[0]
-    heads = call.layer.num_heads
-    # Its own grid is known from the layer; without, it is that of the input.
-    rows, columns = call.layer.grid_shape or (height, width)
-    scores = heads * (rows**2 + columns**2)
-    maps = heads * (height * width) ** 2
-    # Four operations and a softmax for the scores of each axis, their outer
-    # product, the share of a copy, the gate.
-    once = 9 * scores + heads * (rows * columns) ** 2 + 2 * maps + 2 * heads
-    gating = Cost(elementwise=2 * batch * maps, per_call=once)
-    return _attention(call, call.layer.qkv_bias) + gating
-
-
-def _attention(call, qkv_bias):
-    batch, tokens, width = _sequence(call.inputs[0])
-    features = batch * tokens * width
-    maps = batch * call.layer.num_heads * tokens**2
-    return Cost(
-        multiply_adds=4 * features * width + 2 * features * tokens,
-        biases=(4 if qkv_bias else 1) * features,
-        softmax=5 * maps,
-        elementwise=features
-        + _drops(call, maps, call.layer.attention_dropout_rate)
-        + _drops(call, features, call.layer.dropout_rate),
-    )
-
-
-def _drops(call, elements, rate):
-    """Products of dropout, in training."""
-    return elements if call.training and rate else 0
-
-
-def _sequence(shape):
-    batch, *positions, width = shape
-    return batch, math.prod(positions), width
-
-
-def class_attention(call):
-    batch, patches, width = _sequence(call.inputs[1])
-    heads = call.layer.num_heads
-    features, maps = batch * width, batch * heads * (1 + patches)
-    bias = call.layer.qkv_bias
-    return Cost(
-        # Query, absorbed key, value and projection of one token; scores and
-        # weighted sum of all tokens, every head over the whole width.
-        multiply_adds=4 * features * width + 2 * maps * width,
-        # The key bias is a product with the query and a constant of the scores.
-        biases=(5 * features + maps if bias else features),
-        softmax=5 * maps,
-        elementwise=features
-        + _drops(call, maps, call.layer.attention_dropout_rate)
-        + _drops(call, features, call.layer.dropout_rate),
-    )
+from keras_mixvit.layers._source_statistics import SourceStatistics
+from keras_mixvit.layers._standardization import Standardization
 
 
 def mlp(call):
-    batch, tokens, width = _sequence(call.inputs[0])
+    batch, tokens, width = sequence(call.inputs[0])
     hidden = batch * tokens * call.layer.hidden_width
     features = batch * tokens * width
+    # A gate is as wide as what it multiplies.
+    gates = hidden if call.layer.activation == "swiglu" else 0
     return Cost(
-        multiply_adds=2 * hidden * width,
-        biases=hidden + features,
+        multiply_adds=(2 * hidden + gates) * width,
+        biases=hidden + gates + features,
         activations=hidden,
-        elementwise=_drops(call, hidden + features, call.layer.dropout_rate),
+        elementwise=gates + drops(call, hidden + features, call.layer.dropout_rate),
     )
 
 
@@ -113,14 +57,36 @@ def patch_embedding(call):
 
 def position_embedding(call):
     features = math.prod(call.output)
-    return Cost(elementwise=features + _drops(call, features, call.layer.dropout_rate))
+    return Cost(elementwise=features + drops(call, features, call.layer.dropout_rate))
+
+
+def prefix_tokens(call):
+    layer, features = call.layer, math.prod(call.output)
+    # Tokens and their positions are summed once, for all images of a batch.
+    once = features // call.output[0] if layer.has_positions else 0
+    return Cost(elementwise=drops(call, features, layer.dropout_rate), per_call=once)
 
 
 def source_embedding(call):
     tokens, *masks = call.inputs
+    if len(call.output) == 2:  # The vectors alone.
+        return Cost()
     # Masks choose the vectors by a product with the table.
     products = math.prod(masks[0]) * tokens[-1] if masks else 0
     return Cost(multiply_adds=products, elementwise=math.prod(call.output))
+
+
+def standardization(call):
+    # A normalisation without gain and offset.
+    return Cost(norms=5 * math.prod(call.output))
+
+
+def source_statistics(call):
+    _, _, (subnetworks, width) = call.inputs
+    rates = math.prod(call.output)
+    # Means of products, 7 operations for each rate and scale; vectors, which
+    # are the same for all images, are centred and squared.
+    return Cost(rates * width, elementwise=7 * rates, per_call=4 * subnetworks * width)
 
 
 def source_encoding(call):
@@ -149,12 +115,26 @@ def mixing(call):
 
 
 def transformer_block(call):
-    layer, (shape, *others) = call.layer, call.inputs
-    tokens = math.prod(shape)
+    attention = _part(call, call.layer.attention, *call.inputs)
+    return _block(call, attention, *call.inputs)
+
+
+def class_attention_block(call):
+    token, *others = call.inputs
+    if len(others) == 1:
+        return transformer_block(call)
+    # The grid of M subnetworks is normalised before, their tokens are not.
+    attention = LayerCall(call.layer.attention, call.inputs, token, call.training)
+    return _block(call, attention, (token[0] * token[1], token[2]))
+
+
+def _block(call, attention, shape, *others):
+    """A block around a call of its attention, with the inputs that it normalises."""
+    layer, tokens = call.layer, math.prod(shape)
     gains = 2 * tokens if layer.layer_scale is not None else 0
     drops = 2 * tokens if call.training and layer.stochastic_depth_rate else 0
     parts = [_part(call, layer.attention_norm, s) for s in (shape, *others)]
-    parts.append(_part(call, layer.attention, shape, *others))
+    parts.append(attention)
     parts += [_part(call, layer.mlp_norm, shape), _part(call, layer.mlp, shape)]
     return Cost(elementwise=2 * tokens + gains + drops), parts
 
@@ -211,7 +191,7 @@ COSTS = {
     layers.BasicBlock: basic_block,
     layers.BinarizedPatchCutMix: mixing,
     layers.ClassAttention: class_attention,
-    layers.ClassAttentionBlock: transformer_block,
+    layers.ClassAttentionBlock: class_attention_block,
     layers.ClassToken: free,
     layers.Dropout: dropped,
     layers.GatedPositionalAttention: gated_positional_attention,
@@ -220,6 +200,7 @@ COSTS = {
     layers.RandomPatchCutMix: mixing,
     layers.PositionEmbedding: position_embedding,
     layers.PreActivationBlock: preactivation_block,
+    layers.PrefixTokens: prefix_tokens,
     layers.SelfAttention: self_attention,
     layers.SourceEmbedding: source_embedding,
     layers.SourceEncoding: source_encoding,
@@ -230,6 +211,8 @@ COSTS = {
     layers.TransformerBlock: transformer_block,
     Convolution: convolved,
     LayerNormalization: layer_norm,
+    SourceStatistics: source_statistics,
+    Standardization: standardization,
 }
 
 

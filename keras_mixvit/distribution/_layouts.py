@@ -17,7 +17,7 @@ NARROWING = {
 def transformer_layouts(
     mesh: keras.distribution.DeviceMesh,
 ) -> keras.distribution.LayoutMap:
-    """How CaiT and ConViT lie on a mesh with an axis `"model"`.
+    """How CaiT, ConViT and ViT lie on a mesh with an axis `"model"`.
 
     Kernels of attention and MLPs are cut; norms, tokens, positions, the
     embedding of patches and the heads are whole on every device.

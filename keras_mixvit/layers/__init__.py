@@ -13,6 +13,7 @@ from keras_mixvit.layers._mlp import MLP
 from keras_mixvit.layers._patch_embedding import PatchEmbedding
 from keras_mixvit.layers._position_embedding import PositionEmbedding
 from keras_mixvit.layers._preactivation_block import PreActivationBlock
+from keras_mixvit.layers._prefix_tokens import PrefixTokens
 from keras_mixvit.layers._random_patch_cutmix import RandomPatchCutMix
 from keras_mixvit.layers._seed_generator import ReplicaSeedGenerator
 from keras_mixvit.layers._self_attention import SelfAttention
@@ -36,6 +37,7 @@ __all__ = [
     "PatchEmbedding",
     "PositionEmbedding",
     "PreActivationBlock",
+    "PrefixTokens",
     "RandomPatchCutMix",
     "ReplicaSeedGenerator",
     "SelfAttention",

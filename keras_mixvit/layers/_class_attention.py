@@ -4,6 +4,12 @@ import keras
 from keras import ops
 
 from keras_mixvit._checks import require_heads
+from keras_mixvit.layers._attended_tokens import (
+    AttendedTokens,
+    SharedTokens,
+    folded,
+    unfolded,
+)
 from keras_mixvit.layers._attention import Attention
 from keras_mixvit.layers._inner_calls import reshape, within
 from keras_mixvit.layers._mlp import normal
@@ -20,6 +26,14 @@ class ClassAttention(Attention):
     disappear, forward and backward. Function, parameters and their layout are
     those of the usual form. The softmax is computed in float32.
 
+    M subnetworks may share one grid x, where their tokens differ by what can be
+    absorbed, too. With gain g, offset b and a vector v_m of subnetwork m, token
+    n is `u_mn = g (s_mn x_n + r_mn v_m) + b`. A score of absorbed query a is
+    `s_mn (a g)ᵀ x_n + r_mn (a g)ᵀ v_m + aᵀ b`, and the sum of the tokens with
+    weights w is `g (∑ w_n s_mn x_n + v_m ∑ w_n r_mn) + b ∑ w_n`: the product
+    over N tokens is that of all queries with one grid. `ClassAttentionBlock`
+    gives g and b.
+
     Args:
         num_heads: Integer, the number of attention heads.
         qkv_bias: Boolean, whether query, key and value have biases. Defaults
@@ -31,15 +45,22 @@ class ClassAttention(Attention):
         seed: Integer seed of the dropout, or `None`. Defaults to `None`.
 
     Call arguments:
-        token: The class tokens, `(B, d)`.
-        grid: The tokens attended to, `(B, h, w, d)`.
+        token: The class tokens, `(B, d)`, or `(B, M, d)` if M subnetworks share
+            a grid.
+        grid: The tokens attended to, `(B, h, w, d)`, or the x that they share.
+        gain: The gain g, `(d,)`, or `None` for tokens as they are. It comes
+            with the four that follow.
+        offset: The offset b, `(d,)`, or `None`.
+        scales: The scales s, `(B, M, h, w)`, or `None`.
+        rates: The rates r, `(B, M, h, w)`, or `None`.
+        vectors: The vectors v, `(M, d)`, or `None`.
         training: Boolean, whether to apply dropout.
 
     Input shape:
         `(B, d)` and `(B, h, w, d)`, `num_heads` dividing d.
 
     Output shape:
-        `(B, d)`.
+        As the class tokens.
 
     Raises:
         ValueError: If `num_heads` does not divide d or is not a positive
@@ -54,7 +75,7 @@ class ClassAttention(Attention):
     ```
 
     References:
-        MixViT, Section 2.4 and Appendix A; CaiT, Section 3.
+        MixViT, Eq. 3, Section 2.4 and Appendix A; CaiT, Section 3.
     """
 
     def build(self, token_shape: tuple, grid_shape: tuple) -> None:
@@ -76,8 +97,19 @@ class ClassAttention(Attention):
         bias = self.add_weight(name=f"{name}_bias", shape=(width,), initializer="zeros")
         return kernel, bias
 
-    def attention(self, token: Any, grid: Any) -> Any:
-        """Attention weights `(B, num_heads, 1 + h·w)`, the class token first."""
+    def attention(self, token: Any, grid: Any, *shared: Any) -> Any:
+        """Attention weights `(B, num_heads, 1 + h·w)`, the class token first.
+
+        Args:
+            token: As in a call.
+            grid: As in a call.
+            *shared: Gain, offset, scales, rates and vectors, or none of them.
+                With them the weights are `(B·M, num_heads, 1 + h·w)`.
+        """
+        return self._weights(self._tokens(token, grid, *shared))
+
+    def _weights(self, tokens):
+        token = tokens.token
         width = token.shape[-1]
         head_width = width // self.num_heads
         query = ops.matmul(token, self.query_kernel)
@@ -86,13 +118,7 @@ class ClassAttention(Attention):
         query = reshape(query, (-1, self.num_heads, head_width))
         query = query * head_width**-0.5
         absorbed = ops.einsum("bhe,dhe->bhd", query, self._per_head(self.key_kernel))
-        scores = ops.concatenate(
-            [
-                ops.einsum("bhd,bd->bh", absorbed, token)[..., None],
-                ops.einsum("bhd,bnd->bhn", absorbed, self._flat(grid)),
-            ],
-            axis=-1,
-        )
+        scores = tokens.scores(absorbed)
         if self.qkv_bias:
             # A constant of each head: the softmax ignores it, but the key bias
             # stays in the graph, so that every backend gives it a gradient.
@@ -100,12 +126,21 @@ class ClassAttention(Attention):
             scores = scores + ops.sum(query * bias, axis=-1, keepdims=True)
         return self._softmax(scores)
 
-    def call(self, token: Any, grid: Any, training: bool | None = None) -> Any:
-        weights = self.attention(token, grid)
+    def call(
+        self,
+        token: Any,
+        grid: Any,
+        gain: Any = None,
+        offset: Any = None,
+        scales: Any = None,
+        rates: Any = None,
+        vectors: Any = None,
+        training: bool | None = None,
+    ) -> Any:
+        tokens = self._tokens(token, grid, gain, offset, scales, rates, vectors)
+        weights = self._weights(tokens)
         weights = within(self, self.attention_dropout)(weights, training=training)
-        pooled = weights[..., :1] * token[:, None, :] + ops.einsum(
-            "bhn,bnd->bhd", weights[..., 1:], self._flat(grid)
-        )
+        pooled = tokens.weighted_sum(weights)
         value = ops.einsum("bhd,dhe->bhe", pooled, self._per_head(self.value_kernel))
         if self.qkv_bias:
             bias = reshape(self.value_bias, (self.num_heads, -1))
@@ -115,7 +150,8 @@ class ClassAttention(Attention):
             value = value + bias
         value = reshape(value, (-1, token.shape[-1]))
         output = ops.matmul(value, self.projection_kernel) + self.projection_bias
-        return within(self, self.dropout)(output, training=training)
+        output = within(self, self.dropout)(output, training=training)
+        return unfolded(output, token.shape)
 
     # Keras asks by the names of the arguments of `call`.
     def compute_output_shape(  # type: ignore[override]
@@ -127,6 +163,7 @@ class ClassAttention(Attention):
         width = kernel.shape[0]
         return reshape(kernel, (width, self.num_heads, -1))
 
-    def _flat(self, grid):
-        _, height, width, features = grid.shape
-        return reshape(grid, (-1, height * width, features))
+    def _tokens(self, token, grid, *shared):
+        if all(value is None for value in shared):
+            return AttendedTokens(token, grid)
+        return SharedTokens(folded(token), grid, *shared)

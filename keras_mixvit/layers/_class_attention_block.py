@@ -1,7 +1,9 @@
 from typing import Any
 
 import keras
+from keras import ops
 
+from keras_mixvit.layers._attended_tokens import folded, unfolded
 from keras_mixvit.layers._inner_calls import within
 from keras_mixvit.layers._recomputation import recomputable
 from keras_mixvit.layers._transformer_block import TransformerBlock
@@ -13,6 +15,12 @@ class ClassAttentionBlock(TransformerBlock):
 
     `c += depth(scale(attention(norm(c), norm(grid))))`, then
     `c += depth(scale(mlp(norm(c))))`; the grid is not changed.
+
+    M subnetworks whose grids are x + e_m, as `SourceEmbedding` attributes them,
+    can share one grid, with `norm(x_n + e_m) = gain (s_mn z_n + r_mn v_m) + offset`:
+    z is the standardised x, v_m = e_m - mean(e_m), r_mn the reciprocal of the
+    deviation of x_n + e_m, and s_mn that of x_n times it. Then no grid is
+    normalised, and the class token is one for each of them.
 
     Args:
         attention: Layer called with tokens `(B, d)` and a grid, such as
@@ -30,17 +38,24 @@ class ClassAttentionBlock(TransformerBlock):
             Defaults to `None`.
         recompute: Boolean, whether to compute the block a second time in the
             backward pass, which stores less. Defaults to `False`.
+        mlp_activation: `"gelu"` or `"swiglu"`, as in `MLP`. Defaults to
+            `"gelu"`.
 
     Call arguments:
-        token: The class tokens, `(B, d)`.
-        grid: The tokens attended to, `(B, h, w, d)`.
+        token: The class tokens, `(B, d)`, or `(B, M, d)` if M subnetworks share
+            a grid.
+        grid: The tokens attended to, `(B, h, w, d)`, or the z that they share.
+        scales: The s, `(B, M, h, w)`, or `None` for one grid that is attended
+            to as it is. They come with rates and vectors.
+        rates: The r, `(B, M, h, w)`, or `None`.
+        vectors: The v, `(M, d)`, or `None`.
         training: Boolean, whether to apply dropout and stochastic depth.
 
     Input shape:
         `(B, d)` and `(B, h, w, d)`.
 
     Output shape:
-        `(B, d)`.
+        As the class tokens.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -54,7 +69,7 @@ class ClassAttentionBlock(TransformerBlock):
     ```
 
     References:
-        MixViT, Algorithm 2; CaiT, Section 3.
+        MixViT, Eq. 3 and Algorithm 2; CaiT, Section 3.
     """
 
     # Class attention has two inputs: Keras asks by the names of the arguments of
@@ -67,26 +82,49 @@ class ClassAttentionBlock(TransformerBlock):
         self._build_around_attention(token_shape)
 
     @recomputable
-    def call(self, token: Any, grid: Any, training: bool | None = None) -> Any:
+    def call(
+        self,
+        token: Any,
+        grid: Any,
+        scales: Any = None,
+        rates: Any = None,
+        vectors: Any = None,
+        training: bool | None = None,
+    ) -> Any:
         norm = within(self, self.attention_norm)
         attention = within(self, self.attention)
-        branch = attention(norm(token), norm(grid), training=training)
-        return self._add_branches(token, branch, token.shape, training)
+        if scales is None:
+            branch = attention(norm(token), norm(grid), training=training)
+            return self._add_branches(token, branch, token.shape, training)
+        shape, token = token.shape, folded(token)
+        normed = unfolded(norm(token), shape)
+        shared = (*self._gain_and_offset(), scales, rates, vectors)
+        branch = folded(attention(normed, grid, *shared, training=training))
+        token = self._add_branches(token, branch, token.shape, training)
+        return unfolded(token, shape)
 
     def attention_map(  # type: ignore[override]
-        self, token: Any, grid: Any
+        self, token: Any, grid: Any, *shared: Any
     ) -> Any:
         """Attention weights of the block, as `call` uses them in inference.
 
         Args:
-            token: The class tokens, `(B, d)`.
+            token: The class tokens, `(B, d)` or `(B, M, d)`.
             grid: The tokens attended to, `(B, h, w, d)`.
+            *shared: Scales, rates and vectors, or none of them.
 
         Returns:
-            Tensor `(B, num_heads, 1 + h·w)`, the class token first.
+            Tensor `(B, num_heads, 1 + h·w)`, or `(B·M, num_heads, 1 + h·w)`, the
+            class token first.
         """
+        norm, attention = self.attention_norm, self.attention
+        if not shared:
+            return attention.attention(norm(token), norm(grid))
+        return attention.attention(norm(token), grid, *self._gain_and_offset(), *shared)
+
+    def _gain_and_offset(self):
         norm = self.attention_norm
-        return self.attention.attention(norm(token), norm(grid))
+        return [ops.cast(x, self.compute_dtype) for x in (norm.gamma, norm.beta)]
 
     def compute_output_shape(  # type: ignore[override]
         self, token_shape: tuple, grid_shape: tuple

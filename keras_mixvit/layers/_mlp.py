@@ -1,22 +1,33 @@
 from typing import Any
 
 import keras
+from keras import ops
 
-from keras_mixvit._checks import require_positive_integer, require_rate
+from keras_mixvit._checks import (
+    require_choice,
+    require_positive_integer,
+    require_rate,
+)
 from keras_mixvit.layers._cpu_gradients import flat, gelu, unflat
 from keras_mixvit.layers._dropout import Dropout
 from keras_mixvit.layers._inner_calls import within
 
+ACTIVATIONS = ("gelu", "swiglu")
+
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class MLP(keras.layers.Layer):
-    """The two-layer perceptron of a transformer block, with exact GELU.
+    """The two-layer perceptron of a transformer block, with exact GELU or SwiGLU.
+
+    SwiGLU gates the hidden features: the first layer has twice as many outputs,
+    and the SiLU of the first half multiplies the second.
 
     Args:
         hidden_width: Integer, the number of hidden features.
         dropout_rate: Float in [0, 1), the share of features dropped after
             each of the two layers. Defaults to `0.0`.
         seed: Integer seed of the dropout, or `None`. Defaults to `None`.
+        activation: `"gelu"` or `"swiglu"`. Defaults to `"gelu"`.
 
     Input shape:
         `(..., d)`.
@@ -25,8 +36,7 @@ class MLP(keras.layers.Layer):
         `(..., d)`.
 
     Raises:
-        ValueError: If `hidden_width` is not a positive integer, or
-            `dropout_rate` not in [0, 1).
+        ValueError: If an argument is out of its range.
 
     Example:
 
@@ -36,7 +46,8 @@ class MLP(keras.layers.Layer):
     ```
 
     References:
-        MixViT, Appendix A, step 5.
+        MixViT, Appendix A, step 5; Shazeer, *GLU variants improve
+        transformer*, 2020.
     """
 
     def __init__(
@@ -44,15 +55,19 @@ class MLP(keras.layers.Layer):
         hidden_width: int,
         dropout_rate: float = 0.0,
         seed: int | None = None,
+        activation: str = "gelu",
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         require_positive_integer("hidden_width", hidden_width)
         require_rate("dropout_rate", dropout_rate)
+        require_choice("activation", activation, ACTIVATIONS)
         self.hidden_width = hidden_width
         self.dropout_rate = dropout_rate
         self.seed = seed
-        self.expand = linear(hidden_width, dtype=self.dtype_policy, name="expand")
+        self.activation = activation
+        outputs = hidden_width * (2 if activation == "swiglu" else 1)
+        self.expand = linear(outputs, dtype=self.dtype_policy, name="expand")
         # One layer for both: its generator moves on at every call.
         self.dropout = Dropout(dropout_rate, seed=seed, dtype=self.dtype_policy)
 
@@ -64,7 +79,12 @@ class MLP(keras.layers.Layer):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         expand, project = within(self, self.expand), within(self, self.project)
         dropout = within(self, self.dropout)
-        hidden = gelu(expand(flat(inputs)), training)
+        hidden = expand(flat(inputs))
+        if self.activation == "gelu":
+            hidden = gelu(hidden, training)
+        else:
+            gate, values = ops.split(hidden, 2, axis=-1)
+            hidden = ops.silu(gate) * values
         hidden = dropout(hidden, training=training)
         outputs = dropout(project(hidden), training=training)
         return unflat(outputs, inputs.shape)
@@ -78,6 +98,7 @@ class MLP(keras.layers.Layer):
             "hidden_width": self.hidden_width,
             "dropout_rate": self.dropout_rate,
             "seed": self.seed,
+            "activation": self.activation,
         }
 
 

@@ -1,6 +1,9 @@
+from typing import Any
+
 import keras
 from keras import ops
 
+from keras_mixvit._checks import require
 from keras_mixvit.layers._mlp import normal
 from keras_mixvit.layers._source_attribution import SourceAttribution
 
@@ -12,6 +15,9 @@ class SourceEmbedding(SourceAttribution):
     The paper does not say where the vectors start: like the position table
     and the class token, at a normal distribution of standard deviation 0.02.
 
+    All tokens share the vector of a source, so that what follows may do without
+    M grids: see `ClassAttentionBlock`. Then vectors are not added but returned.
+
     Args:
         num_subnetworks: Integer of at least 2, the number M of sources.
 
@@ -22,17 +28,21 @@ class SourceEmbedding(SourceAttribution):
             to give every token to every source in turn.
         source: Integer, the only source to give the tokens to when `masks` is
             `None`; `None` for all.
+        added: Boolean, whether vectors are added to the tokens; `False`, without
+            masks and on one grid, for the vectors alone.
 
     Input shape:
         `(B, h, w, d)` or `(B, M, h, w, d)`.
 
     Output shape:
         `(B, h, w, d)` with masks, else `(B, M, h, w, d)`, or
-        `(B, 1, h, w, d)` with a single source.
+        `(B, 1, h, w, d)` with a single source. The vectors alone are `(M, d)`
+        or `(1, d)`.
 
     Raises:
-        ValueError: If `num_subnetworks` is not an integer of at least 2, or
-            `source` is no index of a subnetwork or given beside masks.
+        ValueError: If `num_subnetworks` is not an integer of at least 2,
+            `source` is no index of a subnetwork or given beside masks, or
+            masks or M grids are given and vectors are not added.
 
     Example:
 
@@ -51,6 +61,18 @@ class SourceEmbedding(SourceAttribution):
             shape=(self.num_subnetworks, tokens_shape[-1]),
             initializer=normal(),
         )
+
+    def call(
+        self, tokens: Any, masks: Any = None, source: Any = None, added: bool = True
+    ) -> Any:
+        require(
+            added or (masks is None and len(tokens.shape) == 4),
+            "`added` must be True with masks or with one grid per source.",
+            added=added,
+        )
+        if added:
+            return super().call(tokens, masks, source)
+        return self._vectors()[self._selected(source)]
 
     def _mixed(self, tokens, masks):
         return ops.einsum("bmhw,md->bhwd", masks, self._vectors())

@@ -2,13 +2,13 @@ from typing import Any, Self
 
 import keras
 
-from keras_mixvit._checks import is_number, require
+from keras_mixvit._checks import is_number, require, require_choice
 from keras_mixvit._seeds import child_seed
 from keras_mixvit.layers._cpu_gradients import flat, unflat
 from keras_mixvit.layers._inner_calls import within
 from keras_mixvit.layers._layer_normalization import LayerNormalization
 from keras_mixvit.layers._layer_scale import LayerScale
-from keras_mixvit.layers._mlp import MLP
+from keras_mixvit.layers._mlp import ACTIVATIONS, MLP
 from keras_mixvit.layers._recomputation import RecomputableLayer, recomputable
 from keras_mixvit.layers._stochastic_depth import StochasticDepth
 
@@ -36,6 +36,8 @@ class TransformerBlock(RecomputableLayer):
             Defaults to `None`.
         recompute: Boolean, whether to compute the block a second time in the
             backward pass, which stores less. Defaults to `False`.
+        mlp_activation: `"gelu"` or `"swiglu"`, as in `MLP`. Defaults to
+            `"gelu"`.
 
     Input shape:
         What `attention` takes: a grid `(B, h, w, d)` or, with
@@ -68,9 +70,11 @@ class TransformerBlock(RecomputableLayer):
         stochastic_depth_rate: float = 0.0,
         seed: int | None = None,
         recompute: bool = False,
+        mlp_activation: str = "gelu",
         **kwargs: Any,
     ):
         super().__init__(recompute, **kwargs)
+        require_choice("mlp_activation", mlp_activation, ACTIVATIONS)
         require(
             is_number(mlp_ratio) and mlp_ratio > 0,
             "`mlp_ratio` must be positive.",
@@ -88,6 +92,7 @@ class TransformerBlock(RecomputableLayer):
         self.dropout_rate = dropout_rate
         self.stochastic_depth_rate = stochastic_depth_rate
         self.seed = seed
+        self.mlp_activation = mlp_activation
         options = {"dtype": self.dtype_policy}
         norm = LayerNormalization
         self.attention_norm = norm(epsilon=epsilon, name="attention_norm", **options)
@@ -117,6 +122,7 @@ class TransformerBlock(RecomputableLayer):
             int(shape[-1] * self.mlp_ratio),
             self.dropout_rate,
             child_seed(self.seed, 2),
+            self.mlp_activation,
             dtype=self.dtype_policy,
             name="mlp",
         )
@@ -171,6 +177,7 @@ class TransformerBlock(RecomputableLayer):
             "dropout_rate": self.dropout_rate,
             "stochastic_depth_rate": self.stochastic_depth_rate,
             "seed": self.seed,
+            "mlp_activation": self.mlp_activation,
         }
 
     @classmethod

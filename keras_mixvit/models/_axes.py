@@ -5,6 +5,11 @@ from typing import Any
 from keras import ops
 
 
+def copied(x: Any, num_subnetworks: int) -> Any:
+    """`(B, ...)` as `(B, M, ...)`, each M times."""
+    return ops.repeat(ops.expand_dims(x, 1), num_subnetworks, axis=1)
+
+
 def folded(x: Any) -> Any:
     """`(B, M, ...)` as `(B·M, ...)`."""
     return ops.reshape(x, (-1, *x.shape[2:]))
@@ -13,6 +18,11 @@ def folded(x: Any) -> Any:
 def unfolded(x: Any, num_subnetworks: int) -> Any:
     """`(B·M, ...)` as `(B, M, ...)`."""
     return ops.reshape(x, (-1, num_subnetworks, *x.shape[1:]))
+
+
+def repeated(tokens: Any, num_subnetworks: int) -> Any:
+    """Tokens `(B, P, d)` once per subnetwork, `(B·M, P, d)`; `None` as it is."""
+    return None if tokens is None else folded(copied(tokens, num_subnetworks))
 
 
 def stacked(grids: Any) -> Any:

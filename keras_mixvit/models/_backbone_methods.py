@@ -8,6 +8,7 @@ from keras_mixvit._checks import require
 from keras_mixvit._model_mixin import ModelMixin
 from keras_mixvit._old_names import with_new_names
 from keras_mixvit.backbones._backbone import Backbone
+from keras_mixvit.backbones._features import grid_of
 from keras_mixvit.convert import load_timm_weights, pretrained_backbone
 from keras_mixvit.layers import SubnetworkHeads
 from keras_mixvit.models._attention_maps import attention_maps
@@ -40,7 +41,7 @@ class BackboneMethods(ModelMixin):
         backbone_options: dict | None = None,
         **options: Any,
     ) -> Self:
-        """A model that starts from the weights of a pretrained CaiT or ConViT.
+        """A model that starts from the weights of a pretrained CaiT, ConViT or ViT.
 
         Weights come from a folder, the cache, or the Hugging Face hub, which
         shows the progress. The model takes images of 0 to 255 as they are.
@@ -100,6 +101,7 @@ class BackboneMethods(ModelMixin):
         S is the number of times that a block runs in inference: M where it
         runs once per subnetwork, in their order, else 1. The T tokens of a
         map are those of the grid, row by row; on all tokens those of M grids.
+        In a `ViT` class token and registers come before them.
 
         Args:
             images: Array `(n, H, W, C)`.
@@ -204,4 +206,4 @@ def require_own_paths(model: keras.Model) -> None:
 
 def keeps_grid(backbone: Backbone) -> bool:
     """Whether body and stem of a backbone have the same grid."""
-    return tuple(backbone.body.output.shape[1:3]) == backbone.grid_shape
+    return tuple(grid_of(backbone.body.output).shape[1:3]) == backbone.grid_shape

@@ -11,13 +11,15 @@ from keras_mixvit._checks import (
     require_positive_integer,
 )
 from keras_mixvit.backbones._backbone import Backbone
+from keras_mixvit.backbones._features import grid_of, prefix_of, with_prefix
 from keras_mixvit.layers import (
     BinarizedPatchCutMix,
     SourceEmbedding,
     SourceEncoding,
 )
 from keras_mixvit.masks import ConstantMasks, MaskSampler, PatchCutMix
-from keras_mixvit.models._axes import folded, stacked, unfolded
+from keras_mixvit.models._all_tokens import all_tokens_logits
+from keras_mixvit.models._axes import copied, folded, repeated, unfolded
 from keras_mixvit.models._backbone_methods import (
     BackboneMethods,
     image_shape_of,
@@ -135,7 +137,7 @@ class MixViT(BackboneMethods, MIMOModel):
             keeps_grid(backbone),
             "`backbone` must keep its grid through the body, as transformers do.",
             grid_shape=backbone.grid_shape,
-            after_body=backbone.body.output.shape[1:3],
+            after_body=grid_of(backbone.body.output).shape[1:3],
         )
         require_choice("source_attribution", source_attribution, (*ATTRIBUTIONS, None))
         require_choice("attribution_position", attribution_position, ("late", "early"))
@@ -181,11 +183,10 @@ class MixViT(BackboneMethods, MIMOModel):
         Returns:
             A `MaskSampler` for `mixed_pair_dataset`.
         """
-        patch_size = self.backbone.patch_size
         if self.input_mixing == "all_tokens":
-            return ConstantMasks(patch_size, self.num_subnetworks)
+            return ConstantMasks(self.backbone.patch_size, self.num_subnetworks)
         return PatchCutMix(
-            patch_size,
+            self.backbone.patch_size,
             self.num_subnetworks,
             alpha,
             binarize=self.input_mixing == "binarized_cutmix",
@@ -197,13 +198,14 @@ class MixViT(BackboneMethods, MIMOModel):
         images = keras.Input((num_subnetworks, *self.image_shape), name="images")
         masks = keras.Input((num_subnetworks, *grid_shape), name="masks")
         if self.input_mixing == "all_tokens":
-            logits = self._all_tokens_logits(images)
+            logits = all_tokens_logits(self, images)
         else:
             mixed, shares = self.mixing(images, masks)
-            grid = self._features_before(self.stem(mixed))
+            features = self._features_before(self.stem(mixed))
             if self.attribution is not None:
-                grid = self.attribution(grid, shares)
-            logits = self.heads(self._trunk_after(grid))
+                grid = self.attribution(grid_of(features), shares)
+                features = with_prefix(grid, prefix_of(features))
+            logits = self.heads(self._trunk_after(features))
         return Graph({"images": images, "masks": masks}, logits, name="training")
 
     @property
@@ -231,25 +233,30 @@ class MixViT(BackboneMethods, MIMOModel):
 
     def _inference_network(self, maps=None, inference=None):
         images = keras.Input(self.image_shape, name="images")
-        num_subnetworks = self.num_subnetworks
         scheme = self.inference if inference is None else inference
         subnetwork = scheme if is_integer(scheme) else None
         if self.input_mixing == "all_tokens":
-            copies = ops.repeat(ops.expand_dims(images, 1), num_subnetworks, axis=1)
-            logits = self._all_tokens_logits(copies, maps)
+            copies = copied(images, self.num_subnetworks)
+            logits = all_tokens_logits(self, copies, maps)
             return Graph(images, logits, name="inference")
-        grid = self._features_before(self.stem(images), maps)
+        features = self._features_before(self.stem(images), maps)
+        # Sources belong to patches: prefix tokens stay as they are.
+        grid, prefix = grid_of(features), prefix_of(features)
         if self.attribution is None:
-            features = self._trunk_after(grid, maps)
+            features = self._trunk_after(features, maps)
         elif scheme == "sum":
             grid = ops.sum(self.attribution(grid), axis=1)
-            features = self._trunk_after(grid, maps)
+            features = self._trunk_after(with_prefix(grid, prefix), maps)
         elif scheme == "alternating":
             grid = self.attribution(grid, self.alternating_masks()[None])
-            features = self._trunk_after(grid, maps)
+            features = self._trunk_after(with_prefix(grid, prefix), maps)
+        elif self.attribution_position == "late":
+            read = self.backbone.apply_trunk_per_source
+            features = read(features, self.attribution, subnetwork, maps)
         else:
             grids = self.attribution(grid, source=subnetwork)
-            features = self._trunk_after(folded(grids), maps)
+            prefix = repeated(prefix, grids.shape[1])
+            features = self._trunk_after(with_prefix(folded(grids), prefix), maps)
             features = unfolded(features, grids.shape[1])
         logits = self.heads(features, subnetwork=subnetwork)
         return Graph(images, logits, name="inference")
@@ -259,26 +266,10 @@ class MixViT(BackboneMethods, MIMOModel):
             return self._run_body(grid, maps)
         return self.backbone.apply_position(grid)
 
-    def _trunk_after(self, grid, maps=None):
+    def _trunk_after(self, features, maps=None):
         if self.attribution_position == "early":
-            grid = self.backbone.apply_blocks(grid, maps)
-        return self._run_trunk(grid, maps)
-
-    def _all_tokens_logits(self, images, maps=None):
-        num_subnetworks = self.num_subnetworks
-        grids = self.backbone.apply_position(self.stem(folded(images)))
-        grids = unfolded(grids, num_subnetworks)
-        if self.attribution_position == "early":
-            grids = self._attributed(grids)
-        grid = self.backbone.apply_blocks(stacked(grids), maps)
-        if self.attribution_position == "late":
-            _, _, height, width, features = grids.shape
-            grids = ops.reshape(grid, (-1, num_subnetworks, height, width, features))
-            grid = stacked(self._attributed(grids))
-        return self.heads(self.backbone.apply_trunk(grid, maps))
-
-    def _attributed(self, grids):
-        return grids if self.attribution is None else self.attribution(grids)
+            features = self.backbone.apply_blocks(features, maps)
+        return self._run_trunk(features, maps)
 
     def alternating_masks(self) -> np.ndarray:
         """The one-hot pattern `(M, h, w)` of alternating inference, in float32."""

@@ -12,7 +12,14 @@ from typing import Any
 import keras
 
 from keras_mixvit._checks import require
-from keras_mixvit.backbones import CaiT, ConViT, PreActResNet, ResNet, WideResNet
+from keras_mixvit.backbones import (
+    CaiT,
+    ConViT,
+    PreActResNet,
+    ResNet,
+    ViT,
+    WideResNet,
+)
 from keras_mixvit.backbones._named import NAMED
 from keras_mixvit.data import MixedPairDataset, PixelMixing
 from keras_mixvit.data._pixel_mixing import KINDS
@@ -75,7 +82,7 @@ SMALL = {"width": 48, "num_heads": 4, "num_blocks": 2, "num_class_blocks": 2}
 SMALL_TRANSFORMER = {**SMALL, "patch_size": None}
 # L2 is 3e-4 with SGD, and 0 with AdamW.
 SMALL_RESIDUAL = {"widening": 1, "l2": None}
-FREE = {"convit": ConViT, "cait": CaiT}
+FREE = {"convit": ConViT, "cait": CaiT, "vit": ViT}
 RESIDUAL = {
     "wide_resnet": (WideResNet, {"depth": 10}),
     "preact_resnet": (PreActResNet, {}),

@@ -11,6 +11,7 @@ NOT_DECAYED = (
     "bias",
     "class_token",
     "position_embedding",
+    "register_tokens",
     "source_bias",
     "source_embedding",
 )

@@ -32,7 +32,7 @@ class Recipe:
         name: String, the name of the recipe. Defaults to `"mine"`.
         data: `Data`, a dict of its arguments, or the name or path of a set.
             Defaults to `"digits"`.
-        backbone: `Part`: `"convit"`, `"cait"`, `"wide_resnet"`,
+        backbone: `Part`: `"convit"`, `"cait"`, `"vit"`, `"wide_resnet"`,
             `"preact_resnet"`, `"resnet"`, which start small, or a name that
             `make_backbone` knows. Defaults to `"convit"`.
         method: `Part`: `"mixvit"`, options of `MixViT`; `"mimo"`,

@@ -62,6 +62,15 @@ def test_self_attention_is_that_of_the_class_token_or_of_the_mean_query():
     assert names == ["image", "attention"]
 
 
+def test_registers_are_left_out():
+    pictures = images(channels=1)
+    of_token, of_all = attention(2, 1, 4, 9), attention(2, 1, 4, 9, 9)
+    for weights, expected in ((of_token, of_token), (of_all, of_all[..., 0, :])):
+        _, arrays = subnetwork_attention(pictures, weights, GRID, num_prefix_tokens=3)
+        expected = 6 * expected[..., 3:].mean(axis=2).reshape(2, 1, 2, 3)
+        np.testing.assert_allclose(arrays["weights"], expected)
+
+
 @pytest.mark.parametrize(
     "shape",
     [(2, 1, 4, 6), (2, 1, 4, 7, 6), (2, 1, 4, 8, 8), (3, 1, 4, 7), (2, 4, 7)],

@@ -67,5 +67,16 @@ ARGUMENTS = {
     },
     "PreActResNet": lambda: dict(RESIDUAL),
     "ResNet": lambda: dict(RESIDUAL),
+    "ViT": lambda: {
+        **BACKBONE,
+        "pooling": "average",
+        "class_token": False,
+        "num_registers": 2,
+        "prefix_positions": False,
+        "norm_after_pooling": False,
+        "mlp_activation": "swiglu",
+        "qkv_bias": False,
+        "stochastic_depth_rises": False,
+    },
     "WideResNet": lambda: {**RESIDUAL, "depth": 10, "strided_conv": "first"},
 }

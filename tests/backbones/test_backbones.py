@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from keras_mixvit.backbones import CaiT, ConViT
-from tests.helpers import images, numpy, set_weights, tiny_cait, tiny_convit
+from keras_mixvit.backbones._features import grid_of
+from tests.helpers import images, numpy, set_weights, tiny_cait, tiny_convit, tiny_vit
 from tests.layers.compiled import call, compiled
 
-TINY = pytest.mark.parametrize("tiny", [tiny_convit, tiny_cait])
+TINY = pytest.mark.parametrize("tiny", [tiny_convit, tiny_cait, tiny_vit])
 
 
 def head(width, classes):
@@ -50,10 +51,9 @@ def test_stages_and_apply_methods_chain_to_the_model(tiny):
         applied = backbone.apply_trunk(backbone.apply_blocks(applied))
         return grid, body, backbone.trunk(body), applied, backbone(pixels)
 
-    grid, body, features, applied, output = (
-        numpy(y) for y in compiled(chains)(images(2))
-    )
-    assert grid.shape == body.shape == (2, 2, 3, 16)
+    grid, body, *features = compiled(chains)(images(2))
+    assert grid.shape == grid_of(body).shape == (2, 2, 3, 16)
+    features, applied, output = (numpy(y) for y in features)
     assert output.shape == (2, 16)
     np.testing.assert_allclose(features, output, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(applied, output, rtol=1e-6, atol=1e-6)
@@ -169,7 +169,8 @@ def test_dtype_is_that_of_every_stage_and_layer(tiny):
     backbone = tiny(num_blocks=1, num_class_blocks=1, dtype="mixed_bfloat16", std=0.5)
     assert backbone.compute_dtype == "bfloat16"
     for stage in (backbone.stem, backbone.body, backbone.trunk):
-        assert keras.backend.standardize_dtype(stage.output.dtype) == "bfloat16"
+        for output in keras.tree.flatten(stage.output):
+            assert keras.backend.standardize_dtype(output.dtype) == "bfloat16"
         for layer in stage._flatten_layers(include_self=False):
             if layer.name == "normalization":
                 assert layer.compute_dtype == "float32"

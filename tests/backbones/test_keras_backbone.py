@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from keras_mixvit import KerasBackbone, MixMo, MixViT, SingleNetwork, load_model
-from keras_mixvit.backbones._cuts import copied, cuts
 from keras_mixvit.data import mixed_pair_dataset
 from tests.backbones.arguments import keras_model
 from tests.helpers import numpy, set_weights
@@ -185,37 +184,6 @@ def test_half_precision_is_that_of_the_model():
     assert MixMo(made, 3).training_network.output.dtype == "float32"
 
 
-def brute_force_cuts(model):
-    """Layers without which no path leads from the input to the output."""
-    _, calls = copied(model, SHAPE)
-    ids = {id(x): call.name for call in calls for x in call.outputs}
-    reads = {call.name: [ids.get(id(x)) for x in call.inputs] for call in calls}
-
-    def reaches(name, without):
-        if name == without:
-            return False
-        return name is None or any(reaches(other, without) for other in reads[name])
-
-    return [name for name in reads if not reaches(calls[-1].name, name)]
-
-
-def test_cuts_are_the_layers_that_every_path_passes():
-    model = network()
-    copy, calls = copied(model, SHAPE)
-    expected = ["first", "norm", "added", "last"]
-    assert list(cuts(calls, copy)) == brute_force_cuts(model) == expected
-
-
-def test_the_input_may_pass_by_as_well():
-    pixels = keras.Input(SHAPE)
-    x = keras.layers.Conv2D(2, 3, padding="same", name="one")(pixels)
-    x = keras.layers.Add(name="sum")([pixels, x])
-    x = keras.layers.Conv2D(2, 3, padding="same", name="two")(x)
-    model = keras.Model(pixels, x)
-    copy, calls = copied(model, SHAPE)
-    assert list(cuts(calls, copy)) == ["sum", "two"]
-
-
 CUT = "must be a layer at which `model` can be cut: its output is all that later "
 
 
@@ -303,36 +271,3 @@ FUNCTIONAL = (
 def test_other_models_are_refused(make, text):
     with pytest.raises(ValueError, match=f"^{re.escape(text)}"):
         KerasBackbone(make(), "norm", image_shape=SHAPE)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("make", "grid", "side"),
-    [
-        ("ResNet50", "conv1_relu", 16),
-        ("ConvNeXtTiny", "convnext_tiny_stem", 8),
-        ("EfficientNetV2B0", "stem_activation", 16),
-    ],
-)
-def test_keras_applications_are_kept_as_they_are(make, grid, side):
-    shape = (32, 32, 3)
-    model = getattr(keras.applications, make)(
-        weights=None, include_top=False, input_shape=shape
-    )
-    made = KerasBackbone(model, grid)
-    assert made.grid_shape == (side, side)
-    assert made.count_params() == model.count_params()
-    x = 255 * np.random.default_rng(0).random((2, *shape)).astype("float32")
-    expected = pooled(model, x)
-    np.testing.assert_allclose(
-        numpy(made(x)), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max()
-    )
-    mixed = MixMo(made, 5, mixing_scale=1.0)
-    logits = numpy(mixed.inference_network(x))
-    heads = numpy(mixed.heads.kernel), numpy(mixed.heads.bias)
-    np.testing.assert_allclose(
-        logits,
-        np.einsum("bf,mfk->bmk", expected, heads[0]) + heads[1],
-        rtol=1e-3,
-        atol=1e-4 * np.abs(expected).max(),
-    )

@@ -34,6 +34,13 @@ CONVIT = {
     "convit_mixvit": (384, 12, 5, 2, "class_attention", 1e-6, 0.0),
     "convit_dytox": (384, 12, 5, 1, "class_attention", 1e-5, 0.1),
 }
+VIT = (
+    *("vit_tiny_patch16", "vit_small_patch16", "vit_base_patch16"),
+    *("vit_large_patch16", "deit_tiny_patch16", "deit_small_patch16"),
+    *("deit_base_patch16", "deit3_small_patch16", "deit3_base_patch16"),
+    *("vit_small_patch14_reg4_dinov2", "vit_base_patch14_reg4_dinov2"),
+)
+NAMES = (*CAIT, *CONVIT, *VIT)
 CONVIT_COUNTS = [
     ("convit_tiny", (224, 224, 3), 16, 1000, 5_710_512),
     ("convit_small", (224, 224, 3), 16, 1000, 27_777_322),
@@ -63,7 +70,7 @@ def peak_memory():
 
 
 def test_names_are_those_of_the_papers():
-    assert backbone_names() == (*CAIT, *CONVIT)
+    assert backbone_names() == NAMES
 
 
 @pytest.mark.parametrize("name", CAIT)
@@ -195,7 +202,7 @@ def test_names_do_not_share_their_changes():
         ("convit_large", "Nearest: 'convit_"),
         (
             "resnet",
-            "Known: " + ", ".join(repr(known) for known in (*CAIT, *CONVIT)) + ".",
+            "Known: " + ", ".join(map(repr, NAMES)) + ".",
         ),
         (3, "Known: 'cait_xxs24', "),
     ],

@@ -18,6 +18,7 @@ from tests.helpers import (
     set_weights,
     tiny_cait,
     tiny_convit,
+    tiny_vit,
 )
 
 BACKEND = keras.config.backend()
@@ -47,7 +48,7 @@ def resnet(**options):
 def trained(make, recompute, policy="float32", steps=2, **options):
     """Losses, weights and statistics of a few steps."""
     keras.utils.set_random_seed(0)
-    is_transformer = make in (small_convit, tiny_cait, published_convit)
+    is_transformer = make in (small_convit, tiny_cait, published_convit, tiny_vit)
     draws = {**DRAWS, "attention_dropout_rate": 0.2} if is_transformer else {}
     backbone = make(recompute=recompute, dtype=policy, **draws)
     model = (MixViT if is_transformer else MixMo)(backbone, 5, **options)
@@ -76,6 +77,7 @@ def trained(make, recompute, policy="float32", steps=2, **options):
         wide_resnet,
         pytest.param(tiny_cait, marks=pytest.mark.slow),
         pytest.param(published_convit, marks=pytest.mark.slow),
+        pytest.param(tiny_vit, marks=pytest.mark.slow),
         pytest.param(preact_resnet, marks=pytest.mark.slow),
         pytest.param(resnet, marks=pytest.mark.slow),
     ],

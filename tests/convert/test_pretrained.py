@@ -196,8 +196,8 @@ def test_a_convit_is_made_of_its_files(small, tmp_path):
 def test_another_architecture_is_refused(config, tmp_path):
     folder = save_model(tmp_path / "mine", BYTES, config)
     message = (
-        "`name` must be a model whose architecture is a named backbone, CaiT or "
-        f"ConViT. Received: name={str(folder)!r}, "
+        "`name` must be a model whose architecture is a named backbone, CaiT, "
+        f"ConViT or ViT. Received: name={str(folder)!r}, "
         f"architecture={str(config.get('architecture'))!r}"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

@@ -31,7 +31,7 @@ def test_every_variable_of_the_backbone_has_one_entry(kind):
     entries = backbone_entries(backbone)
     found = sorted(id(entry.variable) for entry in entries)
     assert found == sorted(id(variable) for variable in backbone.trainable_variables)
-    places = {(entry.key, entry.third) for entry in entries}
+    places = {(entry.key, entry.part) for entry in entries}
     assert len(places) == len(entries)
 
 

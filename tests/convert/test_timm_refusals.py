@@ -155,8 +155,8 @@ def convolutional():
 def test_what_is_no_vision_transformer_is_refused(make, weights):
     model = make()
     message = (
-        "`model` must have a vision transformer as its backbone, CaiT or ConViT. "
-        "Received: backbone='Sequential'"
+        "`model` must have a vision transformer as its backbone, CaiT, ConViT or "
+        "ViT. Received: backbone='Sequential'"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         load_timm_weights(model, weights)

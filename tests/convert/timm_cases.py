@@ -86,12 +86,14 @@ def _draw(name, shape):
     module, _, kind = name.rpartition(".")
     if kind == "gating_param":
         values = rng.uniform(-2, 2, shape)
-    elif kind in ("gamma_1", "gamma_2") or (kind == "weight" and "norm" in module):
+    elif kind in ("gamma", "gamma_1", "gamma_2") or (
+        kind == "weight" and "norm" in module
+    ):
         values = rng.uniform(0.5, 1.5, shape)
     elif kind in ("bias", "cls_token"):
         # A small class token shows the epsilon of the normalisations.
         values = 0.1 * rng.standard_normal(shape)
-    elif kind == "pos_embed":
+    elif kind in ("pos_embed", "reg_token"):
         values = rng.standard_normal(shape)
     else:
         values = rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))

@@ -18,6 +18,8 @@ N, D, HEADS = 6, 16, 4
 STEM = N * 4 * 4 * 3 * D
 BODY = 2 * (12 * N * D**2 + 2 * N**2 * D)
 CLASS_BLOCKS = 2 * (4 * D**2 + 2 * (N + 1) * HEADS * D + 8 * D**2)
+# On a grid that subnetworks share, vector and offset are two more tokens.
+SHARING = 2 * 2 * 2 * HEADS * D
 
 
 def wide_resnet(**options):
@@ -73,7 +75,7 @@ def products(model, **options):
 
 
 MIXVIT = [
-    ({}, 1, 1, 2, 0),
+    ({}, 1, 1, 2, 2 * N * D),
     ({"source_attribution": "encoding"}, 1, 1, 2, 2 * N * D**2),
     ({"source_attribution": None}, 1, 1, 1, 0),
     ({"attribution_position": "early"}, 1, 2, 2, 0),
@@ -89,22 +91,28 @@ def test_mixvit_runs_each_stage_so_many_times(options, stems, bodies, trunks, so
     expected = {
         "stem": stems * STEM,
         "body": bodies * BODY,
-        "trunk": trunks * CLASS_BLOCKS,
+        "trunk": trunks * (CLASS_BLOCKS + (0 if options else SHARING)),
         "heads": 2 * 5 * D,
     }
     found = {stage: cost.multiply_adds for stage, cost in report.stages.items()}
     assert found.pop("attribution", 0) == source
     assert found == expected
     alone = MixViT(tiny_convit(), 5, **{**options, "inference": 0})
-    # Alternating, the sources are chosen by a product with their masks.
-    source_once = N * D if options.get("inference") == "alternating" else 0
+    once = {
+        # The grid of an index is shared, though by one subnetwork alone, and its
+        # tokens have a product with the vector.
+        "sum": -SHARING - N * D,
+        # That with masks, which choose the sources, is one as well.
+        "alternating": -SHARING,
+    }.get(options.get("inference"), 0)
     pair = report.per_subnetwork
-    assert pair.alone.multiply_adds == products(alone) + source_once
+    assert pair.alone.multiply_adds == products(alone) + once
     assert pair.alone + pair.further == report.total
 
 
 def test_each_further_subnetwork_adds_what_the_report_says():
     for make in (
+        lambda m: MixViT(tiny_convit(), 5, m),
         lambda m: MixViT(tiny_convit(), 5, m, source_attribution="encoding"),
         lambda m: MixMo(wide_resnet(), 5, m),
         lambda m: MixMo(wide_resnet(), 5, m, inference="parallel"),
@@ -188,6 +196,7 @@ def dot_products(jaxpr):
 @pytest.mark.parametrize(
     ("make", "class_passes"),
     [
+        (lambda: MixViT(tiny_convit(), 5, 3), 0),
         (lambda: MixViT(tiny_convit(), 5, source_attribution="encoding"), 4),
         (lambda: MixViT(tiny_cait(num_heads=4), 5, inference="alternating"), 2),
         (lambda: MixViT(tiny_convit(), 5, 3, input_mixing="all_tokens"), 2),

@@ -7,6 +7,8 @@ from keras_mixvit import layers
 from keras_mixvit.costs import flops
 from keras_mixvit.costs._cost import Cost
 from keras_mixvit.costs._layer_costs import COSTS
+from keras_mixvit.layers._source_statistics import SourceStatistics
+from keras_mixvit.layers._standardization import Standardization
 
 pytestmark = pytest.mark.usefixtures("_zero_weights")
 
@@ -103,6 +105,39 @@ def test_class_attention_block_normalises_all_tokens():
     assert cost(block, TOKEN, GRID) == class_attention_cost() + (
         mlp_cost(1, 4 * D) + around
     )
+
+
+@pytest.mark.parametrize("subnetworks", [1, 3])
+def test_class_attention_block_on_a_shared_grid_normalises_its_tokens_only(subnetworks):
+    token, grid = keras.Input((subnetworks, D)), keras.Input(GRID)
+    source = 0 if subnetworks == 1 else None
+    vectors = layers.SourceEmbedding(3, name="embedding")(
+        grid, source=source, added=False
+    )
+    standard, deviations = Standardization(name="standardization")(grid)
+    sources = SourceStatistics(name="statistics")(standard, deviations, vectors)
+    block = layers.ClassAttentionBlock(layers.ClassAttention(HEADS), name="block")
+    model = keras.Model([token, grid], block(token, standard, *sources))
+    rows = {row.name: row for row in flops(model).rows}
+    assert rows["standardization"].cost == Cost(norms=5 * N * D)
+    rates = subnetworks * N
+    assert rows["statistics"].cost == Cost(
+        rates * D, elementwise=7 * rates, per_call=4 * subnetworks * D
+    )
+    assert rows["embedding"].cost == Cost()
+    queries = subnetworks * HEADS
+    sharing = Cost(
+        # Vector and offset are two more tokens of scores and sums.
+        multiply_adds=2 * 2 * queries * D,
+        # Gains of queries and sums, which are added; scales, rates, two sums.
+        elementwise=3 * queries * D + (4 + 4) * queries * N,
+    )
+    around = Cost(norms=2 * 7 * D, elementwise=2 * D)
+    one = class_attention_cost() + mlp_cost(1, 4 * D) + around
+    found = [row for name, row in rows.items() if name.startswith("block")]
+    total = sum((row.cost for row in found), Cost())
+    assert total == sum([one] * subnetworks, sharing)
+    assert {row.count for row in found} == {subnetworks}
 
 
 def test_dropout_and_stochastic_depth_cost_in_training_only():

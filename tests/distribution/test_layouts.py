@@ -19,7 +19,15 @@ def kernels(name, model=MixViT):
 
 
 @pytest.mark.parametrize(
-    "name", ["cait_xxs24", "cait_m36", "convit_mixvit", "convit_tiny", "convit_base"]
+    "name",
+    [
+        "cait_xxs24",
+        "cait_m36",
+        "convit_mixvit",
+        "convit_tiny",
+        "convit_base",
+        "deit_tiny_patch16",
+    ],
 )
 def test_most_bytes_of_kernels_are_cut(name):
     found, variables = kernels(name)
@@ -37,5 +45,6 @@ def test_most_bytes_of_kernels_are_cut(name):
         if matching:
             assert len(matching[0]) == len(shape), path
             side = shape[matching[0].index("model")]
-            # The widths of all CaiT are divided by 8, those of ConViT by 4.
+            # The widths of all CaiT are divided by 8, those of ConViT by 4, of ViT
+            # by 64.
             assert side % 4 == 0, path

@@ -21,11 +21,17 @@ BLOCK = {
     "stochastic_depth_rate": 0.2,
     "seed": 3,
     "recompute": True,
+    "mlp_activation": "swiglu",
 }
 
 
 ARGUMENTS = {
-    "MLP": lambda: {"hidden_width": 8, "dropout_rate": 0.1, "seed": 3},
+    "MLP": lambda: {
+        "hidden_width": 8,
+        "dropout_rate": 0.1,
+        "seed": 3,
+        "activation": "swiglu",
+    },
     "BasicBlock": lambda: {
         "filters": 4,
         "stride": 2,
@@ -65,6 +71,13 @@ ARGUMENTS = {
         "strided_conv": "second",
         "l2": 0.01,
         "recompute": True,
+    },
+    "PrefixTokens": lambda: {
+        "class_token": False,
+        "num_registers": 3,
+        "has_positions": False,
+        "dropout_rate": 0.1,
+        "seed": 3,
     },
     "ReplicaSeedGenerator": lambda: {"seed": 3, "name": "given"},
     "SelfAttention": lambda: dict(ATTENTION),

@@ -19,6 +19,11 @@ BLOCK = {"mlp_ratio": 2.0, "layer_scale": 0.1, "stochastic_depth_rate": 0.1, **R
 # Layers, inputs and further arguments of a call. Every public layer is here.
 CASES = {
     "MLP": (lambda **o: layers.MLP(32, **RATES, **o), [GRID], MODES),
+    "MLP of SwiGLU": (
+        lambda **o: layers.MLP(32, **RATES, activation="swiglu", **o),
+        [GRID],
+        MODES,
+    ),
     "BasicBlock": (lambda **o: layers.BasicBlock(8, 2, **o), [GRID], MODES),
     "BinarizedPatchCutMix": (
         lambda **o: layers.BinarizedPatchCutMix(4, **o),
@@ -62,6 +67,11 @@ CASES = {
     ),
     "PreActivationBlock": (
         lambda **o: layers.PreActivationBlock(8, 2, **o),
+        [GRID],
+        MODES,
+    ),
+    "PrefixTokens": (
+        lambda **o: layers.PrefixTokens(num_registers=2, **RATES, **o),
         [GRID],
         MODES,
     ),

@@ -170,6 +170,22 @@ def test_source_beside_masks_or_paired_grids_is_refused(layer):
         layer(2)(np.stack([TOKENS, TOKENS], axis=1), source=0)
 
 
+def test_vectors_alone_are_given_without_masks_only():
+    layer = built(SourceEmbedding, 3)
+    vectors = wide(layer.embedding)
+    np.testing.assert_array_equal(numpy(call(layer, TOKENS, added=False)), vectors)
+    one = numpy(call(layer, TOKENS, source=1, added=False))
+    np.testing.assert_array_equal(one, vectors[1:2])
+    masks = one_hot_masks(BATCH, 3, (HEIGHT, WIDTH))
+    message = (
+        "`added` must be True with masks or with one grid per source. "
+        "Received: added=False"
+    )
+    for inputs in ((TOKENS, masks), (np.stack([TOKENS] * 3, axis=1),)):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            layer(*inputs, added=False)
+
+
 @LAYERS
 def test_vectors_start_from_a_normal_of_two_hundredths(layer_class):
     layer = layer_class(3)

@@ -11,6 +11,7 @@ from tests.helpers import (
     set_weights,
     tiny_cait,
     tiny_convit,
+    tiny_vit,
 )
 
 
@@ -23,6 +24,7 @@ BACKBONES = {
     "wide": tiny_wide,
     "convit": partial(tiny_convit, **ONE_BLOCK),
     "cait": partial(tiny_cait, **ONE_BLOCK),
+    "vit": partial(tiny_vit, **ONE_BLOCK),
 }
 
 

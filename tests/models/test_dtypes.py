@@ -12,7 +12,7 @@ from keras_mixvit import (
     SingleNetwork,
     load_model,
 )
-from keras_mixvit.backbones import CaiT, ConViT, WideResNet
+from keras_mixvit.backbones import CaiT, ConViT, ViT, WideResNet
 from keras_mixvit.costs import flops
 from tests.models.test_precision import half_supported
 
@@ -23,6 +23,10 @@ def convit(dtype):
 
 def cait(dtype):
     return CaiT((4, 4, 1), 2, 8, 2, 1, 1, dtype=dtype)
+
+
+def vit(dtype):
+    return ViT((4, 4, 1), 2, 8, 2, 1, 1, num_registers=1, dtype=dtype)
 
 
 def residual(dtype):
@@ -37,6 +41,8 @@ MODELS = {
     "none": lambda d: MixViT(convit(d), 5, source_attribution=None),
     "all tokens": lambda d: MixViT(convit(d), 5, input_mixing="all_tokens"),
     "sum": lambda d: MixViT(convit(d), 5, inference="sum"),
+    "vit": lambda d: MixViT(vit(d), 5, 3),
+    "vit of all tokens": lambda d: MixViT(vit(d), 5, input_mixing="all_tokens"),
     "mixmo": lambda d: MixMo(residual(d), 5),
     "parallel mixmo": lambda d: MixMo(convit(d), 5, inference="parallel"),
     "manifold": lambda d: ManifoldMixUp(residual(d), 5),

@@ -14,7 +14,7 @@ import pytest
 
 from keras_mixvit import MixViT, SingleNetwork
 from keras_mixvit.models import MIMOModel
-from tests.helpers import images, set_weights, tiny_cait, tiny_convit
+from tests.helpers import images, set_weights, tiny_cait, tiny_convit, tiny_vit
 
 BACKEND = keras.config.backend()
 SUFFIXES = {"tf_saved_model": "", "onnx": ".onnx", "litert": ".tflite", "torch": ".pt2"}
@@ -56,8 +56,13 @@ def single_network():
     return SingleNetwork(tiny_convit(**SMALL), 3)
 
 
+def vit(**options):
+    return MixViT(tiny_vit(**SMALL, layer_scale=0.1), 3, **options)
+
+
 MODELS = {
     "cait": cait,
+    "vit": vit,
     "convit": functools.partial(
         convit,
         inference="sum",
@@ -72,11 +77,18 @@ MODELS = {
 }
 # Each format knows its own operations; schemes differ in few of them.
 EXPORTED = {
-    ("jax", "tf_saved_model"): ["cait", "convit"],
+    ("jax", "tf_saved_model"): ["cait", "convit", "vit"],
     ("tensorflow", "tf_saved_model"): ["convit", "single"],
-    ("tensorflow", "onnx"): ["cait", "convit"],
-    ("tensorflow", "litert"): ["cait", "convit"],
-    ("torch", "torch"): ["cait", "convit", "single", "alternating", "all_tokens"],
+    ("tensorflow", "onnx"): ["cait", "convit", "vit"],
+    ("tensorflow", "litert"): ["cait", "convit", "vit"],
+    ("torch", "torch"): [
+        "cait",
+        "convit",
+        "vit",
+        "single",
+        "alternating",
+        "all_tokens",
+    ],
 }
 SAVED = ["cait"] if BACKEND == "jax" else list(MODELS)
 # Pixel values as in a file, which `mean` and `std` of the model are for.

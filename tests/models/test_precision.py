@@ -16,6 +16,7 @@ from tests.helpers import (
     set_weights,
     tiny_cait,
     tiny_convit,
+    tiny_vit,
 )
 from tests.layers.compiled import compiled
 
@@ -44,6 +45,10 @@ MODELS = {
     "embedding": lambda dtype: MixViT(tiny_convit(dtype=dtype), 5),
     "encoding": lambda dtype: MixViT(
         tiny_cait(dtype=dtype), 5, source_attribution="encoding"
+    ),
+    "vit": lambda dtype: MixViT(tiny_vit(dtype=dtype), 5),
+    "average": lambda dtype: MixViT(
+        tiny_vit(dtype=dtype, pooling="average", mlp_activation="swiglu"), 5
     ),
     "all tokens": lambda dtype: MixViT(
         tiny_convit(dtype=dtype), 5, input_mixing="all_tokens"
@@ -76,7 +81,7 @@ def test_half_precision_is_close_to_single_precision(name, policy):
         assert difference <= 2e-2 * np.linalg.norm(numpy(expected))
 
 
-@pytest.mark.parametrize("name", ["encoding"])
+@pytest.mark.parametrize("name", ["encoding", "vit"])
 def test_gradients_are_finite_in_half_precision(name, policy):
     model = MODELS[name](policy)
     set_weights(model, scale=0.2)

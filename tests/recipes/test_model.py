@@ -243,6 +243,15 @@ def test_options_of_backbones_reach_them():
         method="single", backbone="wide_resnet", backbone__strided_conv="first"
     )
     assert config["strided_conv"] == "first"
+    for name in ("vit", "deit_tiny_patch16"):
+        config = config_of(
+            backbone=name,
+            backbone__num_registers=2,
+            backbone__num_blocks=1,
+            backbone__norm_after_pooling=True,
+        )
+        assert (config["num_registers"], config["num_blocks"]) == (2, 1)
+        assert config["norm_after_pooling"] is True
 
 
 def test_a_step_computes_in_the_precision_of_the_recipe():

@@ -16,6 +16,7 @@ from tests.helpers import (
     set_weights,
     tiny_cait,
     tiny_convit,
+    tiny_vit,
 )
 from tests.saved.make_saved_models import HERE, predictions, two_more_losses
 
@@ -44,7 +45,7 @@ def test_files_of_every_backend_predict_and_go_on_training(written_on):
         {"source_attribution": None, "ensemble_of": "probabilities"},
     ],
 )
-@pytest.mark.parametrize("backbone", [tiny_convit, tiny_cait])
+@pytest.mark.parametrize("backbone", [tiny_convit, tiny_cait, tiny_vit])
 def test_round_trip_keeps_every_arrangement(options, backbone, tmp_path):
     model = MixViT(backbone(mean=(0.1, 0.2, 0.3), std=0.5), 5, **options)
     set_weights(model)

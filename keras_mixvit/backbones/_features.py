@@ -1,0 +1,45 @@
+"""What passes from stage to stage: a grid, or a grid and prefix tokens.
+
+Prefix tokens are those that belong to no position of the image: a class token
+and registers, `(B, P, d)`. A network without them passes a grid alone; with
+them it passes the list of both.
+"""
+
+from typing import Any
+
+from keras import ops
+
+
+def grid_of(features: Any) -> Any:
+    """The grid `(B, h, w, d)` of what passes between stages."""
+    return features[0] if isinstance(features, (list, tuple)) else features
+
+
+def prefix_of(features: Any) -> Any:
+    """Its prefix tokens `(B, P, d)`, or `None`."""
+    return features[1] if isinstance(features, (list, tuple)) else None
+
+
+def with_prefix(grid: Any, prefix: Any) -> Any:
+    """A grid, with prefix tokens unless they are `None`."""
+    return grid if prefix is None else [grid, prefix]
+
+
+def joined(features: Any) -> Any:
+    """Prefix tokens and then those of the grid `(B, P + h·w, d)`, or the grid alone."""
+    grid, prefix = grid_of(features), prefix_of(features)
+    if prefix is None:
+        return grid
+    _, height, width, size = grid.shape
+    patches = ops.reshape(grid, (-1, height * width, size))
+    return ops.concatenate([prefix, patches], axis=1)
+
+
+def parted(tokens: Any, like: Any) -> Any:
+    """Inverts `joined`: tokens in the shape of the features that were joined."""
+    grid, prefix = grid_of(like), prefix_of(like)
+    if prefix is None:
+        return tokens
+    count = prefix.shape[1]
+    patches = ops.reshape(tokens[:, count:], (-1, *grid.shape[1:]))
+    return [patches, tokens[:, :count]]

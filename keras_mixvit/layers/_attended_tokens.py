@@ -1,0 +1,119 @@
+"""The tokens that class attention reads, beside which nothing else is formed."""
+
+from typing import Any
+
+from keras import ops
+
+from keras_mixvit.layers._inner_calls import reshape
+
+
+class AttendedTokens:
+    """A class token and the tokens of a grid, as they are attended to.
+
+    Args:
+        token: Tensor `(B, d)`.
+        grid: Tensor `(B, h, w, d)`.
+    """
+
+    def __init__(self, token: Any, grid: Any):
+        _, height, width, features = grid.shape
+        self.token = token
+        self.grid = reshape(grid, (-1, height * width, features))
+
+    def scores(self, queries: Any) -> Any:
+        """Products `(B, heads, 1 + N)` of absorbed queries `(B, heads, d)`."""
+        own = ops.einsum("bhd,bd->bh", queries, self.token)[..., None]
+        return ops.concatenate([own, self._products(queries)], axis=-1)
+
+    def weighted_sum(self, weights: Any) -> Any:
+        """Sums `(B, heads, d)` of the tokens, with weights `(B, heads, 1 + N)`."""
+        return weights[..., :1] * self.token[:, None, :] + self._sum(weights[..., 1:])
+
+    def _products(self, queries):
+        return ops.einsum("bhd,bnd->bhn", queries, self.grid)
+
+    def _sum(self, weights):
+        return ops.einsum("bhn,bnd->bhd", weights, self.grid)
+
+
+class SharedTokens(AttendedTokens):
+    """Class tokens of M subnetworks, whose other tokens are those of one grid x.
+
+    Token n of subnetwork m is `gain · (scales_mn x_n + rates_mn vectors_m) + offset`.
+    All that depends on n is x_n and two numbers, so that the queries of all
+    subnetworks meet one grid, and class token, vector and offset are three more
+    tokens, each with weights of its own.
+
+    Args:
+        token: Tensor `(B·M, d)`, subnetworks of an image beside each other.
+        grid: Tensor `(B, h, w, d)`, the x.
+        gain: Tensor `(d,)`.
+        offset: Tensor `(d,)`.
+        scales: Tensor `(B, M, h, w)`.
+        rates: Tensor `(B, M, h, w)`.
+        vectors: Tensor `(M, d)`.
+    """
+
+    def __init__(
+        self,
+        token: Any,
+        grid: Any,
+        gain: Any,
+        offset: Any,
+        scales: Any,
+        rates: Any,
+        vectors: Any,
+    ):
+        super().__init__(token, grid)
+        positions, width = self.grid.shape[1:]
+        self.gain, self.subnetworks = gain, vectors.shape[0]
+        self.scales = reshape(scales, (-1, 1, positions))
+        self.rates = reshape(rates, (-1, 1, positions))
+        token = reshape(token, (-1, self.subnetworks, 1, width))
+        vectors = (vectors * gain)[None, :, None]
+        rows = [token, vectors, reshape(offset, (1, 1, 1, width))]
+        shape = (ops.shape(token)[0], self.subnetworks, 1, width)
+        rows = ops.concatenate([ops.broadcast_to(row, shape) for row in rows], axis=2)
+        self.rows = reshape(rows, (-1, 3, width))
+
+    def scores(self, queries: Any) -> Any:
+        """Products `(B·M, heads, 1 + N)` of absorbed queries `(B·M, heads, d)`."""
+        own, vector, offset = self._columns(
+            ops.einsum("bhd,bkd->bhk", queries, self.rows)
+        )
+        shared = self._products(self._beside(queries * self.gain))
+        shared = self._apart(shared, queries.shape[1])
+        grid = shared * self.scales + (vector * self.rates + offset)
+        return ops.concatenate([own, grid], axis=-1)
+
+    def weighted_sum(self, weights: Any) -> Any:
+        """Sums `(B·M, heads, d)` of the tokens, with weights `(B·M, heads, 1 + N)`."""
+        own, grid = weights[..., :1], weights[..., 1:]
+        vector = ops.sum(grid * self.rates, axis=-1, keepdims=True)
+        offset = ops.sum(grid, axis=-1, keepdims=True)
+        shared = self._sum(self._beside(grid * self.scales))
+        shared = self._apart(shared, weights.shape[1])
+        weights = ops.concatenate([own, vector, offset], axis=-1)
+        return shared * self.gain + ops.einsum("bhk,bkd->bhd", weights, self.rows)
+
+    def _columns(self, values):
+        return [values[..., i : i + 1] for i in range(3)]
+
+    def _beside(self, values):
+        """`(B·M, heads, k)` as `(B, M·heads, k)`."""
+        _, heads, last = values.shape
+        return reshape(values, (-1, self.subnetworks * heads, last))
+
+    def _apart(self, values, heads):
+        """`(B, M·heads, k)` as `(B·M, heads, k)`."""
+        return reshape(values, (-1, heads, values.shape[-1]))
+
+
+def folded(token: Any) -> Any:
+    """Class tokens `(B, M, d)` as `(B·M, d)`; those of `(B, d)` are so."""
+    return token if len(token.shape) == 2 else reshape(token, (-1, token.shape[-1]))
+
+
+def unfolded(token: Any, shape: tuple) -> Any:
+    """Inverts `folded`: class tokens `(B·M, d)` in the shape that they had."""
+    return token if len(shape) == 2 else reshape(token, (-1, *shape[1:]))
