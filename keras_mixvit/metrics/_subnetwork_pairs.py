@@ -1,6 +1,8 @@
+import itertools
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_mixvit._checks import require
 from keras_mixvit._types import Dtype, Tensor
@@ -42,3 +44,10 @@ def require_pair(values: Tensor) -> int:
         num_subnetworks=values.shape[1],
     )
     return values.shape[1]
+
+
+def shares_of_pairs(predicted: np.ndarray) -> np.ndarray:
+    """Share of pairs with different classes `(n,)`, of predicted classes `(n, M)`."""
+    pairs = list(itertools.combinations(range(predicted.shape[1]), 2))
+    differ = sum((predicted[:, i] != predicted[:, j]).astype("float64") for i, j in pairs)
+    return differ / len(pairs)

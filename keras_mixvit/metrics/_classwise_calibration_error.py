@@ -1,0 +1,124 @@
+import numpy as np
+import numpy.typing as npt
+
+from keras_mixvit._checks import require_positive_integer
+from keras_mixvit.metrics._calibration_error import bin_edges
+from keras_mixvit.metrics._predictions import (
+    chunk_of,
+    over_chunks,
+    require_predictions,
+)
+
+# Samples of one product with the numbers of many resamples.
+PRODUCT = 512
+
+
+def classwise_calibration_error(
+    logits: npt.ArrayLike, labels: npt.ArrayLike, bins: int = 15
+) -> float:
+    """Calibration error of the probabilities of all classes, not of the highest.
+
+    For each class the probabilities of all samples are sorted into equally long bins
+    (low, high]. With the mean probability p_bk and the share of labels y_bk of class
+    k in bin b,
+
+        (1 / K) sum_k sum_b (n_bk / n) |p_bk - y_bk|
+
+    It is a mean over classes, so it is small where there are many: most of their
+    probabilities are near 0, and rightly so. Compare it at equal K only.
+
+    Args:
+        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
+            subnetworks is judged.
+        labels: Integer array `(n,)`.
+        bins: Positive integer, the number of bins. Defaults to `15`.
+
+    Returns:
+        Float in [0, 1].
+
+    Raises:
+        ValueError: If logits are NaN, logits and labels do not fit, or `bins` is not
+            positive.
+
+    Example:
+
+    ```python
+    logits = np.log([[0.9, 0.1]] * 4)
+    error = classwise_calibration_error(logits, [0, 0, 0, 1])
+    assert abs(error - 0.15) < 1e-12
+    ```
+
+    References:
+        Kull et al., Beyond Temperature Scaling: Obtaining Well-Calibrated Multi-class
+        Probabilities with Dirichlet Calibration, 2019, Eq. 3 (classwise-ECE);
+        Nixon et al., Measuring Calibration in Deep Learning, 2019 (SCE).
+    """
+    logits, labels = require_predictions(logits, labels)
+    require_positive_integer("bins", bins)
+    return ClasswiseGaps(logits, labels, bins).error()
+
+
+class ClasswiseGaps:
+    """The gaps of probabilities and labels, of every class in every bin.
+
+    Of a prediction fewer than `bins` probabilities are above the first bin, so these are
+    listed one by one; the first bin alone is dense.
+
+    Args:
+        logits: Array `(n, K)` or `(n, M, K)`.
+        labels: Integer array `(n,)`.
+        bins: Positive integer.
+    """
+
+    def __init__(self, logits: np.ndarray, labels: np.ndarray, bins: int):
+        self.logits, self.labels = logits, labels
+        self.classes, self.edges = logits.shape[-1], bin_edges(bins)
+        self.cells = bins * self.classes
+        parts = over_chunks(self._parts, logits)
+        low, *listed = zip(*parts, strict=True)
+        self.low = np.sum(low, axis=0)
+        self.rows, self.places, self.gaps = map(np.concatenate, listed)
+
+    def error(self) -> float:
+        """The calibration error."""
+        gaps = np.bincount(self.places, self.gaps, minlength=self.cells)
+        gaps[: self.classes] += self.low
+        return float(np.abs(gaps).sum() / (len(self.logits) * self.classes))
+
+    def errors(self, counts: np.ndarray) -> np.ndarray:
+        """The calibration errors `(R,)` for numbers `(R, n)` of each sample."""
+        low = np.zeros((len(counts), self.classes))
+        for start in range(0, len(self.logits), PRODUCT):
+            chunk = slice(start, start + PRODUCT)
+            # Numbers of samples are exact in float32.
+            low += counts[:, chunk].astype("float32") @ self._low(chunk)[0]
+        found = np.empty(len(counts))
+        for r, row in enumerate(counts):
+            gaps = row[self.rows] * self.gaps
+            gaps = np.bincount(self.places, gaps, minlength=self.cells)
+            gaps[: self.classes] += low[r]
+            found[r] = np.abs(gaps).sum()
+        return found / (len(self.logits) * self.classes)
+
+    def _parts(self, chunk):
+        low, row, column, above = self._low(chunk, "float64")
+        bins = np.searchsorted(self.edges, above, side="left")
+        above -= column == self.labels[chunk][row]
+        first = chunk.start
+        return low.sum(axis=0), first + row, bins * self.classes + column, above
+
+    def _low(self, chunk, dtype="float32"):
+        """Gaps `(c, K)` in the first bin, and the probabilities above it."""
+        values, top = chunk_of(self.logits, chunk)
+        with np.errstate(over="ignore"):
+            values -= top
+        shares = np.exp(values, out=values)
+        shares /= shares.sum(axis=1, keepdims=True)
+        rows, labels = np.arange(len(shares)), self.labels[chunk]
+        edge = self.edges[0] if len(self.edges) else 1.0
+        is_low = shares[rows, labels] <= edge
+        row, column = np.nonzero(shares > edge)
+        above = shares[row, column]
+        shares[row, column] = 0
+        shares[rows[is_low], labels[is_low]] -= 1
+        return shares.astype(dtype, copy=False), row, column, above
