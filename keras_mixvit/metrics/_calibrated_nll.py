@@ -117,6 +117,7 @@ def calibrated_parts(
     seed: int = 0,
     method: str = "temperature",
     ensemble_of: str = "logits",
+    temperatures: list[float] | None = None,
 ) -> CalibratedParts:
     """The NLL of each sample, calibrated on the half without it.
 
@@ -126,6 +127,8 @@ def calibrated_parts(
         seed: Non-negative integer. Defaults to `0`.
         method: String. Defaults to `"temperature"`.
         ensemble_of: String. Defaults to `"logits"`.
+        temperatures: List of those of the two halves, if they are known, or `None`.
+            Defaults to `None`.
     """
     require_choice("method", method, METHODS)
     require_choice("ensemble_of", ensemble_of, MEANS)
@@ -142,16 +145,17 @@ def calibrated_parts(
     order = np.random.default_rng(seed).permutation(len(logits))
     middle = len(order) // 2
     halves = [np.sort(order[:middle]), np.sort(order[middle:])]
-    first = temperature_of(mean, labels, halves[0])
-    temperatures = [first, temperature_of(mean, labels, halves[1], start=first)]
+    if temperatures is None:
+        first = temperature_of(mean, labels, halves[0])
+        temperatures = [first, temperature_of(mean, labels, halves[1], start=first)]
     values = np.empty(len(logits))
     if method == "temperature":
         # A temperature of 0 would make one error infinitely dear.
-        fitted = [temperature or 1.0 for temperature in reversed(temperatures)]
+        fitted: list = [temperature or 1.0 for temperature in reversed(temperatures)]
         for half, temperature in zip(halves, fitted, strict=True):
             values[half] = nll_at(mean, labels, half, temperature)
     elif method == "vector":
-        one = scaling_of(mean, labels, halves[0], 1.0, first)
+        one = scaling_of(mean, labels, halves[0], 1.0, temperatures[0])
         two = scaling_of(mean, labels, halves[1], 1.0, temperatures[1], start=one)
         fitted = [two, one]
         for half, scaling in zip(halves, fitted, strict=True):

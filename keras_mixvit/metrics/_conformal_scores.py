@@ -34,36 +34,74 @@ class Conformity:
         # Rounding must not make a likelier class worse.
         return np.maximum.accumulate(scores, axis=1, out=scores)
 
-    def of_true(self, logits, labels, draws) -> np.ndarray:
-        """The score `(n,)` of the true class of each sample."""
 
-        def of_chunk(chunk):
-            shares, ascending = shares_of(logits, chunk)
-            scores = self.of_ranks(ascending[:, ::-1], draws[chunk])
-            ranks = ranks_of(shares, labels[chunk])
-            return np.take_along_axis(scores, ranks[:, None], axis=1)[:, 0]
+def true_scores(logits, labels, methods: list, draws: list) -> list[np.ndarray]:
+    """The scores `(n,)` of the true class of each sample, by several methods.
 
-        return np.concatenate(over_chunks(of_chunk, logits))
+    Args:
+        logits: Array `(n, K)` or `(n, M, K)`.
+        labels: Integer array `(n,)`.
+        methods: List of `Conformity`.
+        draws: List of arrays `(n,)`, u for each method.
+    """
 
-    def sizes(self, logits, draws, threshold: float, labels=None):
-        """Size `(n,)` of each set, and whether it holds the true class.
+    def of_chunk(chunk):
+        shares, ascending = shares_of(logits, chunk)
+        ranks = ranks_of(shares, labels[chunk])[:, None]
+        return [
+            np.take_along_axis(method.of_ranks(ascending[:, ::-1], u[chunk]), ranks, 1)
+            for method, u in zip(methods, draws, strict=True)
+        ]
 
-        Without labels a Boolean array `(n, K)` takes the place of the latter.
-        """
-        if labels is None:
-            sets = np.empty((len(logits), logits.shape[-1]), bool)
+    parts = zip(*over_chunks(of_chunk, logits), strict=True)
+    return [np.concatenate(part)[:, 0] for part in parts]
 
-        def of_chunk(chunk):
-            shares, ascending = shares_of(logits, chunk)
-            scores = self.of_ranks(ascending[:, ::-1], draws[chunk])
+
+def sizes_and_hits(logits, labels, methods: list, draws: list, thresholds: list) -> list:
+    """Sizes `(n,)` of sets, and whether they hold the true class, of each method.
+
+    Args:
+        logits: Array `(n, K)` or `(n, M, K)`.
+        labels: Integer array `(n,)`.
+        methods: List of `Conformity`.
+        draws: List of arrays `(n,)`, u for each method.
+        thresholds: List of floats.
+    """
+
+    def of_chunk(chunk):
+        shares, ascending = shares_of(logits, chunk)
+        ranks = ranks_of(shares, labels[chunk])
+        found = []
+        for method, u, threshold in zip(methods, draws, thresholds, strict=True):
+            scores = method.of_ranks(ascending[:, ::-1], u[chunk])
             sizes = np.count_nonzero(scores <= threshold, axis=1)
-            if labels is not None:
-                return sizes, ranks_of(shares, labels[chunk]) < sizes
-            sets[chunk] = _likeliest(shares, ascending, sizes)
-            return sizes, sizes
+            found += [sizes, ranks < sizes]
+        return found
 
-        sizes, hits = zip(*over_chunks(of_chunk, logits), strict=True)
-        return np.concatenate(sizes), sets if labels is None else np.concatenate(hits)
+    parts = zip(*over_chunks(of_chunk, logits), strict=True)
+    columns = [np.concatenate(part) for part in parts]
+    return list(zip(columns[::2], columns[1::2], strict=True))
+
+
+def sets_of(logits, method: Conformity, draws, threshold: float) -> np.ndarray:
+    """The sets of one method, Boolean `(n, K)`.
+
+    Args:
+        logits: Array `(n, K)` or `(n, M, K)`.
+        method: `Conformity`.
+        draws: Array `(n,)`.
+        threshold: Float.
+    """
+    sets = np.empty((len(logits), logits.shape[-1]), bool)
+
+    def of_chunk(chunk):
+        shares, ascending = shares_of(logits, chunk)
+        scores = method.of_ranks(ascending[:, ::-1], draws[chunk])
+        sizes = np.count_nonzero(scores <= threshold, axis=1)
+        sets[chunk] = _likeliest(shares, ascending, sizes)
+
+    over_chunks(of_chunk, logits)
+    return sets
 
 
 def shares_of(logits, chunk) -> tuple[np.ndarray, np.ndarray]:

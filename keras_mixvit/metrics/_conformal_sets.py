@@ -1,5 +1,5 @@
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +11,13 @@ from keras_mixvit._checks import (
     require_choice,
     require_positive_integer,
 )
-from keras_mixvit.metrics._conformal_scores import METHODS, Conformity
+from keras_mixvit.metrics._conformal_scores import (
+    METHODS,
+    Conformity,
+    sets_of,
+    sizes_and_hits,
+    true_scores,
+)
 from keras_mixvit.metrics._predictions import require_logits, require_predictions
 
 
@@ -139,12 +145,8 @@ class ConformalSets:
         logits, labels = require_predictions(logits, labels)
         n, classes = len(logits), logits.shape[-1]
         made = cls(method, coverage, math.inf, classes, n, **options)
-        scores = made._conformity().of_true(logits, labels, made._draws(n, 0))
-        enough = np.arange(1, n + 1) / (n + 1) >= coverage
-        if not enough.any():
-            return made
-        threshold = float(np.sort(scores)[np.argmax(enough)])
-        return cls(method, coverage, threshold, classes, n, **options)
+        (scores,) = true_scores(logits, labels, *made.rules(n, 0))
+        return replace(made, threshold=threshold_of(scores, coverage))
 
     def predict(self, logits: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """The prediction sets, Boolean `(n, K)`.
@@ -160,8 +162,8 @@ class ConformalSets:
             ValueError: If logits are NaN, or of other classes.
         """
         logits = self._required(require_logits(logits, (2, 3)))
-        draws = self._draws(len(logits), 1)
-        return self._conformity().sizes(logits, draws, self.threshold)[1]
+        (rule,), (draws,) = self.rules(len(logits), 1)
+        return sets_of(logits, rule, draws, self.threshold)
 
     def sizes_and_hits(
         self, logits: npt.ArrayLike, labels: npt.ArrayLike
@@ -182,8 +184,8 @@ class ConformalSets:
         """
         logits, labels = require_predictions(logits, labels)
         logits = self._required(logits)
-        draws = self._draws(len(logits), 1)
-        return self._conformity().sizes(logits, draws, self.threshold, labels)
+        rules = self.rules(len(logits), 1)
+        return sizes_and_hits(logits, labels, *rules, [self.threshold])[0]
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold; an infinite threshold is `None`."""
@@ -211,8 +213,17 @@ class ConformalSets:
             **{**values, "threshold": math.inf if threshold is None else threshold}
         )
 
-    def _conformity(self):
-        return Conformity(self.method, self.penalty, self.free_rank)
+    def rules(self, count: int, stream: int) -> tuple[list, list]:
+        """The rule of the method and u for each sample, each in a list.
+
+        Args:
+            count: Integer, the number of samples.
+            stream: 0 for the fit and 1 for predictions, which draw other numbers.
+        """
+        draws = np.ones(count)
+        if self.randomised and self.method != "lac":
+            draws = np.random.default_rng([self.seed, stream]).random(count)
+        return [Conformity(self.method, self.penalty, self.free_rank)], [draws]
 
     def _required(self, logits):
         require(
@@ -222,8 +233,9 @@ class ConformalSets:
         )
         return logits
 
-    def _draws(self, count, stream):
-        """One u per sample; the fit and the prediction have streams of their own."""
-        if not self.randomised or self.method == "lac":
-            return np.ones(count)
-        return np.random.default_rng([self.seed, stream]).random(count)
+
+def threshold_of(scores: np.ndarray, coverage: float) -> float:
+    """The k-th smallest score, with the least k for which k / (n + 1) >= coverage."""
+    n = len(scores)
+    enough = np.arange(1, n + 1) / (n + 1) >= coverage
+    return float(np.sort(scores)[np.argmax(enough)]) if enough.any() else math.inf

@@ -12,7 +12,7 @@ def minimise(
     function: Callable[[np.ndarray], tuple[float, np.ndarray]],
     start: np.ndarray,
     precondition: Callable[[np.ndarray], np.ndarray],
-    tolerance: float = 1e-10,
+    tolerance: float = 1e-9,
     steps: int = 200,
 ) -> np.ndarray:
     """Where a function has its minimum, by L-BFGS.
@@ -22,7 +22,7 @@ def minimise(
         start: Array `(d,)`.
         precondition: Multiplies a vector with roughly the inverse of the Hessian.
         tolerance: Float, the decrease still to be expected at which it ends. Defaults
-            to `1e-10`.
+            to `1e-9`.
         steps: Positive integer, the most steps. Defaults to `200`.
 
     Returns:

@@ -1,9 +1,8 @@
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from keras_mixvit._checks import is_number, require, require_choice
+from keras_mixvit.metrics._resamples import sums_of_groups
 
 NAMES = ("auroc", "aupr_in", "aupr_out", "fpr95")
 
@@ -68,8 +67,8 @@ def ood_detection(
     require(is_number(tpr) and 0 < tpr <= 1, "`tpr` must be in (0, 1].", tpr=tpr)
     require_choice("positive", positive, ("in", "out"))
     known, unknown = require_scores("known", known), require_scores("unknown", unknown)
-    ones: Any = np.ones((1, len(known))), np.ones((1, len(unknown)))
-    values = Detection(known, unknown, tpr, positive)(*ones)[0]
+    once = np.ones((1, len(known))), np.ones((1, len(unknown)))
+    values = Detection(known, unknown, tpr, positive)(*once)[0]
     return dict(zip(NAMES, map(float, values), strict=True))
 
 
@@ -90,7 +89,7 @@ def require_scores(name: str, scores: npt.ArrayLike) -> np.ndarray:
 
 
 class Detection:
-    """Sorts scores once, and judges them for any weights of the images.
+    """Sorts scores once, and judges them for any numbers of the images.
 
     Args:
         known: Array `(n,)`.
@@ -106,41 +105,53 @@ class Detection:
         tpr: float = 0.95,
         positive: str = "in",
     ):
-        scores = np.concatenate([known, unknown])
-        self.order = np.argsort(scores, kind="stable")
-        ascending = scores[self.order]
-        # Where a group of equal scores starts.
-        self.starts = np.flatnonzero(np.append(True, ascending[1:] != ascending[:-1]))
-        self.is_known = self.order < len(known)
         self.tpr, self.positive = tpr, positive
+        self.orders = np.argsort(known, kind="stable"), np.argsort(unknown, kind="stable")
+        (ins, self.first_in), (outs, self.first_out) = (
+            np.unique(scores, return_index=True)
+            for scores in (known[self.orders[0]], unknown[self.orders[1]])
+        )
+        # How many groups of equal scores of the other kind are lower, or not higher.
+        self.out_to = np.searchsorted(outs, ins, side="right")
+        self.in_below = np.searchsorted(ins, outs, side="left")
+        self.in_to = np.searchsorted(ins, outs, side="right")
 
     def __call__(self, known: np.ndarray, unknown: np.ndarray) -> np.ndarray:
-        """The numbers `(R, 4)` for weights `(R, n)` and `(R, m)`."""
-        weights = np.concatenate([known, unknown], axis=1)[:, self.order]
-        inside = np.where(self.is_known, weights, 0.0)
-        outside = weights - inside
-        if len(self.starts) < weights.shape[1]:
-            inside = np.add.reduceat(inside, self.starts, axis=1)
-            outside = np.add.reduceat(outside, self.starts, axis=1)
+        """The numbers `(R, 4)` for counts `(R, n)` and `(R, m)` of the images."""
+        ins = self._groups(known, 0, self.first_in)
+        outs = self._groups(unknown, 1, self.first_out)
         # From the lowest score, which speaks for the distribution.
-        ins, outs = np.cumsum(inside, axis=1), np.cumsum(outside, axis=1)
-        n, m = ins[:, -1:], outs[:, -1:]
-        auroc = _sums(outside, ins - inside / 2) / (n * m)[:, 0]
+        in_sums, out_sums = _from_zero(ins), _from_zero(outs)
+        n, m = in_sums[:, -1:], out_sums[:, -1:]
+        in_below = np.take(in_sums, self.in_below, axis=1)
+        lower = in_below + np.take(in_sums, self.in_to, axis=1)
+        auroc = _sums(outs, lower) / (2 * n * m)[:, 0]
+        accepted, wrongly = in_sums[:, 1:], np.take(out_sums, self.out_to, axis=1)
         # From the highest score.
-        ins_above, outs_above = n - ins + inside, m - outs + outside
-        found = [
+        found, falsely = m - out_sums[:, :-1], n - in_below
+        values = [
             auroc,
-            _average_precision(inside, ins, outs),
-            _average_precision(outside, outs_above, ins_above),
+            _average_precision(ins, accepted, wrongly),
+            _average_precision(outs, found, falsely),
         ]
         if self.positive == "in":
-            place = np.argmax(ins / n >= self.tpr, axis=1)
-            rate = np.take_along_axis(outs, place[:, None], axis=1) / m
+            place = np.argmax(accepted / n >= self.tpr, axis=1)
+            rate = np.take_along_axis(wrongly, place[:, None], axis=1) / m
         else:
-            enough = outs_above / m >= self.tpr
+            enough = found / m >= self.tpr
             place = enough.shape[1] - 1 - np.argmax(enough[:, ::-1], axis=1)
-            rate = np.take_along_axis(ins_above, place[:, None], axis=1) / n
-        return np.stack([*found, rate[:, 0]], axis=1)
+            rate = np.take_along_axis(falsely, place[:, None], axis=1) / n
+        return np.stack([*values, rate[:, 0]], axis=1)
+
+    def _groups(self, counts, kind, firsts):
+        ordered = np.take(counts, self.orders[kind], axis=1).astype("float64")
+        return sums_of_groups(ordered, firsts)
+
+
+def _from_zero(values):
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=sums[:, 1:])
+    return sums
 
 
 def _sums(first, second):
@@ -151,7 +162,6 @@ def _average_precision(weights, positives, negatives):
     """Mean precision over the positive images, of groups of equal scores."""
     chosen = positives + negatives
     # A group without weight in front of all others chooses nothing.
-    precision = np.divide(
-        positives, chosen, out=np.zeros_like(chosen), where=chosen > 0
-    )
-    return _sums(weights, precision) / weights.sum(axis=1)
+    np.maximum(chosen, 1, out=chosen)
+    np.divide(positives, chosen, out=chosen)
+    return _sums(weights, chosen) / weights.sum(axis=1)

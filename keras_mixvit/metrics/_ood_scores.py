@@ -111,15 +111,14 @@ def _of_all(values):
 def _information(values):
     """Mutual information of predictions `(c, M, K)`."""
     with np.errstate(over="ignore"):
-        values = values - highest(values)
-    shares = np.exp(values)
-    shares /= shares.sum(axis=-1, keepdims=True)
+        below = values - highest(values)
+    shares = np.exp(below)
+    total = shares.sum(axis=-1, keepdims=True)
+    shares /= total
+    below[shares == 0] = 0
+    each = np.log(total)[..., 0] - np.einsum("nmk,nmk->nm", shares, below)
     mean = shares.mean(axis=1)
-    # Zero probabilities add nothing: x log x is 0 there.
-    each = _entropy(shares).mean(axis=1)
-    return np.maximum(_entropy(mean) - each, 0.0)
-
-
-def _entropy(shares):
-    logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
-    return -np.einsum("...k,...k->...", shares, logs)
+    # Probabilities of zero add nothing: x log x is 0 there.
+    logs = np.log(np.maximum(mean, np.finfo("float64").tiny))
+    of_mean = -np.einsum("nk,nk->n", mean, logs)
+    return np.maximum(of_mean - each.mean(axis=1), 0.0)

@@ -95,68 +95,74 @@ def temperatures_of(logits, labels, index, ensemble_of, penalty, common) -> np.n
 
 def _fitted(logits, labels, index, ensemble_of, penalty, common, start):
     """log(T / T_m) of each subnetwork."""
+    terms = _of_logits if ensemble_of == "logits" else _of_probabilities
 
-    def loss(point):
-        factors = np.exp(point) / common
+    def summed(point, with_spread):
+        factors = np.exp(point)[:, None] / common
 
         def parts(chunk):
-            values = np.array(logits[chunk], "float64") * factors[:, None]
-            return _loss_and_slopes(values, labels[chunk], ensemble_of)
+            values = np.array(logits[chunk], "float64")
+            values *= factors
+            with np.errstate(over="ignore"):
+                values -= highest(values)
+            np.maximum(values, FLOOR, out=values)
+            of_true = values[np.arange(len(values)), :, labels[chunk]]
+            return terms(values, of_true, labels[chunk], with_spread)
 
-        losses, slopes, _ = zip(*over_chunks(parts, logits, index), strict=True)
+        return [sum(part) for part in zip(*over_chunks(parts, logits, index), strict=True)]
+
+    def loss(point):
+        value, slopes, _ = summed(point, False)
         pull = penalty * point / len(index)
-        value = sum(losses) / len(index) + pull @ point / 2
-        return value, sum(slopes) / len(index) + pull
+        return value / len(index) + pull @ point / 2, slopes / len(index) + pull
 
-    def curvature(chunk):
-        values = np.array(logits[chunk], "float64") * (np.exp(start) / common)[:, None]
-        return _loss_and_slopes(values, labels[chunk], ensemble_of)[2]
-
-    scale = sum(over_chunks(curvature, logits, index)) + penalty + 1e-12
-    return minimise(loss, start, lambda vector: vector * len(index) / scale)
+    scale = (summed(start, True)[2] + penalty + 1e-12) / len(index)
+    return minimise(loss, start, lambda vector: vector / scale)
 
 
-def _loss_and_slopes(values, labels, ensemble_of):
-    """Sums over samples of NLL, of its slopes, and of a bound of its curvatures.
+def _of_logits(values, of_true, labels, with_spread):
+    """Sums of NLL, of its slopes, and of a bound of its curvatures.
 
     Args:
         values: Logits `(c, M, K)`, divided by the temperatures.
+        of_true: Those `(c, M)` of the true classes.
         labels: Integer array `(c,)`.
-        ensemble_of: String.
+        with_spread: Whether to compute the curvatures.
     """
-    members, rows = values.shape[1], np.arange(len(values))
-    with np.errstate(over="ignore"):
-        values -= highest(values)
-    np.maximum(values, FLOOR, out=values)
-    of_true = values[rows, :, labels]
-    if ensemble_of == "logits":
-        mean = values.mean(axis=1)
-        mean -= highest(mean)
-        true = mean[rows, labels]
-        shares = np.exp(mean)
-        total = shares.sum(axis=1)
-        shares /= total[:, None]
-        loss = np.log(total) - true
-        expected = np.einsum("nk,nmk->nm", shares, values)
-        slopes = (expected - of_true) / members
-        spread = np.einsum("nk,nmk,nmk->nm", shares, values, values) - expected**2
-        spread /= members**2
-    else:
-        shares = np.exp(values)
-        total = shares.sum(axis=2)
-        shares /= total[..., None]
-        logs = of_true - np.log(total)
-        top = logs.max(axis=1, keepdims=True)
-        weights = np.exp(logs - top)
-        loss = np.log(members) - top[:, 0] - np.log(weights.sum(axis=1))
-        weights /= weights.sum(axis=1, keepdims=True)
-        expected = np.einsum("nmk,nmk->nm", shares, values)
-        slopes = weights * (expected - of_true)
-        spread = np.einsum("nmk,nmk,nmk->nm", shares, values, values) - expected**2
-        spread *= weights
+    members = values.shape[1]
+    shares = values.mean(axis=1)
+    shares -= highest(shares)
+    true = shares[np.arange(len(shares)), labels]
+    np.exp(shares, out=shares)
+    total = shares.sum(axis=1)
+    shares /= total[:, None]
     taken = of_true.min(axis=1) > FLOOR
-    return (
-        loss[taken].sum(),
-        slopes[taken].sum(axis=0),
-        np.maximum(spread, 0.0)[taken].sum(axis=0),
-    )
+    shares[~taken] = 0
+    means = np.matmul(values, shares[..., None])[..., 0]
+    slopes = (means - of_true)[taken].sum(axis=0) / members
+    spread = np.zeros(members)
+    if with_spread:
+        spread = np.matmul(np.square(values), shares[..., None])[..., 0] - means**2
+        spread = np.maximum(spread, 0.0).sum(axis=0) / members**2
+    return (np.log(total) - true)[taken].sum(), slopes, spread
+
+
+def _of_probabilities(values, of_true, labels, with_spread):
+    """As `_of_logits`, where probabilities are averaged."""
+    powers = np.exp(values)
+    total = powers.sum(axis=2)
+    logs = of_true - np.log(total)
+    top = logs.max(axis=1, keepdims=True)
+    weights = np.exp(logs - top)
+    chances = weights.mean(axis=1)
+    taken = top[:, 0] > FLOOR
+    # How much of the true class's probability each subnetwork gives.
+    weights /= weights.sum(axis=1, keepdims=True)
+    weights[~taken] = 0
+    means = np.einsum("nmk,nmk->nm", powers, values) / total
+    slopes = (weights * (means - np.maximum(of_true, FLOOR))).sum(axis=0)
+    spread = np.zeros(values.shape[1])
+    if with_spread:
+        squares = np.einsum("nmk,nmk->nm", powers, np.square(values)) / total
+        spread = (weights * np.maximum(squares - means**2, 0.0)).sum(axis=0)
+    return -(np.log(chances) + top[:, 0])[taken].sum(), slopes, spread
