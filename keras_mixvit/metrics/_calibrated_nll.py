@@ -82,11 +82,13 @@ class CalibratedParts(NamedTuple):
         values: NLL `(n,)` of each sample, calibrated on the other half.
         halves: The indices of the two halves.
         fitted: What was applied to the two halves.
+        temperatures: The temperatures that are best for the two halves.
     """
 
     values: np.ndarray
     halves: list[np.ndarray]
     fitted: list
+    temperatures: list[float]
 
     @property
     def nll(self) -> float:
@@ -141,7 +143,8 @@ def calibrated_parts(
         "`logits` must be of at least two samples.",
         samples=len(logits),
     )
-    mean = averaged(logits)
+    needs_mean = temperatures is None or method != "subnetworks"
+    mean = averaged(logits) if needs_mean else logits
     order = np.random.default_rng(seed).permutation(len(logits))
     middle = len(order) // 2
     halves = [np.sort(order[:middle]), np.sort(order[middle:])]
@@ -167,7 +170,7 @@ def calibrated_parts(
         ][::-1]
         for half, each in zip(halves, fitted, strict=True):
             values[half] = nll_of_mean(logits, labels, half, each, ensemble_of)
-    return CalibratedParts(values, halves, fitted)
+    return CalibratedParts(values, halves, fitted, temperatures)
 
 
 def nll_at(logits, labels, index, temperature: float) -> np.ndarray:

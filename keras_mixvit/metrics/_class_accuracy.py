@@ -31,9 +31,7 @@ def class_accuracy(
     return means_per_class(likeliest(logits) == labels, labels, logits.shape[-1])
 
 
-def means_per_class(
-    values: np.ndarray, labels: np.ndarray, classes: int
-) -> np.ndarray:
+def means_per_class(values: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     """Mean of values `(n,)` over the samples of each class `(K,)`, NaN without one."""
     counts = np.bincount(labels, minlength=classes)
     sums = np.bincount(labels, np.asarray(values, "float64"), minlength=classes)

@@ -61,8 +61,8 @@ def classwise_calibration_error(
 class ClasswiseGaps:
     """The gaps of probabilities and labels, of every class in every bin.
 
-    Of a prediction fewer than `bins` probabilities are above the first bin, so these are
-    listed one by one; the first bin alone is dense.
+    Of a prediction fewer than `bins` probabilities are above the first bin, so these
+    are listed one by one; the first bin alone is dense.
 
     Args:
         logits: Array `(n, K)` or `(n, M, K)`.

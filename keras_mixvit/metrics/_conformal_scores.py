@@ -57,7 +57,9 @@ def true_scores(logits, labels, methods: list, draws: list) -> list[np.ndarray]:
     return [np.concatenate(part)[:, 0] for part in parts]
 
 
-def sizes_and_hits(logits, labels, methods: list, draws: list, thresholds: list) -> list:
+def sizes_and_hits(
+    logits, labels, methods: list, draws: list, thresholds: list
+) -> list:
     """Sizes `(n,)` of sets, and whether they hold the true class, of each method.
 
     Args:
@@ -119,9 +121,7 @@ def ranks_of(shares: np.ndarray, labels: np.ndarray) -> np.ndarray:
     labels = labels[:, None]
     of_true = np.take_along_axis(shares, labels, axis=1)
     before = np.arange(shares.shape[1]) < labels
-    return np.count_nonzero(
-        (shares > of_true) | ((shares == of_true) & before), axis=1
-    )
+    return np.count_nonzero((shares > of_true) | ((shares == of_true) & before), axis=1)
 
 
 def _likeliest(shares, ascending, sizes):

@@ -142,10 +142,10 @@ class ConformalSets:
             ValueError: If logits are NaN, logits and labels do not fit, or an option
                 is out of range.
         """
-        logits, labels = require_predictions(logits, labels)
-        n, classes = len(logits), logits.shape[-1]
+        checked, labels = require_predictions(logits, labels)
+        n, classes = len(checked), checked.shape[-1]
         made = cls(method, coverage, math.inf, classes, n, **options)
-        (scores,) = true_scores(logits, labels, *made.rules(n, 0))
+        (scores,) = true_scores(checked, labels, *made.rules(n, 0))
         return replace(made, threshold=threshold_of(scores, coverage))
 
     def predict(self, logits: npt.ArrayLike) -> npt.NDArray[np.bool_]:
@@ -161,9 +161,10 @@ class ConformalSets:
         Raises:
             ValueError: If logits are NaN, or of other classes.
         """
-        logits = self._required(require_logits(logits, (2, 3)))
-        (rule,), (draws,) = self.rules(len(logits), 1)
-        return sets_of(logits, rule, draws, self.threshold)
+        checked = require_logits(logits, (2, 3))
+        self._require(checked)
+        (rule,), (draws,) = self.rules(len(checked), 1)
+        return sets_of(checked, rule, draws, self.threshold)
 
     def sizes_and_hits(
         self, logits: npt.ArrayLike, labels: npt.ArrayLike
@@ -182,10 +183,10 @@ class ConformalSets:
         Raises:
             ValueError: If logits are NaN or of other classes, or labels do not fit.
         """
-        logits, labels = require_predictions(logits, labels)
-        logits = self._required(logits)
-        rules = self.rules(len(logits), 1)
-        return sizes_and_hits(logits, labels, *rules, [self.threshold])[0]
+        checked, labels = require_predictions(logits, labels)
+        self._require(checked)
+        rules, draws = self.rules(len(checked), 1)
+        return sizes_and_hits(checked, labels, rules, draws, [self.threshold])[0]
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold; an infinite threshold is `None`."""
@@ -225,13 +226,12 @@ class ConformalSets:
             draws = np.random.default_rng([self.seed, stream]).random(count)
         return [Conformity(self.method, self.penalty, self.free_rank)], [draws]
 
-    def _required(self, logits):
+    def _require(self, logits):
         require(
             logits.shape[-1] == self.num_classes,
             f"`logits` must be of {self.num_classes} classes.",
             shape=logits.shape,
         )
-        return logits
 
 
 def threshold_of(scores: np.ndarray, coverage: float) -> float:

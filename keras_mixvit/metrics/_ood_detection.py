@@ -106,7 +106,10 @@ class Detection:
         positive: str = "in",
     ):
         self.tpr, self.positive = tpr, positive
-        self.orders = np.argsort(known, kind="stable"), np.argsort(unknown, kind="stable")
+        self.orders = (
+            np.argsort(known, kind="stable"),
+            np.argsort(unknown, kind="stable"),
+        )
         (ins, self.first_in), (outs, self.first_out) = (
             np.unique(scores, return_index=True)
             for scores in (known[self.orders[0]], unknown[self.orders[1]])

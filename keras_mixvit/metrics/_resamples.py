@@ -9,7 +9,7 @@ import numpy as np
 from keras_mixvit._checks import is_number, require, require_positive_integer
 
 # Numbers of resamples that are worked on at once, in the processor's cache.
-NUMBERS = 2**17
+NUMBERS = 2**16
 
 
 class Resamples:
@@ -24,13 +24,15 @@ class Resamples:
     """
 
     def __init__(
-        self, samples: int, replicates: int, seed: int | list[int], level: float = 0.95
+        self, samples: int, replicates: int, seed: int | list, level: float = 0.95
     ):
         require_positive_integer("replicates", replicates)
         require(
-            is_number(level) and 0 < level < 1, "`level` must be in (0, 1).", level=level
+            is_number(level) and 0 < level < 1,
+            "`level` must be in (0, 1).",
+            level=level,
         )
-        self.level = level
+        self.level, self.seed = level, seed
         # More than 255 times one of many images has no chance; of few there are fewer.
         self.counts = np.empty((replicates, samples), "uint8")
         seeds = np.random.SeedSequence(seed).spawn(replicates)
@@ -41,16 +43,22 @@ class Resamples:
 
         _in_threads(draw, range(replicates))
 
-    def values(self, function: Callable) -> np.ndarray:
+    def values(self, function: Callable, *others: "Resamples") -> np.ndarray:
         """What a function gives of all resamples, the first axis of its array.
 
         Args:
-            function: Called with the counts `(r, n)` of some resamples.
+            function: Called with the counts `(r, n)` of some resamples, and with
+                those of others.
+            *others: `Resamples` of other images.
         """
-        replicates, samples = self.counts.shape
-        step = max(1, NUMBERS // samples)
-        chunks = [self.counts[i : i + step] for i in range(0, replicates, step)]
-        return np.concatenate(_in_threads(function, chunks))
+        every = [self.counts, *(other.counts for other in others)]
+        step = max(1, NUMBERS // max(counts.shape[1] for counts in every))
+
+        def values_of(start):
+            return function(*(counts[start : start + step] for counts in every))
+
+        starts = range(0, len(self.counts), step)
+        return np.concatenate(_in_threads(values_of, starts))
 
     def interval(self, values: np.ndarray) -> np.ndarray:
         """Lower and upper percentiles `(2, ...)` of values `(R, ...)`.
@@ -84,7 +92,7 @@ def sums_of_groups(values: np.ndarray, firsts: np.ndarray) -> np.ndarray:
 
 
 def weighted_means(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Means `(R, s)` of values `(n, s)`, which may be infinite.
+    """Means `(R, s)` of values `(n, s)`, which may be infinite; NaN without weight.
 
     Args:
         weights: Array `(R, n)`.
@@ -94,4 +102,6 @@ def weighted_means(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     if infinite.any():
         means = weighted_means(weights, np.where(infinite, 0.0, values))
         return np.where(weights @ infinite > 0, np.inf, means)
-    return weights @ values / weights.sum(axis=1, keepdims=True)
+    totals = weights.sum(axis=1, keepdims=True)
+    means = np.full((len(weights), values.shape[1]), np.nan)
+    return np.divide(weights @ values, totals, out=means, where=totals > 0)

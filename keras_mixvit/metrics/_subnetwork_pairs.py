@@ -1,4 +1,3 @@
-import itertools
 from typing import Any
 
 import keras
@@ -48,6 +47,5 @@ def require_pair(values: Tensor) -> int:
 
 def shares_of_pairs(predicted: np.ndarray) -> np.ndarray:
     """Share of pairs with different classes `(n,)`, of predicted classes `(n, M)`."""
-    pairs = list(itertools.combinations(range(predicted.shape[1]), 2))
-    differ = sum((predicted[:, i] != predicted[:, j]).astype("float64") for i, j in pairs)
-    return differ / len(pairs)
+    first, second = np.triu_indices(predicted.shape[1], k=1)
+    return (predicted[:, first] != predicted[:, second]).mean(axis=1)

@@ -109,7 +109,9 @@ def _fitted(logits, labels, index, ensemble_of, penalty, common, start):
             of_true = values[np.arange(len(values)), :, labels[chunk]]
             return terms(values, of_true, labels[chunk], with_spread)
 
-        return [sum(part) for part in zip(*over_chunks(parts, logits, index), strict=True)]
+        return [
+            sum(part) for part in zip(*over_chunks(parts, logits, index), strict=True)
+        ]
 
     def loss(point):
         value, slopes, _ = summed(point, False)

@@ -24,11 +24,12 @@ def fit_vector_scaling(
         sum_i NLL_i(w z + b) + (penalty / 2) sum_k (s^2 (w_k - 1 / T)^2 + b_k^2),
 
     where T is the temperature of `fit_temperature`, or 1 where that is 0 or infinite,
-    and s the root mean square of the logits. The penalty, which weighs as much as one sample, is not in the paper:
-    without it, a class without a sample would get an offset of minus infinity, and
-    predictions that are all right would get infinite factors. `penalty=0` is the
-    paper's definition. (torch-uncertainty's `VectorScaler` has no offsets.) The
-    problem is convex; it depends on a constant that is added to all logits of a sample.
+    and s the root mean square of the logits. The penalty weighs as much as one sample
+    and is not in the paper: without it, a class without a sample would get an offset of
+    minus infinity, and predictions that are all right would get infinite factors.
+    `penalty=0` is the paper's definition. (torch-uncertainty's `VectorScaler` has no
+    offsets.) The problem is convex. Its solution changes if a constant is added to all
+    logits of a sample.
 
     Args:
         logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M subnetworks

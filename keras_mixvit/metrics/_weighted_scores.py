@@ -91,7 +91,9 @@ class WeightedScores:
         total = sums[:, -1] if sums.shape[1] else np.zeros(len(errors))
         right_before = starts - (sums - errors) + (sizes - errors) / 2
         above, pairs = _sums(errors, right_before), total * (n - total)
-        auroc = np.divide(above, pairs, out=np.full_like(total, np.nan), where=pairs > 0)
+        auroc = np.divide(
+            above, pairs, out=np.full_like(total, np.nan), where=pairs > 0
+        )
         later = sizes * self.harmonic[n] - (self.sums[ends] - self.sums[starts])
         aurc = _sums(share, later) / n
         right = (n - total).astype("int64")
