@@ -22,6 +22,27 @@ def add_evaluate(commands) -> None:
         help="folder of CIFAR-10-C or CIFAR-100-C, to be judged too",
     )
     command.add_argument(
+        "--ood",
+        metavar="NAME_OR_PATH",
+        action="append",
+        default=[],
+        help="images out of the distribution, which the model should be unsure of; "
+        "may be given several times",
+    )
+    command.add_argument(
+        "--thorough",
+        action="store_true",
+        help="compute also what takes longer: class-wise calibration, vector scaling, "
+        "one temperature per subnetwork, accuracy per class, prediction sets",
+    )
+    command.add_argument(
+        "--bootstrap",
+        metavar="N",
+        type=int,
+        default=0,
+        help="resamples of the test images for 95 %% intervals (default: 0, none)",
+    )
+    command.add_argument(
         "--output", help="file to write (default: evaluation.json, beside the model)"
     )
     command.add_argument(
@@ -41,10 +62,12 @@ def add_evaluate(commands) -> None:
     )
 
 
-def check_evaluate(run: str, **options) -> None:
-    """Refuses what is no run."""
+def check_evaluate(run: str, bootstrap: int, **options) -> None:
+    """Refuses what is no run, and a negative number of resamples."""
+    from keras_mixvit._checks import require_positive_integer
     from keras_mixvit.training._found_runs import model_file
 
+    require_positive_integer("bootstrap", bootstrap, minimum=0)
     model_file(run)
 
 
@@ -55,10 +78,13 @@ def run_evaluate(**options) -> int:
 
     console = make_console(width=150)
     found = evaluate_run(**options, verbose="auto" if console.is_terminal else 0)
-    console.print(found.report.table())
+    for table in found.report.tables():
+        console.print(table)
     if found.corrupted is not None:
         console.print(found.corrupted.table())
     lines = [_about_temperature(found)]
+    if options["thorough"] and not found.report.conformal:
+        lines.append("No prediction sets: no validation images are left to fit them.")
     if Path(options["run"]).name == BEST and found.split == "val":
         lines.append(f"The validation images chose {BEST}: its figures are too good.")
     for line in (

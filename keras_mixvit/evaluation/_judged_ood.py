@@ -68,24 +68,43 @@ def ood_rows(
         own = None
         found = predicted(graph, groups, images, batch_size, verbose)
         for group, before in zip(found, known, strict=True):
-            scores = group_scores(group)
-            samples = len(group.averaged)
             if resamples is not None and own is None:
-                count = len(resamples.counts)
-                own = Resamples(samples, count, [resamples.seed, 1 + i])
-            for score, values in scores.items():
-                judge = Detection(before[score], values)
-                once = np.ones((1, len(before[score]))), np.ones((1, samples))
-                row = {
-                    "inference": group.inference,
-                    "part": group.part,
-                    "set": name,
-                    "samples": samples,
-                    "score": score,
-                    **dict(zip(NAMES, judge(*once)[0].tolist(), strict=True)),
-                }
-                if own is not None and resamples is not None:
-                    interval = resamples.interval(resamples.values(judge, own)).T
-                    intervals = dict(zip(NAMES, interval.tolist(), strict=True))
-                    row["intervals"] = intervals
-                yield row
+                count, seed = len(resamples.counts), [resamples.seed, 1 + i]
+                own = Resamples(len(group.averaged), count, seed)
+            yield from detection_rows(name, group, before, resamples, own)
+
+
+def detection_rows(
+    name: str,
+    group: Group,
+    known: dict[str, np.ndarray],
+    resamples: Resamples | None,
+    own: Resamples | None,
+) -> list[dict[str, Any]]:
+    """A row for each score of one prediction of one set.
+
+    Args:
+        name: String, the set.
+        group: `Group` of its images.
+        known: The scores of the images of the distribution.
+        resamples: Those of the images of the distribution, or `None`.
+        own: Those of the images of the set, or `None`.
+    """
+    rows = []
+    samples = len(group.averaged)
+    for score, values in group_scores(group).items():
+        judge = Detection(known[score], values)
+        once = np.ones((1, len(known[score]))), np.ones((1, samples))
+        row: dict[str, Any] = {
+            "inference": group.inference,
+            "part": group.part,
+            "set": name,
+            "samples": samples,
+            "score": score,
+            **dict(zip(NAMES, judge(*once)[0].tolist(), strict=True)),
+        }
+        if own is not None and resamples is not None:
+            interval = resamples.interval(resamples.values(judge, own)).T
+            row["intervals"] = dict(zip(NAMES, interval.tolist(), strict=True))
+        rows.append(row)
+    return rows
