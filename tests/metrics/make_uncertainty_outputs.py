@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.optimize import minimize
+from scipy.spatial.distance import pdist
 from scipy.special import log_softmax, logsumexp, softmax
 from scipy.stats import entropy
 from sklearn import metrics
@@ -22,7 +23,6 @@ from torch_uncertainty.metrics.classification import (
     CovAt5Risk,
     MutualInformation,
     RiskAt80Cov,
-    VariationRatio,
 )
 from torch_uncertainty.ood_criteria import EnergyCriterion, MaxSoftmaxCriterion
 from torch_uncertainty.post_processing.conformal import (
@@ -81,18 +81,17 @@ def ood(members):
     """Scores of all predictions, and what they detect: the last third is unknown."""
     mean = members.mean(axis=1)
     each = softmax(members, axis=-1)
-    tensor = torch.tensor(each)
-    ratio = VariationRatio(reduction="none", probabilistic=False)
     mutual = MutualInformation(reduction="none")
     scores = {
         "max_probability": 1 + MaxSoftmaxCriterion()(torch.tensor(softmax(mean, -1))),
         "entropy": torch.tensor(entropy(softmax(mean, -1), axis=-1)),
         "energy": EnergyCriterion()(torch.tensor(members)),
-        "mutual_information": mutual(tensor),
+        "mutual_information": mutual(torch.tensor(each)),
+        "disagreement": [
+            pdist(classes[:, None], "hamming").mean()
+            for classes in members.argmax(axis=-1)
+        ],
     }
-    if members.shape[1] == 2:
-        # Half of two subnetworks are in the minority where they disagree.
-        scores["disagreement"] = 2 * ratio(tensor.transpose(0, 1))
     scores = {name: np.asarray(found, "float64") for name, found in scores.items()}
     border = 2 * len(mean) // 3
     return {
@@ -192,7 +191,9 @@ def outputs(**options):
         "calibration": calibration(members, labels),
         "classwise_ece": np.mean(classwise),
         "confusion": metrics.confusion_matrix(labels, predicted).tolist(),
-        "class_accuracy": metrics.recall_score(labels, predicted, average=None).tolist(),
+        "class_accuracy": metrics.recall_score(
+            labels, predicted, average=None
+        ).tolist(),
     }
 
 
