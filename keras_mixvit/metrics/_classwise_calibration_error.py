@@ -81,9 +81,7 @@ class ClasswiseGaps:
 
     def error(self) -> float:
         """The calibration error."""
-        gaps = np.bincount(self.places, self.gaps, minlength=self.cells)
-        gaps[: self.classes] += self.low
-        return float(np.abs(gaps).sum() / (len(self.logits) * self.classes))
+        return self._mean(self.low, self.gaps)
 
     def errors(self, counts: np.ndarray) -> np.ndarray:
         """The calibration errors `(R,)` for numbers `(R, n)` of each sample."""
@@ -94,11 +92,14 @@ class ClasswiseGaps:
             low += counts[:, chunk].astype("float32") @ self._low(chunk)[0]
         found = np.empty(len(counts))
         for r, row in enumerate(counts):
-            gaps = row[self.rows] * self.gaps
-            gaps = np.bincount(self.places, gaps, minlength=self.cells)
-            gaps[: self.classes] += low[r]
-            found[r] = np.abs(gaps).sum()
-        return found / (len(self.logits) * self.classes)
+            found[r] = self._mean(low[r], row[self.rows] * self.gaps)
+        return found
+
+    def _mean(self, low, listed):
+        """The mean over classes of the distances, of the first bin and of others."""
+        gaps = np.bincount(self.places, listed, minlength=self.cells).astype("float64")
+        gaps[: self.classes] += low
+        return float(np.abs(gaps).sum() / (len(self.logits) * self.classes))
 
     def _parts(self, chunk):
         low, row, column, above = self._low(chunk, "float64")

@@ -183,17 +183,15 @@ def outputs(**options):
         )
         for k in range(shares.shape[1])
     ]
-    predicted = logits.argmax(axis=1)
+    pair = labels, logits.argmax(axis=1)
     return {
         "selective": selective(shares, labels),
         "ood": ood(members),
         "conformal": conformal(logits, labels),
         "calibration": calibration(members, labels),
         "classwise_ece": np.mean(classwise),
-        "confusion": metrics.confusion_matrix(labels, predicted).tolist(),
-        "class_accuracy": metrics.recall_score(
-            labels, predicted, average=None
-        ).tolist(),
+        "confusion": metrics.confusion_matrix(*pair).tolist(),
+        "class_accuracy": metrics.recall_score(*pair, average=None).tolist(),
     }
 
 
