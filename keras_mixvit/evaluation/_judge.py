@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_mixvit._checks import require_positive_integer
+from keras_mixvit._checks import require, require_positive_integer
 from keras_mixvit.metrics._accuracy import accuracy_of
 from keras_mixvit.metrics._aurc import aurc_of, excess_aurc_of
 from keras_mixvit.metrics._auroc import auroc_of
@@ -53,6 +53,11 @@ class Judge:
         require_positive_integer("bins", bins)
         require_positive_integer("bootstrap", bootstrap, minimum=0)
         require_positive_integer("seed", seed, minimum=0)
+        require(
+            isinstance(thorough, bool),
+            "`thorough` must be a boolean.",
+            thorough=thorough,
+        )
         self.labels, self.bins, self.seed = labels, bins, seed
         self.thorough = thorough
         self.resamples = None
