@@ -27,7 +27,7 @@ def risk_coverage_curve(
     against their share of all images (coverage). At the right end all images are
     answered. The lower a line is on its way there, the better the confidence tells
     errors apart; the area under it is the AURC of the legend. The dashed line is the
-    best that any confidence could do with the predictions of the first model. Needs
+    best that any confidence could do with the predictions of the model. Needs
     matplotlib.
 
     Args:
@@ -59,19 +59,13 @@ def risk_coverage_curve(
     figure = new_figure(3.6, 5.0)
     axes = figure.subplots()
     for i, (name, found) in enumerate(numbers.items()):
+        colour = COLOURS[i % len(COLOURS)]
         coverage, risk = _thinned(found["coverage"], found["risk"])
         label = f"{name}, AURC {100 * found['aurc']:.2f} %"
-        axes.plot(
-            100 * coverage, 100 * risk, color=COLOURS[i % len(COLOURS)], label=label
-        )
-    first = next(iter(numbers.values()))
-    places = np.arange(1, len(first["risk"]) + 1)
-    right = len(places) - round(first["risk"][-1] * len(places))
-    best = np.maximum(places - right, 0) / places
-    coverage, best = _thinned(first["coverage"], best)
-    axes.plot(
-        100 * coverage, 100 * best, color=GREY, linestyle="--", label="best confidence"
-    )
+        axes.plot(100 * coverage, 100 * risk, color=colour, label=label)
+        coverage, best = _thinned(found["coverage"], _best(found["risk"]))
+        axes.plot(100 * coverage, 100 * best, color=colour, linewidth=1, linestyle="--")
+    axes.plot([], [], color=GREY, linewidth=1, linestyle="--", label="best confidence")
     axes.set(xlabel="coverage (%)", ylabel="risk (%)", xlim=(0, 100))
     axes.set_ylim(bottom=0)
     axes.grid()
@@ -88,6 +82,13 @@ def _curve(logits, labels):
         "aurc": aurc_of(scores),
         "excess_aurc": excess_aurc_of(scores),
     }
+
+
+def _best(risk):
+    """The risks if all errors were the least confident."""
+    places = np.arange(1, len(risk) + 1)
+    right = len(risk) - round(risk[-1] * len(risk))
+    return np.maximum(places - right, 0) / places
 
 
 def _thinned(coverage, risk):
