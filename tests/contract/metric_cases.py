@@ -1,4 +1,4 @@
-"""Functions of the metrics, and their arguments that values of wrong types may reach."""
+"""Functions of the metrics, and arguments that values of wrong types may reach."""
 
 import numpy as np
 
