@@ -137,7 +137,8 @@ class Judge:
         return dict(zip(DIVERSITY, map(float, values), strict=True))
 
     def _longer(self, averaged, members, ensemble_of, found, intervals):
-        gaps = ClasswiseGaps(averaged, self.labels, self.bins)
+        is_kept = self.resamples is not None
+        gaps = ClasswiseGaps(averaged, self.labels, self.bins, is_kept)
         row = {"classwise_ece": gaps.error()}
         if self.resamples is not None:
             errors = gaps.errors(self.resamples.counts)

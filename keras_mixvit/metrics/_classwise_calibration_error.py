@@ -9,9 +9,6 @@ from keras_mixvit.metrics._predictions import (
     require_predictions,
 )
 
-# Samples of one product with the numbers of many resamples.
-PRODUCT = 512
-
 
 def classwise_calibration_error(
     logits: npt.ArrayLike, labels: npt.ArrayLike, bins: int = 15
@@ -68,14 +65,17 @@ class ClasswiseGaps:
         logits: Array `(n, K)` or `(n, M, K)`.
         labels: Integer array `(n,)`.
         bins: Positive integer.
+        is_kept: Boolean, whether the gaps in the first bin are kept, in float32, for
+            `errors`. Defaults to `False`.
     """
 
-    def __init__(self, logits: np.ndarray, labels: np.ndarray, bins: int):
-        self.logits, self.labels = logits, labels
+    def __init__(
+        self, logits: np.ndarray, labels: np.ndarray, bins: int, is_kept: bool = False
+    ):
+        self.logits, self.labels, self.is_kept = logits, labels, is_kept
         self.classes, self.edges = logits.shape[-1], bin_edges(bins)
         self.cells = bins * self.classes
-        parts = over_chunks(self._parts, logits)
-        low, *listed = zip(*parts, strict=True)
+        low, *listed, self.kept = zip(*over_chunks(self._parts, logits), strict=True)
         self.low = np.sum(low, axis=0)
         self.rows, self.places, self.gaps = map(np.concatenate, listed)
 
@@ -85,15 +85,14 @@ class ClasswiseGaps:
 
     def errors(self, counts: np.ndarray) -> np.ndarray:
         """The calibration errors `(R,)` for numbers `(R, n)` of each sample."""
-        low = np.zeros((len(counts), self.classes))
-        for start in range(0, len(self.logits), PRODUCT):
-            chunk = slice(start, start + PRODUCT)
+        low, start = np.zeros((len(counts), self.classes)), 0
+        for gaps in self.kept:
             # Numbers of samples are exact in float32.
-            low += counts[:, chunk].astype("float32") @ self._low(chunk)[0]
-        found = np.empty(len(counts))
-        for r, row in enumerate(counts):
-            found[r] = self._mean(low[r], row[self.rows] * self.gaps)
-        return found
+            chunk = counts[:, start : start + len(gaps)].astype("float32")
+            low += chunk @ gaps
+            start += len(gaps)
+        rows = zip(counts, low, strict=True)
+        return np.array([self._mean(x, row[self.rows] * self.gaps) for row, x in rows])
 
     def _mean(self, low, listed):
         """The mean over classes of the distances, of the first bin and of others."""
@@ -102,14 +101,7 @@ class ClasswiseGaps:
         return float(np.abs(gaps).sum() / (len(self.logits) * self.classes))
 
     def _parts(self, chunk):
-        low, row, column, above = self._low(chunk, "float64")
-        bins = np.searchsorted(self.edges, above, side="left")
-        above -= column == self.labels[chunk][row]
-        first = chunk.start
-        return low.sum(axis=0), first + row, bins * self.classes + column, above
-
-    def _low(self, chunk, dtype="float32"):
-        """Gaps `(c, K)` in the first bin, and the probabilities above it."""
+        """Sums in the first bin; rows, cells and gaps above it; gaps in the first."""
         values, top = chunk_of(self.logits, chunk)
         with np.errstate(over="ignore"):
             values -= top
@@ -122,4 +114,7 @@ class ClasswiseGaps:
         above = shares[row, column]
         shares[row, column] = 0
         shares[rows[is_low], labels[is_low]] -= 1
-        return shares.astype(dtype, copy=False), row, column, above
+        cells = np.searchsorted(self.edges, above, side="left") * self.classes + column
+        above -= column == labels[row]
+        kept = shares.astype("float32") if self.is_kept else None
+        return shares.sum(axis=0), chunk.start + row, cells, above, kept

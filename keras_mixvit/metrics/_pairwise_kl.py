@@ -93,10 +93,13 @@ def divergences(logits: np.ndarray) -> np.ndarray:
         powers /= total
         logs -= np.log(total)
         # The sum over j of KL(i, j) is that of p_i (M log p_i - sum log p_j).
+        sums = logs.sum(axis=1, keepdims=True)
+        logs *= subnetworks
         with np.errstate(invalid="ignore"):
-            terms = powers * (subnetworks * logs - logs.sum(axis=1, keepdims=True))
-        terms[powers == 0] = 0
-        return np.maximum(terms.sum(axis=(1, 2)), 0.0)
+            logs -= sums
+        if not powers.all():
+            logs[powers == 0] = 0
+        return np.maximum(np.einsum("nmk,nmk->n", powers, logs), 0.0)
 
     total = np.concatenate(over_chunks(divergence_of, logits))
     return total / (subnetworks * (subnetworks - 1))

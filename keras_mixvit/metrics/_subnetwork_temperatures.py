@@ -97,7 +97,7 @@ def _fitted(logits, labels, index, ensemble_of, penalty, common, start):
     """log(T / T_m) of each subnetwork."""
     terms = _of_logits if ensemble_of == "logits" else _of_probabilities
 
-    def summed(point, with_spread):
+    def summed(point, samples, with_spread=False):
         factors = np.exp(point)[:, None] / common
 
         def parts(chunk):
@@ -109,16 +109,18 @@ def _fitted(logits, labels, index, ensemble_of, penalty, common, start):
             of_true = values[np.arange(len(values)), :, labels[chunk]]
             return terms(values, of_true, labels[chunk], with_spread)
 
-        return [
-            sum(part) for part in zip(*over_chunks(parts, logits, index), strict=True)
-        ]
+        found = over_chunks(parts, logits, samples)
+        return [sum(part) for part in zip(*found, strict=True)]
 
     def loss(point):
-        value, slopes, _ = summed(point, False)
+        value, slopes, _ = summed(point, index)
         pull = penalty * point / len(index)
         return value / len(index) + pull @ point / 2, slopes / len(index) + pull
 
-    scale = (summed(start, True)[2] + penalty + 1e-12) / len(index)
+    # Roughly the curvature: a few samples tell it.
+    few = index[:: max(1, len(index) // ROUGH)]
+    spread = summed(start, few, with_spread=True)[2] / len(few)
+    scale = spread + (penalty + 1e-12) / len(index)
     return minimise(loss, start, lambda vector: vector / scale)
 
 

@@ -47,7 +47,9 @@ def test_one_class():
 def test_numbers_of_samples(bins):
     logits, labels = plain.drawn(n=700, classes=6)
     counts = np.random.default_rng(0).multinomial(700, np.full(700, 1 / 700), size=3)
-    found = ClasswiseGaps(logits, labels, bins).errors(counts.astype("uint8"))
+    found = ClasswiseGaps(logits, labels, bins, is_kept=True).errors(
+        counts.astype("uint8")
+    )
     expected = [
         classwise_calibration_error(logits.repeat(row, 0), labels.repeat(row), bins)
         for row in counts
