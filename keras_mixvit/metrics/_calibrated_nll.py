@@ -158,9 +158,10 @@ def calibrated_parts(
         for half, temperature in zip(halves, fitted, strict=True):
             values[half] = nll_at(mean, labels, half, temperature)
     elif method == "vector":
-        one = scaling_of(mean, labels, halves[0], 1.0, temperatures[0])
-        two = scaling_of(mean, labels, halves[1], 1.0, temperatures[1], start=one)
-        fitted = [two, one]
+        fitted = [
+            scaling_of(mean, labels, half, 1.0, temperature)
+            for half, temperature in zip(halves, temperatures, strict=True)
+        ][::-1]
         for half, scaling in zip(halves, fitted, strict=True):
             values[half] = nll_of_scaled(mean, labels, half, *scaling)
     else:

@@ -9,7 +9,7 @@ from keras_mixvit.metrics._predictions import (
     over_chunks,
     require_predictions,
 )
-from keras_mixvit.metrics._temperature import temperature_of
+from keras_mixvit.metrics._temperature import ROUGH, temperature_of
 
 Scaling = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
@@ -74,9 +74,7 @@ def require_penalty(penalty: float) -> None:
     )
 
 
-def scaling_of(
-    logits, labels, index, penalty: float, temperature: float, start=None
-) -> Scaling:
+def scaling_of(logits, labels, index, penalty: float, temperature: float) -> Scaling:
     """The factors and offsets that are best for some samples.
 
     Args:
@@ -85,11 +83,12 @@ def scaling_of(
         index: Integer array, the samples to fit.
         penalty: Float.
         temperature: Float, the one that is best for the samples.
-        start: Factors and offsets near the best, or `None`. Defaults to `None`.
     """
     problem = _Problem(logits, labels, index, penalty, temperature)
-    first = problem.start if start is None else np.concatenate(start)
-    found = minimise(problem, first, problem.preconditioner(first))
+    # Of many samples, other ones would change NLL far more.
+    tolerance = 1e-9 if len(index) <= ROUGH else 1e-7
+    solve = problem.preconditioner(problem.start)
+    found = minimise(problem, problem.start, solve, tolerance)
     return found[: problem.classes], found[problem.classes :]
 
 
