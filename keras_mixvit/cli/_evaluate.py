@@ -84,7 +84,10 @@ def run_evaluate(**options) -> int:
         console.print(found.corrupted.table())
     lines = [_about_temperature(found)]
     if options["thorough"] and not found.report.conformal:
-        lines.append("No prediction sets: no validation images are left to fit them.")
+        lines.append(
+            "No prediction sets: there are no validation images that are not judged "
+            "and did not choose the model."
+        )
     if Path(options["run"]).name == BEST and found.split == "val":
         lines.append(f"The validation images chose {BEST}: its figures are too good.")
     for line in (

@@ -32,12 +32,12 @@ def evaluate(
     Of each it gives accuracy, top-5 accuracy, NLL, calibrated NLL with the
     temperature (the mean of those of the two halves), calibration error in
     equally long and in equally full bins, Brier score, AUROC, AURC and excess AURC,
-    risk at 80 % coverage and coverage at 5 % risk; of an ensemble
-    also ratio error, disagreement and divergence of its subnetworks. An
-    `Ensemble` of models is compared with its members, and these with their
-    subnetworks. What is judged is what the models predict as they stand,
-    without their own `temperature`. Predictions are kept in float32; while
-    Keras joins those of the batches, they stand in memory twice.
+    risk at 80 % coverage and coverage at 5 % risk. Of an ensemble it also gives
+    ratio error, disagreement and divergence of its subnetworks. An `Ensemble` of
+    models is compared with its members, and these with their subnetworks. What is
+    judged is what the models predict as they stand, without their own `temperature`.
+    Predictions are kept in float32; while Keras joins those of the batches, they stand
+    in memory twice.
 
     Args:
         model: Model of this library.
@@ -50,8 +50,8 @@ def evaluate(
         batch_size: Positive integer, images per step. Defaults to `128`.
         bins: Positive integer, the number of bins of calibration errors.
             Defaults to `15`.
-        seed: Non-negative integer, the seed of the halves of calibrated NLL.
-            Defaults to `0`.
+        seed: Non-negative integer, the seed of the halves of calibrated NLL, of
+            resamples and of conformal sets. Defaults to `0`.
         verbose: What `keras.Model.predict` takes. Defaults to `"auto"`.
         thorough: Boolean, whether to compute also what takes longer: of the ensembles,
             class-wise calibration error and the calibrated NLL of vector scaling
@@ -62,9 +62,9 @@ def evaluate(
             `ImageSet`, whose labels do not matter, or a `keras.utils.PyDataset`; or
             `None`. The ensembles are judged by how well each of `ood_scores` tells
             these images from those of `data`. Defaults to `None`.
-        held_out: Images and labels, as `data`, that neither trained the model nor
-            are judged, to fit `ConformalSets` of 90 % coverage by every method; or
-            `None`. Defaults to `None`.
+        held_out: Images and labels, as `data`, that neither trained nor chose the
+            model and are not judged, to fit `ConformalSets` of 90 % coverage by every
+            method, for the ensembles; or `None`. Defaults to `None`.
         bootstrap: Non-negative integer, the number of resamples of the test images for
             95 % intervals of all numbers, see `bootstrap_intervals`. What was
             fitted, such as a temperature, stays as it is and has no interval; nor
@@ -82,9 +82,12 @@ def evaluate(
 
     ```python
     model = MixViT(ConViT((8, 8, 1), 2, 8, 2, 1, 1), num_classes=10)
-    report = evaluate(model, load("digits", "val"), all_schemes=False, verbose=0)
+    noise = 16 * np.random.default_rng(0).random((50, 8, 8, 1))
+    options = {"all_schemes": False, "ood": {"noise": noise}, "verbose": 0}
+    report = evaluate(model, load("digits", "val"), **options)
     parts = [row["part"] for row in report.rows]
     assert parts == ["ensemble", "subnetwork 0", "subnetwork 1"]
+    assert "entropy" in [row["score"] for row in report.ood]
     ```
 
     References:

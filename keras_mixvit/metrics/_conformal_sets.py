@@ -57,8 +57,8 @@ class ConformalSets:
         penalty: Float of at least 0, lambda of RAPS. Defaults to `0.1`.
         free_rank: Positive integer, k_reg of RAPS, the rank from which on each
             further class is penalised. Defaults to `1`.
-        randomised: Boolean, whether u is drawn, for APS and RAPS. Sets then have the
-            coverage exactly; otherwise they are larger. Defaults to `True`.
+        randomised: Boolean, whether u is drawn, for APS and RAPS. Sets without it are
+            larger, and the same each time. Defaults to `True`.
         seed: Non-negative integer, the seed of u. Defaults to `0`.
 
     Raises:

@@ -122,8 +122,8 @@ def evaluate_run(
         batch_size: Positive integer, images per step. Defaults to `128`.
         verbose: What `keras.Model.predict` takes. Defaults to `"auto"`.
         thorough: Boolean, whether to compute also what takes longer, see `evaluate`,
-            and to fit `ConformalSets` on the validation images, where there are such
-            beside the images that are judged. Defaults to `False`.
+            and to fit `ConformalSets` on the validation images, unless these are judged
+            or chose the model. Defaults to `False`.
         ood: Sequence of names or paths of sets, as `load` takes them, whose images are
             out of the distribution. Their test images, else their validation or
             training images, are resized to those of the model. Defaults to `()`.
@@ -208,6 +208,8 @@ def evaluate_run(
         held_out = loaded("val")
     if data is None and (fitted_on == "val" or split == "val"):
         require_same_validation(file, held_out)
+    # Images that chose the model promise nothing about others.
+    is_held_out = fitted_on == "val" and (file.name != BEST or data is not None)
     model = load_model(file)
     report, logits = judged(
         model,
@@ -216,7 +218,7 @@ def evaluate_run(
         verbose=verbose,
         thorough=thorough,
         ood=load_ood(ood, name, model.image_shape[:2], **where),
-        held_out=held_out if thorough and fitted_on == "val" else None,
+        held_out=held_out if thorough and is_held_out else None,
         bootstrap=bootstrap,
     )
     temperature = float("nan")

@@ -105,8 +105,21 @@ def test_without_validation_images_there_are_no_prediction_sets(
     paper_run(linear, tmp_path, protocol="paper")
     assert main(["evaluate", str(tmp_path / "run"), "--thorough"]) == 0
     out = capsys.readouterr().out
-    assert "No prediction sets: no validation images are left to fit them." in out
+    assert "No prediction sets: there are no validation images that are not jud" in out
     assert "conformal" not in content_of(tmp_path / "run")
+
+
+def test_validation_images_that_chose_the_model_fit_no_prediction_sets(
+    linear, tmp_path, capsys
+):
+    data = start(tmp_path / "run")
+    relabel(linear, data)
+    best = tmp_path / "run" / "best.keras"
+    best.touch()
+    assert main(["evaluate", str(best), "--thorough"]) == 0
+    out = capsys.readouterr().out
+    assert "not judged and did not choose the model." in out
+    assert evaluate_run(str(best), data, thorough=True, verbose=0).report.conformal
 
 
 @pytest.mark.parametrize(
