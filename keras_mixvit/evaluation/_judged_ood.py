@@ -1,6 +1,6 @@
 """How well a model tells images out of its distribution from its own."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -24,7 +24,7 @@ def require_ood(model: MIMOModel, ood, batch_size: int) -> dict[str, Any]:
     """
     require(
         ood is None
-        or (isinstance(ood, dict) and all(isinstance(name, str) for name in ood)),
+        or (isinstance(ood, Mapping) and all(isinstance(name, str) for name in ood)),
         "`ood` must be a dict from names to images.",
         ood=type(ood).__name__,
     )
