@@ -24,7 +24,7 @@ USES = {
     "keras_mixvit": FOR_USERS,
     "tests": (*BACKENDS, "test"),
     "benchmarks": (*BACKENDS, "figures", "benchmarks"),
-    "tools": ("test", "references"),
+    "tools": ("test", "references", "docs", "browser"),
     "tutorials": ("jax", "tutorials", "data", "hub"),
 }
 

@@ -15,6 +15,8 @@ OWN_FOLDERS = {"contract", "saved"}
 SUBJECTS = {
     "test_accelerator.py": "the benchmark of accelerators",
     "test_declared.py": "pyproject.toml against the imports of all files",
+    "test_docs.py": "README.md and docs/",
+    "test_docs_tables.py": "the tables of README.md and docs/",
     "test_house.py": "the sizes of files and folders",
     "test_import_order.py": "the imports of all files",
     "test_imports.py": "what an import of the package loads",

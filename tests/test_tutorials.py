@@ -125,10 +125,10 @@ def test_nothing_tells_of_the_machine(notebook):
     assert [*filter(None, found)] == []
 
 
-def test_the_readme_shows_every_tutorial_in_order():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    notebooks = re.findall(r"\(tutorials/(\w+)\.ipynb\)", readme)
-    pictures = re.findall(r"docs/tutorials/(\w+)\.png", readme)
+def test_the_page_of_tutorials_shows_each_in_order():
+    page = (PICTURES / "index.md").read_text(encoding="utf-8")
+    notebooks = re.findall(r"\(\.\./\.\./tutorials/(\w+)\.ipynb\)", page)
+    pictures = re.findall(r"\((\w+)\.png\)", page)
     assert [*dict.fromkeys(notebooks)] == NAMES
     assert [*dict.fromkeys(pictures)] == NAMES
 

@@ -258,7 +258,7 @@ print("relative differences of the losses", np.round(difference, 5))
 # * TensorFlow and `torchrun` train the same steps by the same program.
 # * `dtype="mixed_bfloat16"` is one argument of the backbone.
 #
-# The README has a table of what works on which backend (gradient accumulation,
-# several hosts, TPU and more). Next:
-# [09_reproducing_the_papers](09_reproducing_the_papers.ipynb) tells what the papers'
+# [Many devices](../docs/many_devices.md) has a table of what works on which backend
+# (gradient accumulation, several hosts, TPU and more). Next:
+# [Reproducing the papers](09_reproducing_the_papers.ipynb) estimates what the papers'
 # full trainings would take.

@@ -235,29 +235,8 @@ plt.show()
 # of each would have told little. Hold a difference against its error: below about two
 # errors, three seeds show nothing either way.
 #
-# ## Two longer runs, quoted
-#
-# The README of the library reports two comparisons that take longer than a notebook
-# may. They are quoted here, not run. One is on the same digits, with 60 epochs of the
-# recipe `digits-mixvit`, which is a little larger; the other on all of CIFAR-100, with
-# 12 epochs instead of 150 and a network 48 wide instead of 384.
-
-# %%
-quoted = {
-    "digits, 60 epochs": {"single": [97.0, 96.4, 96.8], "MixViT": [97.4, 96.2, 98.2]},
-    "CIFAR-100, 12 epochs": {"single": [13.92], "MixViT": [11.09]},
-}
-for run, accuracies in quoted.items():
-    for network, values in accuracies.items():
-        spread = f"± {np.std(values, ddof=1):.1f}" if len(values) > 1 else "(one seed)"
-        print(f"{run:22}{network:8}{np.mean(values):6.1f} % {spread}")
-
-# %% [markdown]
-# With 60 epochs MixViT has caught up on the digits and is 0.5 points ahead in the mean
-# of three seeds. That is less than three test images, and its NLL was the worse one in
-# each seed, so it is a hint at best. On CIFAR-100, cut down this far, MixViT is
-# behind, and with one seed nothing can be said of how far that is chance. Neither
-# stands in for the paper's experiment.
+# Longer studies, over several seeds, are among the
+# [results](../docs/results.md) of the library.
 #
 # ## What a full run costs
 #

@@ -8,9 +8,9 @@ NEEDED = ("accuracy", "subnetwork_accuracy", "ratio_error")
 def diversity_accuracy(sweeps: dict[str, dict], parameter: str) -> FigureAndNumbers:
     """Accuracy and diversity of subnetworks against a hyperparameter.
 
-    Left the accuracy of the ensemble and the mean of its subnetworks, right
-    their diversity, the ratio-error. Values stand at equal distances, in their
-    order. Needs matplotlib.
+    The left panel shows the accuracy of the ensemble and the mean accuracy of
+    its subnetworks, the right panel their diversity (ratio error). Values are at
+    equal distances, in their order. Needs matplotlib.
 
     Args:
         sweeps: Dict from the name of a curve, such as a method, to a dict from

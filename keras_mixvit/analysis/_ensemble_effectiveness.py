@@ -21,11 +21,11 @@ def ensemble_effectiveness(
     scores: Sequence[str] = ("accuracy", "calibrated_nll"),
     cost: str = "parameters",
 ) -> FigureAndNumbers:
-    """Scores of ensembles of N networks against what they cost.
+    """Scores of ensembles of N networks against their cost.
 
-    Points of one family, networks of one kind and size, are joined by a power
-    law `c + b cost^a` with a < 0 where there are more than two, else by lines.
-    Points above each other cost the same. Needs matplotlib.
+    A family is networks of one kind and size. If it has more than two points, a
+    power law `c + b cost^a` with negative a joins them, otherwise a line. Needs
+    matplotlib.
 
     Args:
         families: Dict from the name of a family to a list of dicts, a dict for
@@ -37,8 +37,7 @@ def ensemble_effectiveness(
 
     Returns:
         A matplotlib figure, and a dict from names to dicts of arrays: `cost`,
-        each score, and below `"power_laws"` a dict from scores to (a, b, c),
-        where there is one.
+        each score, and under `"power_laws"` a dict from scores to (a, b, c).
 
     Raises:
         ValueError: If a family is empty, lacks a key, or has costs that are
@@ -117,8 +116,7 @@ def _numbers(name, rows, scores, cost) -> dict[str, Any]:
 def power_law(costs, values) -> tuple[float, float, float]:
     """Least-squares (a, b, c) of `values = c + b costs^a`, a from -4 to -0.05.
 
-    Given a the rest is linear, so that a search over one number finds the
-    best.
+    Given a, the rest is linear, so a search over one number finds the best fit.
     """
     # Relative to the smallest, so that a power of millions stays in range.
     relative = costs / costs.min()

@@ -13,7 +13,7 @@ def ensemble_scores(
     parameters: float,
     seed: int = 0,
 ) -> list[dict]:
-    """Accuracy and calibrated NLL of the first 1, 2, ... N of N networks.
+    """Accuracy and calibrated NLL of ensembles of the first 1, 2, ..., N networks.
 
     An ensemble averages the logits of all subnetworks of its networks.
 

@@ -16,9 +16,9 @@ def feature_influence(kernels: dict[str, npt.ArrayLike]) -> FigureAndNumbers:
 
     The influence of feature j on subnetwork m is the L1 norm of its weights in
     head m, over the classes. Features on the diagonal serve two subnetworks
-    alike, those at the axes only one. The paper says "rescaled to range [0,
-    1]" and not how; here the norms of each head are divided by their largest,
-    so that 0 stays a feature without weight. Needs matplotlib.
+    equally, those at the axes only one. The paper says "rescaled to range [0,
+    1]" but not how. Here the norms of each head are divided by their largest, so
+    that a feature without weight has influence 0. Needs matplotlib.
 
     Args:
         kernels: Dict from the name of a model to the kernel `(M, f, K)` of its
@@ -31,7 +31,8 @@ def feature_influence(kernels: dict[str, npt.ArrayLike]) -> FigureAndNumbers:
         smallest influence over the largest, 1 where all heads use it alike.
 
     Raises:
-        ValueError: If a kernel has another shape, or a head no weight.
+        ValueError: If a kernel has another shape, or all weights of a head are
+            0.
 
     Example:
 
@@ -53,7 +54,7 @@ def feature_influence(kernels: dict[str, npt.ArrayLike]) -> FigureAndNumbers:
     ]
     columns = min(len(panels), COLUMNS)
     rows = -(-len(panels) // columns)
-    # Beside the panels stands the scale of the colours.
+    # The scale of the colours is beside the panels.
     side = min((WIDTH - 0.9) / columns, 3.0)
     figure = new_figure((side + 0.2) * rows, side * columns + 0.9)
     figure.set_layout_engine("compressed")
@@ -110,5 +111,5 @@ def _influence(kernel):
 
 def _evenness(influence):
     largest = influence.max(axis=0)
-    # A feature that no head uses is used alike.
+    # A feature that no head uses counts as evenly used.
     return np.where(largest > 0, influence.min(axis=0) / np.maximum(largest, 1e-30), 1)

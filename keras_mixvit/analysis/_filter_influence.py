@@ -16,10 +16,9 @@ from keras_mixvit.analysis._style import (
 def filter_influence(stems: Sequence[keras.layers.Layer]) -> FigureAndNumbers:
     """L1 norms of the filters of the M input encoders.
 
-    Where encoders write to channels of their own, as the paper finds, each
-    filter is far from zero in one encoder alone. The filters are ordered by
-    the encoder whose norm is the largest, there from the largest. Needs
-    matplotlib.
+    If each encoder writes to its own channels, as the paper finds, each filter
+    is far from zero in only one encoder. Filters are grouped by the encoder with
+    the largest norm, the largest first. Needs matplotlib.
 
     Args:
         stems: Sequence of M built layers, each with one kernel, the filters

@@ -10,11 +10,11 @@ def mask_families(num_subnetworks: int = 2) -> dict[str, MaskSampler]:
 
     Args:
         num_subnetworks: Integer of at least 2, the number M of subnetworks;
-            families without a form for M are left out. Defaults to `2`.
+            families that do not support M are left out. Defaults to `2`.
 
     Returns:
-        Dict from names to samplers; patches have 4 pixels where a family has
-        patches of its own, else masks are of pixels.
+        Dict from names to samplers; families of patches have patches of 4
+        pixels, the others masks of pixels.
 
     Raises:
         ValueError: If `num_subnetworks` is less than 2.

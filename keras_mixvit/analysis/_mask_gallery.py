@@ -23,8 +23,9 @@ def mask_gallery(
 ) -> FigureAndNumbers:
     """Masks drawn by several samplers, a row for each, a colour for each input.
 
-    Every mask is a batch of its own, since some things are drawn per batch.
-    Above it stand the ratios of the inputs in percent. Needs matplotlib.
+    Every mask comes from a batch of its own, because some draws are per batch.
+    The title of each mask gives the ratios of the inputs in percent. Needs
+    matplotlib.
 
     Args:
         samplers: Dict from the name of a row to a `MaskSampler`, such as

@@ -22,7 +22,7 @@ def mixed_samples(
     class_names: Sequence[str],
     count: int = 6,
 ) -> FigureAndNumbers:
-    """Mixed pairs of a data set: the images, their masks, what the network sees.
+    """Mixed pairs of a data set: images, masks, and what the network sees.
 
     Masks have a colour for each input, which frames its image. Where images
     are mixed in pixels, as in MixViT, the last row is the mixture. Where their

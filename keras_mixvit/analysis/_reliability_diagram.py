@@ -28,7 +28,7 @@ def reliability_diagram(
 
     Args:
         predictions: Dict from the name of a model to its logits `(n, K)`,
-            `model.predict(x)`, or `(n, M, K)`, of which the mean is shown.
+            `model.predict(x)`, or `(n, M, K)`, which are averaged over M.
         labels: Integer array `(n,)`.
         bins: Integer, the number of bins. Defaults to `15`.
 

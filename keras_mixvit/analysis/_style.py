@@ -16,16 +16,16 @@ COLOURS = (
     "#000000",
 )
 GREY = "#8C8C8C"
-# Of magnitudes: dark is little, and it reads in grey as well.
+# For magnitudes: dark is small, and it can be read in grey.
 MAP = "viridis"
 WIDTH = 7.0
-# A matplotlib figure, whose package is an extra, and the numbers behind it.
+# A matplotlib figure (matplotlib is an extra) and the numbers behind it.
 FigureAndNumbers: TypeAlias = tuple[Any, dict[str, Any]]
 
 
 @contextlib.contextmanager
 def style():
-    """Draws what is made within it in the look of this package."""
+    """Gives all figures that you draw in the context one look."""
     import matplotlib
 
     settings = {
@@ -80,8 +80,8 @@ def show_image(axes, image, top: float) -> None:
 def mask_colours(masks):
     """Colours `(..., h, w, 3)` of masks `(..., M, h, w)`: one colour per input.
 
-    Shares blend, so that binary and linear masks of any number of inputs read
-    alike.
+    Colours blend by the shares, for binary and linear masks of any number of
+    inputs.
     """
     from matplotlib.colors import to_rgb
 
@@ -93,7 +93,7 @@ def mask_colours(masks):
 
 def subnetwork_colour(subnetwork: int) -> str:
     """The colour of a subnetwork and of its input, in every figure."""
-    # Blue and orange differ in lightness too, so that two masks read in grey.
+    # Blue and orange also differ in lightness, so two masks can be read in grey.
     # No mixture of the first three looks like another of them.
     order = ("#0072B2", "#E69F00", "#CC79A7", "#009E73", "#56B4E9", "#000000")
     return order[subnetwork % len(order)]

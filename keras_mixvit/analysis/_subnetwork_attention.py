@@ -26,10 +26,10 @@ def subnetwork_attention(
 ) -> FigureAndNumbers:
     """Where each subnetwork looks: attention of a block over the images.
 
-    The mean over the heads of the attention of the class token, or, in blocks
-    without one, the mean over all queries. Weights are given times the number
-    of tokens: 1 is the share of a token under uniform attention. One scale
-    serves all subnetworks of an image. Needs matplotlib.
+    It shows the attention of the class token, averaged over the heads, or, in
+    blocks without one, the mean over all queries. Weights are multiplied by the
+    number of tokens, so 1 is uniform attention. All subnetworks of an image
+    share one scale. Needs matplotlib.
 
     Args:
         images: Array `(n, H, W, C)`.
@@ -45,8 +45,8 @@ def subnetwork_attention(
 
     Returns:
         A matplotlib figure, and a dict of the arrays behind it: `weights`
-        `(count, S, h, w)`, which with a class token leave out what it gives to
-        itself and to registers.
+        `(count, S, h, w)`, without the class token's attention to itself and to
+        registers.
 
     Raises:
         ValueError: If attention does not fit images or grid.

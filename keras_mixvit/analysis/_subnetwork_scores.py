@@ -32,7 +32,7 @@ def subnetwork_scores(logits: npt.ArrayLike, labels: npt.ArrayLike) -> dict[str,
     References:
         MixMo, Sections 4.1 and 4.3.2 (d_re).
     """
-    # First, since it refuses what has no subnetworks.
+    # First, because it refuses logits without subnetworks.
     diversity = ratio_error(logits, labels)
     subnetworks = np.moveaxis(np.asarray(logits), 1, 0)
     return {

@@ -14,8 +14,8 @@ PAPER = (1, 2, 3, 4, 10, math.inf)
 def weighting_curves(rs: Sequence[float] | None = None) -> FigureAndNumbers:
     """The weight of a loss against the ratio of its input, for several r.
 
-    Two subnetworks. With r = 1 the weight is twice the ratio; the larger r, the
-    closer it is to 1 for every ratio. Needs matplotlib.
+    For two subnetworks. With r = 1 the weight is twice the ratio. The larger r
+    is, the closer the weight is to 1 for every ratio. Needs matplotlib.
 
     Args:
         rs: Sequence of positive floats, infinity included, or `None` for the

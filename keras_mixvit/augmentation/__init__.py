@@ -1,4 +1,4 @@
-"""Augmentation of images: chance drawn in NumPy, changes on any array library."""
+"""Augmentation of images: drawn in NumPy, applied on any array library."""
 
 from keras_mixvit.augmentation._aug_mix import AugMix
 from keras_mixvit.augmentation._augment import Augment

@@ -1,11 +1,11 @@
-"""What NumPy and `keras.ops` do not write alike."""
+"""Functions that NumPy and `keras.ops` name differently."""
 
 import numpy as np
 from keras import ops
 
 
 def per_image(values, xp=np):
-    """Numbers `(B,)` as `(B, 1, 1, 1)`, to meet images."""
+    """Numbers `(B,)` as `(B, 1, 1, 1)`, to broadcast over images."""
     return xp.reshape(values, (-1, 1, 1, 1))
 
 

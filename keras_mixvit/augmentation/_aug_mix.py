@@ -35,17 +35,16 @@ SIGNED = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
 
 @dataclass(frozen=True)
 class AugMix(Augmentation):
-    """Mixes each image with a sum of images that went through chains of operations.
+    """Mixes each image with a weighted sum of changed copies of it.
 
     `width` chains of one to `depth` operations each, drawn from the eight that
     no corruption of CIFAR-C resembles, are summed with weights drawn from
     Dirichlet(1), and the sum is mixed with the image in a ratio drawn from
-    Beta(1, 1). Strengths are fixed by the severity, with a random sign for
-    geometry, and so is the chain's depth up to chance, as in the published
-    MixMo code; its further operations, identity and inversion, are not in the
-    paper's list and not here. There is no Jensen-Shannon loss, as in the
-    paper. Each occurrence of an image has its own chains. Pixels are moved to
-    the nearest one. Results are float32.
+    Beta(1, 1). The severity sets the strengths, with a random sign for geometry,
+    as in the published MixMo code. Its two further operations, identity and
+    inversion, are not in the paper's list and are left out. As in the paper,
+    there is no Jensen-Shannon loss. Each occurrence of an image has its own
+    chains. Geometry takes the nearest pixel. Results are float32.
 
     Args:
         severity: Float in [0, 30]. Defaults to `3.0`, at which images are
@@ -53,8 +52,8 @@ class AugMix(Augmentation):
             from level 25.6 and posterized to 4 bits.
         width: Integer, the number of chains. Defaults to `3`.
         depth: Integer, the most operations of a chain. Defaults to `4`.
-        fill: Float in [0, 255], what pixels from outside become, rounded. Defaults to
-            `0.0`.
+        fill: Float in [0, 255], the value of pixels from outside, rounded.
+            Defaults to `0.0`.
 
     Raises:
         ValueError: If an argument is out of its range.

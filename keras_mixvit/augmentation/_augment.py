@@ -16,8 +16,8 @@ class Augment:
         augmentations: List of augmentations, in the order in which they act.
 
     Raises:
-        ValueError: If something in the list is no augmentation, or stands
-            after one that leaves whole numbers while it needs them.
+        ValueError: If an entry of the list is not an augmentation, or needs
+            whole numbers and follows one that does not keep them.
 
     Example:
 
@@ -45,7 +45,7 @@ class Augment:
             require(
                 are_bytes or not item.needs_bytes,
                 f"`augmentations` must have {type(item).__name__}, which needs whole "
-                "numbers, before one that leaves them.",
+                "numbers, before one that does not keep them.",
                 augmentations=[type(item).__name__ for item in self.augmentations],
             )
             are_bytes = are_bytes and item.keeps_bytes
@@ -62,11 +62,11 @@ class Augment:
 
     @property
     def runs_in_threads(self) -> bool:
-        """Whether all augmentations can run beside the training."""
+        """Whether all augmentations can run in a thread beside the training."""
         return all(item.runs_in_threads for item in self.augmentations)
 
     def output_shape(self, image_shape: ImageShape) -> ImageShape:
-        """Shape (H, W, C) of what images of a shape become."""
+        """Shape (H, W, C) of the results for images of a shape."""
         for item in self.augmentations:
             image_shape = item.output_shape(image_shape)
         height, width, channels = image_shape
@@ -75,7 +75,7 @@ class Augment:
     def draw(
         self, rng: np.random.Generator, count: int, image_shape: ImageShape
     ) -> dict[str, dict[str, np.ndarray]]:
-        """Draws what is done to each of some images.
+        """Draws the random numbers for some images.
 
         Args:
             rng: The only source of chance.
@@ -83,8 +83,8 @@ class Augment:
             image_shape: Tuple of integers (H, W, C).
 
         Returns:
-            Dict of what each augmentation drew, arrays `(B, ...)`, by its
-            position in the list as text.
+            Dict from the position of each augmentation, as text, to its dict of
+            arrays `(B, ...)`.
         """
         draws = {}
         for position, item in enumerate(self.augmentations):
@@ -95,15 +95,15 @@ class Augment:
     def apply(
         self, images: Tensor, draws: dict[str, dict[str, Tensor]], xp: Namespace = np
     ) -> Tensor:
-        """Changes images as was drawn.
+        """Changes images by the given draws.
 
         Args:
             images: Array `(B, H, W, C)` in 0 to 255, uint8 or float32.
-            draws: What `draw` gave.
+            draws: Dict that `draw` returned.
             xp: Array namespace. Defaults to `numpy`.
 
         Returns:
-            Array `(B, H, W, C)`, float32 if it is not of NumPy.
+            Array `(B, H, W, C)`, float32 unless it is a NumPy array.
         """
         if xp is not np:
             images = floats(images, xp)
@@ -123,8 +123,8 @@ class Augment:
             images: uint8 array `(B, H, W, C)`.
 
         Returns:
-            uint8 array `(B, H, W, C)`, float32 if an augmentation leaves whole
-            numbers.
+            uint8 array `(B, H, W, C)`, or float32 if an augmentation does not
+            keep whole numbers.
         """
         images = np.asarray(images)
         require(

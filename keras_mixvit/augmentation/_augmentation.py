@@ -6,15 +6,15 @@ from keras_mixvit._types import ImageShape, Namespace, Tensor
 
 
 class Augmentation(abc.ABC):
-    """A change of images whose chance is drawn in NumPy, apart from the change.
+    """Base of all augmentations: draws random numbers, and applies them.
 
-    A subclass gives `draw`, a pure function of its generator, and `apply`,
-    which is written against an array namespace: `numpy` in the pipeline,
-    `keras.ops` in a compiled step. One that makes other than whole numbers
-    from 0 to 255 sets `keeps_bytes` to `False`, one that works on nothing
-    else sets `needs_bytes` to `True`. One that cannot be part of a compiled
-    step sets `runs_on_device` to `False`, and one that must run in the thread
-    of the training, as it shares a global generator, `runs_in_threads`.
+    A subclass defines `draw`, a pure function of its generator in NumPy, and
+    `apply`, which is written for an array namespace: `numpy` in the pipeline,
+    `keras.ops` in a compiled step. Set `keeps_bytes` to `False` if results are
+    not whole numbers from 0 to 255, and `needs_bytes` to `True` if inputs must
+    be. Set `runs_on_device` to `False` if it cannot be part of a compiled step,
+    and `runs_in_threads` to `False` if it must run in the thread of the
+    training, because it shares a global generator.
     """
 
     keeps_bytes = True
@@ -26,7 +26,7 @@ class Augmentation(abc.ABC):
     def draw(
         self, rng: np.random.Generator, count: int, image_shape: ImageShape
     ) -> dict[str, np.ndarray]:
-        """Draws what is done to each of some images.
+        """Draws the random numbers for some images.
 
         Args:
             rng: The only source of chance.
@@ -41,12 +41,12 @@ class Augmentation(abc.ABC):
     def apply(
         self, images: Tensor, draws: dict[str, Tensor], xp: Namespace = np
     ) -> Tensor:
-        """Changes images as was drawn.
+        """Changes images by the given draws.
 
         Args:
-            images: Array `(B, H, W, C)` in 0 to 255, in NumPy uint8 or
-                float32, else float32. It is left as it is.
-            draws: What `draw` gave.
+            images: Array `(B, H, W, C)` in 0 to 255, in NumPy uint8 or float32,
+                otherwise float32. It must not be changed in place.
+            draws: Dict that `draw` returned.
             xp: Array namespace. Defaults to `numpy`.
 
         Returns:
@@ -54,5 +54,5 @@ class Augmentation(abc.ABC):
         """
 
     def output_shape(self, image_shape: ImageShape) -> ImageShape:
-        """Shape (H, W, C) of what images of a shape become."""
+        """Shape (H, W, C) of the results for images of a shape."""
         return image_shape

@@ -56,15 +56,15 @@ FACTORS = ("colour", "contrast", "brightness", "sharpness")
 class AutoAugment(Augmentation):
     """One of 25 pairs of operations for each image, found for a data set.
 
-    A pair is drawn uniformly, each of its operations acts with a probability
-    of its own, and strengths of geometry and of colour have a random sign.
-    Pixels are moved to the nearest one.
+    A pair is drawn uniformly. Each of its operations acts with its own
+    probability, and strengths of geometry and of colour have a random sign.
+    Geometry takes the nearest pixel.
 
     Args:
-        policy: `"cifar10"`, which serves CIFAR-100 too, or `"imagenet"`.
-            Defaults to `"cifar10"`.
-        fill: Float in [0, 255], what pixels from outside become, rounded. Defaults to
-            `128.0`.
+        policy: `"cifar10"`, also for CIFAR-100, or `"imagenet"`. Defaults to
+            `"cifar10"`.
+        fill: Float in [0, 255], the value of pixels from outside, rounded.
+            Defaults to `128.0`.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -84,7 +84,7 @@ class AutoAugment(Augmentation):
     policy: str = "cifar10"
     fill: float = 128.0
 
-    # Without an annotation it is no argument.
+    # Without an annotation it is not an argument of the dataclass.
     needs_bytes = True
 
     def __post_init__(self):

@@ -1,9 +1,8 @@
 """Operations on the colours of images, as Pillow computes them on bytes.
 
-Images are arrays `(B, H, W, C)` of whole numbers from 0 to 255, in a floating
-dtype, and so are the results; strengths are arrays `(B,)`. Everything is
-written against an array namespace: `numpy` in the pipeline, `keras.ops` in a
-compiled step.
+Images and results are arrays `(B, H, W, C)` of whole numbers from 0 to 255, in a
+floating dtype; strengths are arrays `(B,)`. Everything is written for an array
+namespace: `numpy` in the pipeline, `keras.ops` in a compiled step.
 """
 
 import numpy as np
@@ -130,7 +129,7 @@ def mean_grey(images, xp=np):
 
 
 def smooth(images, xp=np):
-    """Images blurred by Pillow's filter, but for their border.
+    """Images blurred by Pillow's filter, except for their border.
 
     Args:
         images: Array `(B, H, W, C)`. Those of fewer than 3 rows or columns are

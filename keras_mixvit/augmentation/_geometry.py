@@ -1,7 +1,7 @@
-"""Operations that move pixels, to the nearest one, as Pillow does.
+"""Operations that move pixels, by the nearest pixel, as in Pillow.
 
-As in Pillow, a matrix leads from a pixel of the result to one of the image, in
-65,536ths of a pixel; what lies outside is filled.
+As in Pillow, a matrix maps a pixel of the result to a pixel of the image, in
+65,536ths of a pixel. Pixels from outside the image are filled.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ def affine(images, matrices, fill, xp=np):
         images: Array `(B, H, W, C)`.
         matrices: Array `(B, 6)` of a, b, c, d, e, f: the pixel at x, y of the
             result is that at `a x + b y + c`, `d x + e y + f`.
-        fill: Number, what pixels from outside become.
+        fill: Number, the value of pixels from outside.
         xp: Array namespace. Defaults to `numpy`.
 
     Returns:
@@ -97,7 +97,7 @@ def moved(name: str, images, strength, fill, xp=np):
         name: String, a key of `MATRICES`.
         images: Array `(B, H, W, C)`.
         strength: Array `(B,)`.
-        fill: Number, what pixels from outside become.
+        fill: Number, the value of pixels from outside.
         xp: Array namespace. Defaults to `numpy`.
     """
     _, height, width, _ = images.shape

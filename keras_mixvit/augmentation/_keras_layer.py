@@ -17,18 +17,18 @@ from keras_mixvit.augmentation._augmentation import Augmentation
 class KerasLayer(Augmentation):
     """A layer of `keras.layers` or of keras-cv as an augmentation.
 
-    The layer runs eagerly in the data set, on the backend that Keras has (those
-    of keras-cv on TensorFlow), one batch at a time. Its generators get a seed
-    that the data set drew, so that equal seeds give equal batches on one
-    backend. What a layer draws once for a batch remains so. Results are rounded
-    to whole numbers from 0 to 255. It cannot be part of a compiled step.
+    The layer runs eagerly in the data set, on Keras's backend (layers of
+    keras-cv on TensorFlow), one batch at a time. The data set draws a seed for
+    its generators, so that equal seeds give equal batches on one backend. A
+    layer that draws once for a batch still does so. Results are rounded to whole
+    numbers from 0 to 255. It cannot be part of a compiled step.
 
     Args:
-        layer: Layer that takes images of 0 to 255, `(B, H, W, C)`, and gives
-            as many of the same shape.
+        layer: Layer from images of 0 to 255, `(B, H, W, C)`, to images of the
+            same shape.
 
     Raises:
-        ValueError: If `layer` is no layer, or changes the shape of images.
+        ValueError: If `layer` is not a layer, or changes the shape of images.
 
     Example:
 
@@ -47,7 +47,7 @@ class KerasLayer(Augmentation):
         default_factory=threading.Lock, init=False, repr=False, compare=False
     )
 
-    # Without an annotation they are no arguments.
+    # Without an annotation they are not arguments of the dataclass.
     needs_bytes = True
     runs_on_device = False
     # Layers draw from Python's generator, as Keras does in the training.
@@ -84,7 +84,7 @@ class KerasLayer(Augmentation):
 
 @contextlib.contextmanager
 def seeded(layer, value: int):
-    """Sets everything that a layer draws from, for one call.
+    """Seeds all generators of a layer, for one call.
 
     Args:
         layer: Layer.

@@ -27,7 +27,7 @@ NAMES = tuple(OPERATIONS)
 
 
 def apply_operations(images, draws, fill, xp=np):
-    """Applies to each image the operations that were drawn for it, in turn.
+    """Applies the operations that were drawn for each image, in turn.
 
     In NumPy the images that share an operation go through it together. In a
     compiled step, whose shapes are fixed, all images go through all of them.
@@ -42,7 +42,7 @@ def apply_operations(images, draws, fill, xp=np):
     Returns:
         Array `(B, H, W, C)`.
     """
-    # Bytes hold no fraction, and a compiled step must not hold one either.
+    # Bytes hold no fraction, so a compiled step must not either.
     fill = float(round(fill))
     for turn in range(draws["operation"].shape[1]):
         operation, strength = (draws[k][:, turn] for k in ("operation", "strength"))

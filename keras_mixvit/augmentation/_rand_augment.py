@@ -24,7 +24,7 @@ class RandAugment(Augmentation):
     Each of `num_operations` turns draws one of 15 operations, which acts with
     probability 0.5, with a magnitude normal around `magnitude` and cut to 0 to
     10; the larger, the stronger, for all of them. Strengths of geometry and of
-    colour have a random sign. Pixels are moved to the nearest one, where DeiT
+    colour have a random sign. Geometry takes the nearest pixel, where DeiT
     interpolates.
 
     Args:
@@ -32,8 +32,8 @@ class RandAugment(Augmentation):
         magnitude: Float in [0, 10], the mean magnitude. Defaults to `9.0`.
         deviation: Non-negative float, the deviation of the magnitude. Defaults
             to `0.5`.
-        fill: Float in [0, 255], what pixels from outside become, rounded. Defaults to
-            `124.0`, the mean of ImageNet.
+        fill: Float in [0, 255], the value of pixels from outside, rounded.
+            Defaults to `124.0`, the mean of ImageNet.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -55,7 +55,7 @@ class RandAugment(Augmentation):
     deviation: float = 0.5
     fill: float = 124.0
 
-    # Without an annotation it is no argument.
+    # Without an annotation it is not an argument of the dataclass.
     needs_bytes = True
 
     def __post_init__(self):

@@ -17,11 +17,11 @@ class RandomErasing(Augmentation):
     """Fills a box of some images with noise, as DeiT does.
 
     The box covers a share of the image drawn from U(0.02, 1/3), with an aspect
-    ratio log-uniform in 0.3 to 1/0.3; up to ten are tried until one lies
-    inside. Its pixels are normal, after normalisation with `mean` and `std`
-    standard normal: they may lie beyond 0 and 255, so that images become
-    float32. It comes last. Noise is drawn as one of 256 equally likely
-    quantiles of the normal distribution, a byte a pixel.
+    ratio log-uniform in 0.3 to 1/0.3. Up to ten boxes are tried until one lies
+    inside. Its pixels are normal noise, which normalisation with `mean` and
+    `std` makes standard normal. They may be below 0 or above 255, so images
+    become float32; put this augmentation last. Each value is one of 256 equally
+    likely quantiles of the normal distribution, so that one byte draws it.
 
     Args:
         probability: Float in [0, 1], the share of images. Defaults to `0.25`.
@@ -49,7 +49,7 @@ class RandomErasing(Augmentation):
     mean: float | tuple[float, ...] = 127.5
     std: float | tuple[float, ...] = 64.0
 
-    # Without an annotation it is no argument.
+    # Without an annotation it is not an argument of the dataclass.
     keeps_bytes = False
 
     def __post_init__(self):
@@ -127,7 +127,7 @@ QUANTILES = _quantiles()
 
 
 def random_bytes(rng, shape) -> np.ndarray:
-    """Uniform bytes, eight of each draw, in a third of the time of single ones.
+    """Uniform bytes, eight from each draw, which is three times as fast.
 
     Args:
         rng: The only source of chance.

@@ -15,14 +15,14 @@ class RandomResizedCrop(Augmentation):
     """Cuts a random box out of each image and resizes it, bicubically.
 
     The box covers a share of the image drawn from U(`scale`), with an aspect
-    ratio, width over height, log-uniform in `aspect`; up to ten are tried
-    until one lies inside, and otherwise the largest box in the middle with an
-    aspect ratio in range is taken. Columns are resized before rows, each rounded
-    to bytes, as Pillow does in most cases; its results differ by a level or so
-    where it takes rows first.
+    ratio, width over height, log-uniform in `aspect`. Up to ten boxes are tried
+    until one lies inside; otherwise it takes the largest box in the middle with
+    an aspect ratio in range. Columns are resized before rows, each rounded to
+    bytes, as in most cases in Pillow. Where Pillow takes rows first, results
+    differ by about one level.
 
-    Where images come in various sizes, from a folder, it must be the first
-    augmentation, and cuts what is read out of the original.
+    If images are of various sizes, from a folder, it must be the first
+    augmentation. It then reads its box from the original.
 
     Args:
         size: Tuple of integers (H, W) of the results, an integer for both, or
@@ -52,7 +52,7 @@ class RandomResizedCrop(Augmentation):
     scale: tuple[float, float] = (0.08, 1.0)
     aspect: tuple[float, float] = (0.75, 4 / 3)
 
-    # Without an annotation it is no argument.
+    # Without an annotation it is not an argument of the dataclass.
     needs_bytes = True
 
     def __post_init__(self):
@@ -88,7 +88,7 @@ class RandomResizedCrop(Augmentation):
         return {"box": self.boxes(uniform, *image_shape[:2]).astype("float32")}
 
     def uniform(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        """Numbers `(B, 22)` from which `boxes` are made, of whatever size."""
+        """Numbers `(B, 22)` from which `boxes` makes boxes of any size."""
         return rng.random((count, 2 * TRIES + 2))
 
     def boxes(self, uniform: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-# The parameter of Keys' cubic convolution that Pillow has.
+# Pillow's parameter of Keys' cubic convolution.
 A = -0.5
 
 
 def resized(images, boxes, size, xp=np):
     """Boxes of images, resized as if they had been cut out before.
 
-    Where a box is larger than the result the kernel widens, so that nothing
-    is left out (antialiasing).
+    If a box is larger than the result, the kernel widens so that every pixel
+    counts (antialiasing).
 
     Args:
         images: Array `(B, H, W, C)` in 0 to 255, float32.

@@ -1,4 +1,4 @@
-"""What the command does when nobody reads any more what it prints."""
+"""What the command does when the program that reads its output has ended."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ def has_closed_pipe() -> bool:
 
 
 def discard_rest() -> None:
-    """Lets what cannot be written go nowhere, so that Python ends without an error."""
+    """Discards what cannot be written, so that Python ends without an error."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

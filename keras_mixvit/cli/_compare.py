@@ -6,25 +6,29 @@ from pathlib import Path
 from keras_mixvit._checks import require
 from keras_mixvit._start import start
 from keras_mixvit.cli._console import make_console
+from keras_mixvit.cli._help import add_command
 from keras_mixvit.cli._run_table import row_in_words
 
 
 def add_compare(commands) -> None:
     """Adds the command to the parser's subcommands."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "compare",
-        help="compare finished runs: a table, and their curves",
+        help="compare finished runs in a table and a figure",
         description="Prints the networks of finished runs in one table, with the "
         "papers' figures, and draws their curves into one figure.",
+        example="compare runs/first runs/second --output curves.png",
+        usage="RUN [RUN ...] [options]",
     )
     command.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run")
     command.add_argument(
-        "--output", metavar="FILE.png", help="figure of the curves to draw"
+        "--output", metavar="FILE.png", help="draw the curves into this file"
     )
 
 
 def check_compare(runs, output) -> None:
-    """Refuses what is no finished run, and a figure without matplotlib."""
+    """Refuses a run that is not finished, and a figure without matplotlib."""
     from keras_mixvit.training._found_runs import require_finished
 
     for run in runs:

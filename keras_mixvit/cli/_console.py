@@ -11,8 +11,8 @@ def make_console(quiet: bool = False, width: int = 0) -> "Console":
 
     Args:
         quiet: Boolean, whether it prints nothing. Defaults to `False`.
-        width: Integer, the least number of columns: a row that is broken over
-            lines cannot be read. Defaults to `0`.
+        width: Integer, the least number of columns, so that rows of tables are
+            not broken over lines. Defaults to `0`.
     """
     from rich.console import Console
 

@@ -4,23 +4,32 @@ import json
 
 from keras_mixvit._start import start
 from keras_mixvit.cli._console import make_console
+from keras_mixvit.cli._help import add_command
 
 LISTED = 10
 
 
 def add_data(commands) -> None:
     """Adds the command to the parser's subcommands."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "data",
         help="look at images before you train on them",
         description="Reads a set of images once and prints its splits, classes, sizes "
-        "and colours, what stands in two splits, and files that cannot be read. Exits "
-        "with 1 where there are such files.",
+        "and colours, images that are in two splits, and damaged files. The exit "
+        "status is 1 if there are damaged files.",
+        example="data ./photos",
+        usage="NAME [options]",
     )
-    command.add_argument("name", help="a set by name, a .npz file, or a folder")
+    command.add_argument(
+        "name", metavar="NAME", help="a set by name, a .npz file, or a folder"
+    )
     command.add_argument("--data-dir", metavar="DIR", help="folder with the images")
     command.add_argument(
-        "--format", choices=("text", "json"), default="text", help="(default: text)"
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="what to print (default: text)",
     )
 
 

@@ -3,25 +3,46 @@
 from pathlib import Path
 
 from keras_mixvit.cli._console import make_console
+from keras_mixvit.cli._help import add_command
 
 
 def add_evaluate(commands) -> None:
     """Adds the command to the parser's subcommands."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "evaluate",
         help="judge the model of a run: accuracy, calibration, diversity",
-        description="Judges the ensemble of a run's model and each of its "
-        "subnetworks, in every inference scheme, on the test images, fits its "
-        "temperature on the validation images, and writes evaluation.json.",
+        description="Judges the ensemble and each subnetwork of a run's model on the "
+        "test images, in every inference scheme. Fits the temperature on the "
+        "validation images. Writes evaluation.json.",
+        example="evaluate runs/first --calibrate",
+        usage="RUN [options]",
     )
-    command.add_argument("run", help="folder of the run, or a .keras file")
-    command.add_argument("--data", help="images (default: those of the run)")
     command.add_argument(
+        "run", metavar="RUN", help="folder of the run, or a .keras file"
+    )
+    command.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="save the temperature with the model, for predict(calibrated=True)",
+    )
+    command.add_argument(
+        "--data",
+        metavar="NAME_OR_PATH",
+        help="other images (default: those of the run)",
+    )
+    command.add_argument(
+        "--output",
+        metavar="FILE",
+        help="file to write (default: evaluation.json, beside the model)",
+    )
+    more = command.add_argument_group("more options")
+    more.add_argument(
         "--corrupted",
         metavar="DIR",
-        help="folder of CIFAR-10-C or CIFAR-100-C, to be judged too",
+        help="also judge the model on CIFAR-10-C or CIFAR-100-C in this folder",
     )
-    command.add_argument(
+    more.add_argument(
         "--ood",
         metavar="NAME_OR_PATH",
         action="append",
@@ -29,41 +50,37 @@ def add_evaluate(commands) -> None:
         help="images out of the distribution, which the model should be unsure of; "
         "may be given several times",
     )
-    command.add_argument(
+    more.add_argument(
         "--thorough",
         action="store_true",
         help="compute also what takes longer: class-wise calibration, vector scaling, "
         "one temperature per subnetwork, accuracy per class, prediction sets",
     )
-    command.add_argument(
+    more.add_argument(
         "--bootstrap",
         metavar="N",
         type=int,
         default=0,
         help="resamples of the test images for 95 %% intervals (default: 0, none)",
     )
-    command.add_argument(
-        "--output", help="file to write (default: evaluation.json, beside the model)"
-    )
-    command.add_argument(
-        "--batch-size", type=int, default=128, help="images per step (default: 128)"
-    )
-    command.add_argument(
-        "--calibrate",
-        action="store_true",
-        help="save the model anew with the temperature, for predict(calibrated=True)",
-    )
-    command.add_argument(
+    more.add_argument(
         "--calibrate-on",
         choices=("val", "test"),
         default="val",
-        help="images that fit the temperature: the validation images (default), or "
-        "the images that are judged, for which it is then too good",
+        help="fit the temperature on the validation images (default), or on the test "
+        "images, for which it is then too good",
+    )
+    more.add_argument(
+        "--batch-size",
+        type=int,
+        default=128,
+        metavar="B",
+        help="images per step (default: 128)",
     )
 
 
 def check_evaluate(run: str, bootstrap: int, **options) -> None:
-    """Refuses what is no run, and a negative number of resamples."""
+    """Refuses a folder that is not a run, and a negative number of resamples."""
     from keras_mixvit._checks import require_positive_integer
     from keras_mixvit.training._found_runs import model_file
 

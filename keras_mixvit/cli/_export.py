@@ -1,16 +1,23 @@
 """The command `keras-mixvit export`."""
 
 from keras_mixvit._export_formats import EXPORT_FORMATS
+from keras_mixvit.cli._help import add_command
 
 
 def add_export(commands) -> None:
     """Adds the command to the parser's subcommands."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "export",
         help="write the ensemble of a run for another runtime",
-        description="Writes the ensemble of a run as one classifier of images.",
+        description="Writes the ensemble of a run as one classifier, from images to "
+        "logits.",
+        example="export runs/first --format onnx --output digits.onnx",
+        usage="RUN --format FORMAT [options]",
     )
-    command.add_argument("run", help="folder of the run, or a .keras file")
+    command.add_argument(
+        "run", metavar="RUN", help="folder of the run, or a .keras file"
+    )
     command.add_argument(
         "--format",
         required=True,
@@ -19,19 +26,21 @@ def add_export(commands) -> None:
         "(TensorFlow); torch, a .pt2 file (PyTorch)",
     )
     command.add_argument(
-        "--output", help="new file or folder (default: export, beside the model)"
+        "--output",
+        metavar="PATH",
+        help="new file or folder (default: export, beside the model)",
     )
 
 
 def check_export(run: str, format: str, output: str | None) -> None:
-    """Refuses what is no run, or would be overwritten."""
+    """Refuses a folder that is not a run, and a file that would be overwritten."""
     from keras_mixvit.training._found_runs import export_path
 
     export_path(run, format, output)
 
 
 def run_export(run: str, format: str, output: str | None) -> int:
-    """Exports and says where."""
+    """Exports and prints the path."""
     from keras_mixvit.training._export import export
 
     path = export(run, format, output)

@@ -3,33 +3,42 @@
 import textwrap
 
 from keras_mixvit._start import start
+from keras_mixvit.cli._help import add_command
 
 
 def add_recipes(commands) -> None:
     """Adds the command to the parser's subcommands."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "recipes",
         help="list the recipes with the papers' figures",
         description="Lists the recipes with the papers' figures, and the rows that the "
-        "papers quote from others. No figure was measured by this library.",
+        "papers quote from others. This library measured none of these figures.",
+        example="recipes --filter 'cifar100-wrn28-10-*'",
+        usage="[options]",
     )
     command.add_argument(
-        "--filter", metavar="TEXT", help="a part of the name, or a pattern with * and ?"
+        "--filter",
+        metavar="TEXT",
+        help="only names with this part, or of this pattern with * and ?",
     )
 
 
 def add_show(commands) -> None:
     """Adds the command to the parser's subcommands."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "show",
-        help="print a recipe, as a file that `train` takes",
+        help="print a recipe as a file that you can change and train",
         description="Prints a recipe as TOML, with the papers' figures in comments. "
         "Redirect it into a .toml file, change it, and train it with "
-        "`keras-mixvit train FILE.toml`. Of such a file it prints the whole recipe, or "
-        "says what is wrong with it.",
+        "`keras-mixvit train FILE.toml`. Given such a file, it prints the whole "
+        "recipe, or an error that says what is wrong.",
+        example="show mixvit-convit > mine.toml",
+        usage="NAME",
     )
     command.add_argument(
-        "name", help="name or short name of the recipe, or a .toml file of one"
+        "name", metavar="NAME", help="a recipe, by its name, short name or .toml file"
     )
 
 

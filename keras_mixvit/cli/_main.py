@@ -13,17 +13,17 @@ from keras_mixvit.cli._compare import add_compare, check_compare, run_compare
 from keras_mixvit.cli._data import add_data, run_data
 from keras_mixvit.cli._evaluate import add_evaluate, check_evaluate, run_evaluate
 from keras_mixvit.cli._export import add_export, check_export, run_export
+from keras_mixvit.cli._help import Help
 from keras_mixvit.cli._list import add_recipes, add_show, run_recipes, run_show
 from keras_mixvit.cli._study import add_study, check_study, run_study
 from keras_mixvit.cli._train import (
-    add_resume,
-    add_train,
     check_resume,
     check_train,
     processes_to_start,
     run_resume,
     run_train,
 )
+from keras_mixvit.cli._train_options import add_resume, add_train
 from keras_mixvit.training._devices import is_quiet
 
 
@@ -36,8 +36,8 @@ class Command:
         run: Function that takes its options and returns the exit status.
         check: Function that takes its options and raises the errors that need no
             backend, before one is imported; `None` for none. Defaults to `None`.
-        on_backend: Whether the backend is chosen, told and imported before
-            `run`, which else imports what it needs. Defaults to `True`.
+        on_backend: Whether the backend is chosen, printed and imported before
+            `run`. Otherwise `run` imports what it needs. Defaults to `True`.
     """
 
     add: Callable[..., None]
@@ -67,9 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
             those of the process. Defaults to `None`.
 
     Returns:
-        0, 1 after an error, which it prints in one sentence, 130 after an
-        interruption, or 141, without a word, if the program that reads its output
-        ended first.
+        0; 1 after an error, which it prints in one sentence; 130 after an
+        interruption; or 141, without a message, if the program that reads its
+        output ended first.
     """
     try:
         try:
@@ -124,12 +124,19 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser of the command."""
     parser = argparse.ArgumentParser(
         prog="keras-mixvit",
-        description="Multi-input multi-output training of image classifiers.",
+        usage="keras-mixvit COMMAND [options]",
+        description="Trains image classifiers that hold several subnetworks (MixViT, "
+        "MixMo), and judges, compares and exports them.",
+        epilog="Example:\n\n  keras-mixvit train\n\n"
+        "`keras-mixvit COMMAND --help` explains a command.",
+        formatter_class=Help,
     )
     parser.add_argument(
         "--version", action="version", version=f"keras-mixvit {__version__}"
     )
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(
+        title="commands", dest="command", required=True, metavar="COMMAND"
+    )
     for command in COMMANDS.values():
         command.add(commands)
     return parser

@@ -3,36 +3,22 @@
 import sys
 
 from keras_mixvit._exit_status import INTERRUPTED
+from keras_mixvit.cli._help import add_command
 
 
 def add_study(commands) -> None:
     """Adds the command to the parser's subcommands."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "study",
-        help="train rows of recipes with several seeds, and compare them",
+        help="compare recipes over several seeds",
         description="Trains every row of a study with every seed, at equal steps, and "
-        "writes a table, a figure and all figures as JSON. What is finished is not "
-        "trained again: the same command continues a study that was interrupted.",
+        "writes the results as a page, a figure and JSON. Finished trainings are not "
+        "repeated: the same command continues an interrupted study.",
+        example="study digits.toml --seeds 0,1",
+        usage="FILE.toml [options]",
     )
     command.add_argument("file", metavar="FILE.toml", help="file of the study")
-    command.add_argument(
-        "--runs",
-        default="runs",
-        metavar="DIR",
-        help="folder of runs (default: runs)",
-    )
-    command.add_argument(
-        "--output",
-        default="results",
-        metavar="DIR",
-        help="folder of NAME.json, NAME.md and NAME.png (default: results)",
-    )
-    command.add_argument(
-        "--jobs",
-        type=int,
-        metavar="N",
-        help="trainings side by side (default: one on each accelerator, or one)",
-    )
     command.add_argument(
         "--seeds", metavar="0,1", help="train only these seeds of the file now"
     )
@@ -43,15 +29,34 @@ def add_study(commands) -> None:
         help="train only this row of the file now; may be repeated",
     )
     command.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="trainings at the same time (default: one for each accelerator, or one)",
+    )
+    command.add_argument(
         "--report",
         action="store_true",
-        help="train nothing; write the results of what is finished",
+        help="train nothing; write the results of the finished trainings",
     )
-    command.add_argument("--data-dir", metavar="DIR", help="folder with the images")
+    folders = command.add_argument_group("folders")
+    folders.add_argument(
+        "--runs",
+        default="runs",
+        metavar="DIR",
+        help="folder of the runs (default: runs)",
+    )
+    folders.add_argument(
+        "--output",
+        default="results",
+        metavar="DIR",
+        help="folder of NAME.json, NAME.md and NAME.png (default: results)",
+    )
+    folders.add_argument("--data-dir", metavar="DIR", help="folder with the images")
 
 
 def check_study(file, seeds, rows, jobs, **options) -> None:
-    """Refuses what is wrong in the file, as far as no backend is needed to tell."""
+    """Raises the errors in the file that can be found without a backend."""
     from keras_mixvit._checks import require_positive_integer
     from keras_mixvit.training._study_file import (
         chosen_seeds,

@@ -1,140 +1,12 @@
 """The commands `keras-mixvit train` and `keras-mixvit resume`."""
 
-import argparse
-
 from keras_mixvit.cli._console import make_console
 from keras_mixvit.cli._run_table import print_run
 from keras_mixvit.training._devices import is_one_of_several
 
 
-def add_train(commands) -> None:
-    """Adds the command to the parser's subcommands."""
-    command = commands.add_parser(
-        "train",
-        help="train a recipe, and the single network to compare it with",
-        description="Trains a recipe and prints the accuracy and NLL of the ensemble "
-        "and of each subnetwork, on the test images, after the last epoch. Without a "
-        "name: a single network and MixViT on small digits, in a few minutes.",
-    )
-    command.add_argument(
-        "name",
-        nargs="?",
-        help="recipe, as `recipes` lists them, or a .toml file of one",
-    )
-    command.add_argument(
-        "--data",
-        metavar="NAME_OR_PATH",
-        help="other images: a set by name, a .npz file, a folder; the recipe is "
-        "adapted to them",
-    )
-    command.add_argument("--data-dir", metavar="DIR", help="folder with the images")
-    command.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="an option of the recipe, such as backbone.width=96; may be repeated",
-    )
-    length = command.add_mutually_exclusive_group()
-    length.add_argument(
-        "--epochs", type=int, help="epochs, the whole schedule scaled with them"
-    )
-    length.add_argument(
-        "--scale", type=float, help="factor of epochs and schedule, such as 0.1"
-    )
-    for name, about in (
-        ("--width-scale", "factor of the width of the network"),
-        ("--data-share", "share of the training images of each class"),
-    ):
-        command.add_argument(name, type=float, metavar="X", help=about)
-    command.add_argument(
-        "--protocol",
-        choices=("validation", "paper"),
-        help="which images choose: validation images, or none (train on all training "
-        "images, watch the test images, report the last epoch)",
-    )
-    command.add_argument(
-        "--val-share",
-        type=float,
-        metavar="X",
-        help="share of the training images to validate on, where the set has no "
-        "validation split (default: 0.1)",
-    )
-    command.add_argument("--seed", type=int, help="of all chance (default: 0)")
-    command.add_argument("--precision", choices=("float32", "bfloat16"))
-    command.add_argument(
-        "--apply-on",
-        choices=("pipeline", "device"),
-        help="where images are augmented and mixed in pixels",
-    )
-    command.add_argument(
-        "--on-error",
-        choices=("when_read", "refuse", "skip"),
-        default="when_read",
-        help="damaged image files: end when one is read, or read all files first and "
-        "end with a list of them, or leave them out and list them in skipped.json "
-        "(default: when_read)",
-    )
-    command.add_argument(
-        "--output",
-        help="new folder of the run (default: runs/DATA-METHOD-BACKBONE-seedN)",
-    )
-    command.add_argument(
-        "--single",
-        action=argparse.BooleanOptionalAction,
-        help="train the single network too (default: where no name is given)",
-    )
-    command.add_argument(
-        "--single-cutmix",
-        action=argparse.BooleanOptionalAction,
-        help="train the single network with CutMix too, the baseline that mixes as "
-        "the recipe does (default: where neither a name nor --single is given)",
-    )
-    command.add_argument(
-        "--tensorboard", action="store_true", help="write logs for TensorBoard"
-    )
-    _add_devices(command)
-
-
-def add_resume(commands) -> None:
-    """Adds the command to the parser's subcommands."""
-    command = commands.add_parser(
-        "resume",
-        help="resume an interrupted run",
-        description="Resumes a run from its last checkpoint. Finished trainings are "
-        "not repeated.",
-    )
-    command.add_argument("run", help="folder of the run")
-    _add_devices(command)
-
-
-def _add_devices(command):
-    command.add_argument(
-        "--steps-per-execution",
-        type=int,
-        metavar="K",
-        help="training steps that one call to the device runs, on JAX and TensorFlow "
-        "(default: 1, or up to 100 on JAX with an accelerator)",
-    )
-    command.add_argument(
-        "--devices",
-        type=int,
-        metavar="N",
-        help="devices that share each batch; on PyTorch as many processes are started, "
-        "unless torchrun did so (default: one, or all that were started together)",
-    )
-    command.add_argument(
-        "--timeout",
-        type=float,
-        default=600.0,
-        metavar="SECONDS",
-        help="how long to wait for another process (default: 600)",
-    )
-
-
 def processes_to_start(devices: int | None) -> int:
-    """How many processes a number of devices asks for beside this one, or 0."""
+    """How many processes the command must start, or 0."""
     import keras
 
     is_torch = keras.config.backend() == "torch"
@@ -156,7 +28,7 @@ OF_RECIPES = {
 
 
 def check_train(name, settings, output, **options) -> None:
-    """Refuses an unknown recipe, a file that is no TOML, and a folder in use."""
+    """Refuses an unknown recipe, a file that is not TOML, and a folder in use."""
     from keras_mixvit.recipes._names import is_recipe_file, whole_name
     from keras_mixvit.recipes._recipe_toml import from_toml
     from keras_mixvit.recipes._setting_words import setting_words
@@ -171,7 +43,7 @@ def check_train(name, settings, output, **options) -> None:
 
 
 def check_resume(run, **options) -> None:
-    """Refuses what is no run."""
+    """Refuses a folder that is not a run."""
     from keras_mixvit.training._found_runs import require_run
 
     require_run(run)

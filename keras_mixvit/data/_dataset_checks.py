@@ -24,7 +24,7 @@ def require_numbers(
     input_repetition,
     input_order,
 ) -> None:
-    """Requires arguments that are in range by themselves."""
+    """Checks the range of each argument that can be checked alone."""
     if num_classes is not None:
         require_positive_integer("num_classes", num_classes)
     require_positive_integer("epochs", epochs)
@@ -60,7 +60,7 @@ def require_fitting(
     apply_on,
     keeps_on_device,
 ) -> None:
-    """Requires images, labels, masks and what is done to images to fit."""
+    """Checks that images, labels, masks and augmentation fit together."""
     require(
         len(x) == len(y),
         "`x` and `y` must have the same length.",

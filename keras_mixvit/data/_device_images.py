@@ -27,7 +27,7 @@ class DeviceImages:
     def send(self) -> None:
         """Puts the images on the device, if they are not there.
 
-        A compiled step must not do so: what it makes does not outlive it.
+        Call it outside of a compiled step, whose arrays do not outlive the step.
         """
         if self.value is not None:
             return
@@ -38,12 +38,12 @@ class DeviceImages:
         self.value = keras.ops.convert_to_tensor(images)
 
     def release(self) -> None:
-        """Gives the memory of the device back."""
+        """Frees the memory of the device."""
         self.value = None
 
     @contextlib.contextmanager
     def traced(self, value):
-        """Lets `value` be another tensor, as long as the context lasts."""
+        """Replaces `value` by another tensor within the context."""
         before, self.value = self.value, value
         try:
             yield
@@ -52,7 +52,7 @@ class DeviceImages:
 
 
 def keeps_on_device(x, apply_on: str, keep_on_device: bool | None) -> bool:
-    """Whether `fit` is to keep images in the memory of the device.
+    """Whether `fit` should keep images in the memory of the device.
 
     Args:
         x: Array or source of images.
@@ -60,7 +60,8 @@ def keeps_on_device(x, apply_on: str, keep_on_device: bool | None) -> bool:
         keep_on_device: Likewise.
 
     Raises:
-        ValueError: If the images cannot stay there, and were asked to.
+        ValueError: If `keep_on_device` is `True` and the images cannot stay
+            there.
     """
     require_choice("apply_on", apply_on, ("pipeline", "device"))
     require(

@@ -13,7 +13,7 @@ EPOCH_ORDER = 1
 
 
 class EpochBatches(BatchReader):
-    """Which images make which batch of an epoch, or of a part of it.
+    """Decides which images are in which batch of an epoch, or of a part of it.
 
     Args:
         num_images: Integer, the number n of images.
@@ -21,9 +21,9 @@ class EpochBatches(BatchReader):
         batch_size: Integer, the number B of pairs per step.
         seed: Integer seed of the order of images.
         shuffle: Boolean, whether batches are made of images in random order.
-        drop_remainder: Boolean, whether images that do not fill a batch sit
-            an epoch out.
-        repetitions: Integer, how often an image stands in its batch.
+        drop_remainder: Boolean, whether to leave out, in each epoch, the images
+            that do not fill a batch.
+        repetitions: Integer, how often an image occurs in its batch.
         workers: Integer, threads that prepare the next batches.
     """
 
@@ -55,7 +55,7 @@ class EpochBatches(BatchReader):
 
     @abc.abstractmethod
     def batch(self, epoch: int, index: int) -> tuple:
-        """Batch `index` of an epoch counted from 0, whatever `self.epoch`."""
+        """Batch `index` of an epoch counted from 0; `self.epoch` does not matter."""
 
     @property
     def epoch(self) -> int:
@@ -81,11 +81,11 @@ class EpochBatches(BatchReader):
         return rest * self.repetitions
 
     def shard(self, index: int, count: int) -> Self:
-        """The part of every batch that one of several processes reads.
+        """Gives the part of every batch that one of several processes reads.
 
         Batches are the same in every process and for every `count`; only what
-        belongs to the part is read and augmented. `fit` calls this by itself
-        where a model is trained by several processes.
+        belongs to the part is read and augmented. `fit` calls it when several
+        processes train a model.
 
         Args:
             index: Integer, which part, counted from 0.
@@ -123,7 +123,7 @@ class EpochBatches(BatchReader):
         return part
 
     def first_batches(self, steps_per_epoch: int) -> Self:
-        """The same data set with shorter epochs.
+        """Gives the same data set with shorter epochs.
 
         Args:
             steps_per_epoch: Positive integer, how many of the batches of each

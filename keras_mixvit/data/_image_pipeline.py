@@ -13,10 +13,10 @@ from keras_mixvit.data._pixel_mixing import PixelMixing, mixed_images
 
 
 class ImagePipeline:
-    """What becomes of images between their array and the network.
+    """Reads, augments and mixes images on their way to the network.
 
-    `batch` draws all chance, in NumPy; `apply` is one implementation for the
-    data set and for a compiled step.
+    `batch` draws all random numbers, in NumPy. `apply` is one implementation for
+    the data set and for a compiled step.
 
     Args:
         x: Array of images `(n, H, W, C)`, or a source of images.
@@ -89,21 +89,21 @@ class ImagePipeline:
         return self.augment.output_shape(self.read_shape)
 
     def batch(self, rng, indices, masks, rows: slice | None = None):
-        """Images and labels of a batch, and what is to be done to the images.
+        """Images and labels of a batch, and the draws that `apply` needs.
 
         Args:
             rng: The only source of chance.
             indices: Integer array `(B, M)`.
             masks: Array `(B, M, h, w)`, the masks that will mix the images.
-            rows: Slice of the batch whose images are wanted, with all that
-                `apply` needs for them, or `None` for all of it; what is drawn
-                and the labels do not depend on it. Defaults to `None`.
+            rows: Slice of the batch to read, with all that `apply` needs for it,
+                or `None` for the whole batch. Draws and labels do not depend on
+                it. Defaults to `None`.
 
         Returns:
-            Images `(B, M, H, W, C)` as they are before `apply`, or their
-            indices `(B, M)` where images stay on the device; labels
-            `(B, M)` or `(B, M, K)` of the whole batch; and a nested dict of
-            arrays `(B, M, ...)` for `apply`.
+            Images `(B, M, H, W, C)` before `apply`, or their indices `(B, M)`
+            where images stay on the device; labels `(B, M)` or `(B, M, K)` of
+            the whole batch; and a nested dict of arrays `(B, M, ...)` for
+            `apply`.
         """
         draws, labels = {}, self.y[indices]
         uniform = self._draw(rng, indices.shape, draws, "augment")
@@ -247,7 +247,7 @@ def is_mixed(shares: np.ndarray) -> Any:
 
 
 def part_of(values, index):
-    """A part of every array in a nest; of `None`, or by `None`, what is given."""
+    """A part of every array in a nest; `None`, or all of it, stays as it is."""
     if values is None or index is None:
         return values
     return keras.tree.map_structure(lambda array: array[index], values)

@@ -8,7 +8,7 @@ from keras_mixvit.masks._mask_sampler import require_alpha
 
 @dataclass(frozen=True)
 class ManifoldMixing:
-    """Draws for Manifold MixUp: who is mixed with whom, where, and how much.
+    """Draws for Manifold MixUp: which samples are mixed, where, and how much.
 
     Each batch draws one lambda ~ Beta(alpha, alpha), one of the layers of the
     network at which images are mixed, and a permutation of the batch. The
@@ -44,7 +44,7 @@ class ManifoldMixing:
     def draw(
         self, rng: np.random.Generator, batch_size: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draws what one batch needs.
+        """Draws partners and shares for one batch.
 
         Args:
             rng: The only source of chance.

@@ -23,7 +23,7 @@ from keras_mixvit.data.sources._array_checks import require_images, require_labe
 from keras_mixvit.data.sources._image_source import ImageSource
 from keras_mixvit.masks._mask_sampler import MaskSampler, require_masks
 
-# A stream of chance of its own, apart from that of the order of an epoch.
+# A random stream of its own, separate from that of the order of an epoch.
 BATCH = 2
 
 
@@ -31,18 +31,18 @@ class MixedPairDataset(EpochBatches):
     """Pairs images at random and draws their masks, for `model.fit`.
 
     Every batch holds B / b different images, each b times. Input 0 of its B
-    pairs is a permutation of them and every further input an independent
-    permutation, so that each image serves each subnetwork b times; an image
-    may meet itself. Everything is drawn in NumPy by a pure function of (seed,
-    epoch, batch): every backend, every number of devices and a resumed run see
-    the same batches.
+    pairs is a permutation of them, and every further input is an independent
+    permutation. So each image serves each subnetwork b times; an image may be
+    paired with itself. All draws are a pure function of (seed, epoch, batch), in
+    NumPy: every backend, every number of devices and a resumed run see the same
+    batches.
 
     It is a `keras.utils.PyDataset` of `({"images": (B, M, H, W, C), "masks":
     (B, M, h, w)}, labels)`, labels `(B, M)` or `(B, M, K)`; with
     `manifold_mixing` also `"partners"` and `"shares"`, with
     `apply_on="device"` also `"draws"`. With `sample_weight`, weights `(B, M)`
-    follow the labels. `epoch`, counted from 0, is the epoch whose batches
-    indexing gives: `MIMOModel.fit` sets it; elsewhere, set it before each
+    follow the labels. Indexing gives the batches of the epoch `epoch`, counted
+    from 0. `MIMOModel.fit` sets it; in a loop of your own, set it before each
     epoch. `mixed_pair_dataset` is the same class.
 
     Args:
@@ -59,11 +59,11 @@ class MixedPairDataset(EpochBatches):
         seed: Non-negative integer seed of all chance. Defaults to `0`.
         shuffle: Boolean, whether batches are made of images in random order.
             Defaults to `True`.
-        drop_remainder: Boolean, whether images that do not fill a batch sit
-            an epoch out. Defaults to `True`.
+        drop_remainder: Boolean, whether to leave out, in each epoch, the images
+            that do not fill a batch. Defaults to `True`.
         repetitions: Integer b that divides `batch_size`: how often an image
-            stands in its batch. An epoch has b times as many steps. Defaults
-            to `1`.
+            occurs in its batch. An epoch has b times as many steps. Defaults to
+            `1`.
         input_repetition: Float in [0, 1], the share rho of pairs that hold one
             image M times. Defaults to `0.0`.
         input_order: `"random"` or `"by_ratio"` (the largest mean mask first)
@@ -72,30 +72,30 @@ class MixedPairDataset(EpochBatches):
             `None`.
         num_classes: Integer K, to make soft labels of integers, which pixel
             and manifold mixing need, or `None`. Defaults to `None`.
-        augment: `Augment` of uint8 images, drawn anew for each time that an
-            image stands in a batch, or `None` for none. Defaults to `None`.
+        augment: `Augment` of uint8 images, drawn anew for each occurrence of an
+            image in a batch, or `None` for none. Defaults to `None`.
         pixel_mixing: `PixelMixing`, or `None` for none. Defaults to `None`.
         manifold_mixing: `ManifoldMixing`, for `ManifoldMixUp` models, or
             `None` for none. Defaults to `None`.
         apply_on: `"pipeline"` to augment and mix pixels here, in NumPy, or
             `"device"` to do so in the compiled step of a `MIMOModel`, which
-            gives the same images up to rounding: they are then served as they
-            are read, with what was drawn as a further input `"draws"`. Masks,
-            which the network applies itself, are the same in both. Defaults to
+            gives the same images up to rounding. The data set then serves the
+            images as read, with the draws as a further input `"draws"`. Masks
+            are the same in both, because the network applies them. Defaults to
             `"pipeline"`.
         keep_on_device: Boolean, whether `fit` keeps all images in the memory
             of the device, so that a batch is a few small arrays. The batches
             are the same. It needs `apply_on="device"`, one device, and an
             array of uint8 or floats. `None` keeps such an array if it has at
             most 2 GiB. Defaults to `None`.
-        sample_weight: Array `(n,)` of finite numbers that are not negative,
-            how much the loss of each image counts beside its mask, or `None`
-            for 1. Where pixels or features are mixed, weights are mixed as
-            labels are. Defaults to `None`.
+        sample_weight: Array `(n,)` of finite numbers that are not negative, by
+            which the loss of each image is multiplied, or `None` for 1. Where
+            pixels or features are mixed, weights are mixed as labels are.
+            Defaults to `None`.
         workers: Integer, threads that prepare the next batches while a step
-            runs; `0` prepares each batch when it is asked for. The batches are
-            the same. `None` is 1, or 0 where an augmentation, such as
-            `KerasLayer`, cannot run in a thread. Defaults to `None`.
+            runs; `0` prepares each batch on request. The batches are the same.
+            `None` is 1, or 0 where an augmentation, such as `KerasLayer`, cannot
+            run in a thread. Defaults to `None`.
 
     Raises:
         ValueError: If arrays are empty, of unequal length, of a wrong rank or
@@ -227,9 +227,9 @@ class MixedPairDataset(EpochBatches):
         return self.apply_on == "device" and not self.pipeline.is_empty
 
     def on_device(self) -> "MixedPairDataset":
-        """The same data set for images that stay on the device.
+        """Gives the same data set for images that stay on the device.
 
-        `fit` calls this by itself where `keeps_on_device` is true.
+        `fit` calls it if `keeps_on_device` is true.
 
         Returns:
             A data set of its own `epoch`, whose batches hold `"indices"`
@@ -240,7 +240,7 @@ class MixedPairDataset(EpochBatches):
         return other
 
     def batch(self, epoch: int, index: int) -> tuple:
-        """Batch `index` of an epoch counted from 0, whatever `self.epoch`."""
+        """Batch `index` of an epoch counted from 0; `self.epoch` does not matter."""
         chosen = self._images_of(epoch, index)
         rng = np.random.default_rng((self.seed, BATCH, epoch, index))
         num_subnetworks = self.masks_shape[0]
@@ -276,14 +276,14 @@ class MixedPairDataset(EpochBatches):
         """The same batches as a `tf.data.Dataset`, for `tf.distribute`.
 
         Each iteration gives the batches of one epoch, `self.epoch`, which
-        `MIMOModel.fit` sets. Where nobody sets it, an iteration after a
-        complete one is the next epoch. Needs TensorFlow.
+        `MIMOModel.fit` sets. If you do not set it, each complete iteration moves
+        on to the next epoch. Needs TensorFlow.
 
         Returns:
             A `tf.data.Dataset` of one epoch per iteration.
 
         Raises:
-            ValueError: If images were asked to stay on the device.
+            ValueError: If `keep_on_device` is `True`.
         """
         require(
             not self.keep_on_device,

@@ -1,4 +1,4 @@
-"""Which images make a sample, and in which order they stand in it."""
+"""The images of each sample, and their order."""
 
 import numpy as np
 
@@ -32,8 +32,8 @@ def ordered(rng, input_order: str | None, pairs, masks):
 
     Args:
         rng: The only source of chance.
-        input_order: `"random"`, `"by_ratio"`, the largest mean mask first, or
-            `None` to leave them.
+        input_order: `"random"`; `"by_ratio"`, the largest mean mask first; or
+            `None` to keep the order.
         pairs: Array `(B, M)` of indices of images.
         masks: Array `(B, M, h, w)`.
 

@@ -12,23 +12,23 @@ KINDS = ("cutmix", "mixup", "cutmix_and_mixup")
 
 @dataclass(frozen=True)
 class PixelMixing:
-    """CutMix or MixUp of the pixels of each input, besides all other mixing.
+    """CutMix or MixUp of the pixels of each input, before all other mixing.
 
-    Each input of each sample is mixed, with a probability, with another image;
-    lambda ~ Beta(alpha, alpha) and, for CutMix, the box are its own.
-    `"cutmix_and_mixup"` is both at once, as in the MixViT paper: the mask has
-    1 - v in a CutMix box and v outside, v ~ Beta(mixup_alpha, mixup_alpha).
+    Each input of each sample is mixed, with a probability, with another image.
+    Each draws its own lambda ~ Beta(alpha, alpha) and, for CutMix, its own box.
+    `"cutmix_and_mixup"` is both at once, as in the MixViT paper: the mask is
+    `1 - v` in a CutMix box and `v` outside, `v ~ Beta(mixup_alpha, mixup_alpha)`.
 
     The label becomes the mean of the two labels in proportion to what the
     masks of MixMo or MixViT leave visible, lambda'; the MixViT paper does not
     say whether it did so. For CutMix and MixUp alone with several inputs, the
-    two images are exchanged if lambda' is below a half, so that the input's
-    own image stays predominant, as in the MixMo paper; a single network does
-    not, there an image is in the box, which is clipped and smaller in most
-    draws.
+    two images are exchanged if lambda' is below a half, so that the input's own
+    image stays predominant, as in the MixMo paper. A single network does not
+    exchange them: the partner is in the box, which is clipped and in most draws
+    the smaller part.
 
-    The MixMo paper does not mention the probability, which is that of the
-    published code, for single networks too. The MixViT paper follows DeiT,
+    The MixMo paper does not mention the probability. The default is that of the
+    published code, also for single networks. The MixViT paper follows DeiT,
     which mixes always, and within the batch.
 
     Args:
@@ -41,10 +41,10 @@ class PixelMixing:
         mixup_alpha: Positive float, the parameter of the Beta distribution of
             v, of `"cutmix_and_mixup"` alone. Defaults to `0.8`.
         partners: `"dataset"`, an image drawn from the whole data set, or
-            `"batch"`, one that stands in the batch, with its augmentation,
-            which costs nothing. Defaults to `"dataset"`.
-        visible_share: Boolean, whether labels follow what is visible, or the
-            mean of the mask over the image. Defaults to `True`.
+            `"batch"`, an image of the same batch with its augmentation, which
+            costs nothing. Defaults to `"dataset"`.
+        visible_share: Boolean. `True` weighs labels by what stays visible,
+            `False` by the mean of the mask over the image. Defaults to `True`.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -182,11 +182,11 @@ def own_share(
     image_size: tuple[int, int],
     masks: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Share of an image in what is visible of it and its partner.
+    """Share of an image in the visible parts of it and its partner.
 
-    Each mask of the mixing grid counts as the same for all pixels of its position.
-    Where nothing is visible, the loss has no weight; the share is then that of
-    all pixels.
+    All pixels of a position of the mixing grid have the mask of the position. If
+    nothing is visible, the loss has no weight, and the share is that of all
+    pixels.
 
     Args:
         box: Array `(B, M, 4)`: top, bottom, left and right in pixels.

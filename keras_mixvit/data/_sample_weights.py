@@ -1,4 +1,4 @@
-"""Weights of images, which stand beside their labels while these are mixed."""
+"""Weights of images, kept beside their labels while these are mixed."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from keras_mixvit._checks import require
 
 
 def require_weights(sample_weight, count: int) -> np.ndarray:
-    """Weights as a float32 array, if there is one for each image.
+    """Weights as a float32 array, one for each image.
 
     Args:
         sample_weight: Array-like.

@@ -1,4 +1,4 @@
-"""Evaluation: one report of all that a model predicts."""
+"""Evaluation: reports on the predictions of a model."""
 
 from keras_mixvit.evaluation._corruption_report import CorruptionReport
 from keras_mixvit.evaluation._corruptions import corrupt

@@ -15,7 +15,7 @@ SCORES = ("accuracy", "nll", "ece")
 
 @dataclass(frozen=True)
 class CorruptionReport:
-    """What `evaluate_corrupted` found: a row per corruption and severity.
+    """The result of `evaluate_corrupted`: a row per corruption and severity.
 
     Args:
         model: String, the name of the model.
@@ -42,7 +42,7 @@ class CorruptionReport:
 
         Args:
             **chosen: `corruption` or `severity` of the rows to take; without
-                them all rows.
+                these, all rows.
 
         Returns:
             Dict of `accuracy`, `nll` and `ece`.

@@ -5,13 +5,13 @@ import numpy.typing as npt
 
 from keras_mixvit._checks import is_integer, require, require_choice
 
-# What each severity, 1 to 5, sets.
+# The strength of each severity, 1 to 5.
 SEVERITIES = {
     # Standard deviation, as a share of white.
     "gaussian_noise": (0.04, 0.08, 0.12, 0.18, 0.26),
     # Standard deviation in pixels of an image 32 pixels wide.
     "gaussian_blur": (0.4, 0.6, 0.8, 1.1, 1.5),
-    # What is left of the distance from the mean of the image.
+    # The share of the distance from the mean of the image that is left.
     "contrast": (0.75, 0.5, 0.4, 0.3, 0.15),
     # Quality.
     "jpeg": (50, 30, 20, 12, 7),
@@ -24,10 +24,9 @@ def corrupt(
 ) -> npt.NDArray[np.uint8]:
     """Corrupts images: noise, blur, less contrast, or compression.
 
-    These are four simple corruptions that any set of images can be judged under.
-    They are not those of CIFAR-10-C, and figures under them cannot be compared with
-    figures of that benchmark (`load_corrupted` reads it). Equal arguments give equal
-    images.
+    These four simple corruptions work on any set of images. They are not those
+    of CIFAR-10-C, so do not compare your figures with that benchmark
+    (`load_corrupted` reads it). Equal arguments give equal images.
 
     | name | what it does, from severity 1 to 5 |
     |---|---|
@@ -99,7 +98,7 @@ def corrupt(
 
 
 def _blurred(x, axis, deviation):
-    """Convolution with a Gaussian, whose borders repeat the last pixel."""
+    """Convolution with a Gaussian; borders repeat the last pixel."""
     reach = max(1, round(4 * deviation))
     offsets = np.arange(-reach, reach + 1)
     weights = np.exp(-0.5 * (offsets / deviation) ** 2)
@@ -115,7 +114,7 @@ def _blurred(x, axis, deviation):
 def _jpeg(image, quality):
     from PIL import Image
 
-    # JPEG knows grey images and images of three colours.
+    # JPEG has grey images and images of three colours.
     if image.shape[2] == 3:
         return _compressed(Image.fromarray(image), quality)
     channels = [

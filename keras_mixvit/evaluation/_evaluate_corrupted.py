@@ -22,9 +22,9 @@ def evaluate_corrupted(
 ) -> CorruptionReport:
     """Accuracy, NLL and ECE of a model on CIFAR-10-C or CIFAR-100-C.
 
-    The ensemble is judged in the model's own inference scheme, uncalibrated,
-    as the paper does out of the domain. Means are plain means over sets,
-    not relative to another network.
+    The ensemble is judged in the model's own inference scheme, uncalibrated, as
+    in the paper. Means are plain means over sets, not relative to another
+    network.
 
     Args:
         model: Model of this library.

@@ -19,7 +19,7 @@ SAMPLED_IMAGES = 1024
 
 
 def corruption_names() -> list[str]:
-    """The corruptions that can be made here: JPEG needs Pillow."""
+    """The corruptions that are available: JPEG needs Pillow."""
     has_pillow = importlib.util.find_spec("PIL") is not None
     return [name for name in SEVERITIES if name != "jpeg" or has_pillow]
 
@@ -38,8 +38,8 @@ def judged_corruptions(
         data: `ImageSet`.
         name: String, the name of the set.
         seed: Non-negative integer, of the noise. Defaults to `0`.
-        batch_size: Positive integer, images per step; other batches have other
-            noise. Defaults to `128`.
+        batch_size: Positive integer, images per step; it changes the noise.
+            Defaults to `128`.
 
     Returns:
         A `CorruptionReport`, whose rows have `calibrated_nll` too.
@@ -61,7 +61,7 @@ def judged_corruptions(
 
 
 def brightness_of(images) -> tuple[float, float]:
-    """What black and white are: 0 and 255, or what the images have.
+    """The values of black and white: 0 and 255, or those of the images.
 
     Args:
         images: Array or `ImageSource` `(n, H, W, C)`.
@@ -106,7 +106,7 @@ class Corrupted(keras.utils.PyDataset):
         images = self.data.images[start:stop].astype("float32")
         scale = 255 / (self.high - self.low)
         whites = np.clip(np.rint((images - self.low) * scale), 0, 255)
-        # Each batch has noise of its own.
+        # Each batch has its own noise.
         seed = int(np.random.SeedSequence([self.seed, index]).generate_state(1)[0])
         found = corrupt(whites.astype("uint8"), self.corruption, self.severity, seed)
         return (self.low + found.astype("float32") / scale,)

@@ -1,4 +1,4 @@
-"""Samplers of mixing masks, and what follows from the shares of a mask."""
+"""Samplers of mixing masks, and the loss weights that follow from them."""
 
 from keras_mixvit.masks._binary import BinaryMasks
 from keras_mixvit.masks._binary_or_linear import BinaryOrLinear

@@ -11,12 +11,12 @@ from keras_mixvit.masks._mask_sampler import MaskSampler, require_alpha
 
 @dataclass(frozen=True)
 class BinaryMasks(MaskSampler):
-    """What binary masks share: a region for one input, the rest for the others.
+    """Base of binary masks: a region for one input, the rest for the others.
 
     Each sample draws ratios from a symmetric Dirichlet distribution and, by
-    `draw_region`, a region for the first ratio, whose real share differs by
-    the rule of the family. With more than two
-    inputs the others share the rest of the grid linearly, by their ratios
+    `draw_region`, a region for the first ratio. The real share of the region
+    differs from the ratio, by the rule of the family. With more than two inputs,
+    the others share the rest of the grid linearly, by their ratios
     (`mixing="dirichlet"`), or two inputs drawn at random are mixed
     (`mixing="two"`). Which input gets the region is drawn once per batch, so
     that every input has the share 1/M on average.
@@ -70,7 +70,7 @@ class BinaryMasks(MaskSampler):
         subnetworks, alpha = self.num_subnetworks, self.alpha
         others = subnetworks - 1 if self.mixing == "dirichlet" else 1
         # The first ratio of a Dirichlet distribution does not depend on how the
-        # others share the rest, of which with ratio 1 there is none.
+        # others share the rest. With ratio 1 nothing is left.
         ratios = rng.dirichlet([alpha, others * alpha], batch_size)[:, 0]
         region = self.draw_region(rng, ratios, self.grid_shape(image_size))
         rest = (~region).astype("float32")

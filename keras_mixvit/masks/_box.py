@@ -1,4 +1,4 @@
-"""The CutMix box, in NumPy and in any namespace that looks like it."""
+"""The CutMix box, in NumPy or any namespace with its functions."""
 
 from collections.abc import Sequence
 
@@ -49,7 +49,7 @@ def box_coverage(
         MixMo, Section 3.3; CutMix, Section 3.
     """
 
-    if xp is np:  # Values of a traced tensor cannot be looked at.
+    if xp is np:  # A traced tensor has no values to check.
         require_ratios(ratios)
     edges = box_edges(ratios, centers, image_size, xp)
     return covered(edges, image_size, patch_size, xp)

@@ -12,8 +12,8 @@ from keras_mixvit.masks._mask_sampler import MaskSampler
 class ConstantMasks(MaskSampler):
     """Masks of 1/M everywhere: every input has the same share.
 
-    They go with MixViT on all tokens, where no input hides another, and, with
-    one subnetwork, with the single network.
+    MixViT on all tokens uses them, because no input hides another, and so does
+    the single network, with one subnetwork.
 
     Args:
         patch_size: Integer, the side of a patch in pixels.

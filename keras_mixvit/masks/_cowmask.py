@@ -15,14 +15,14 @@ REACH = 48
 
 @dataclass(frozen=True)
 class CowMasks(MaskSampler):
-    """CowMask: the low positions of Gaussian noise that was smoothed.
+    """CowMask: the low positions of smoothed Gaussian noise.
 
     As in the published code each sample draws a share p ~ U(0.2, 0.8) and a
     width sigma, log-uniform in 4 to 16 positions. Noise is smoothed by a Gaussian
     of that width, cut at 48 positions, with zeros outside; the region is where it
     lies below its mean plus its deviation times the p-quantile of the normal
-    distribution. There is no Beta distribution, and two inputs only. Which
-    input gets the region is drawn once per batch.
+    distribution. There is no Beta distribution, and there are only two inputs.
+    Which input gets the region is drawn once per batch.
 
     Args:
         patch_size: Integer, the side in pixels of one position of the

@@ -13,8 +13,8 @@ class FMixMasks(BinaryMasks):
     """Masks of FMix: the highest positions of low-pass filtered noise.
 
     The frequencies of Gaussian noise are divided by their size to the power of
-    `decay`; the region is the `round(ratio * h * w)` highest positions of what
-    comes out. The noise is real, so that no direction is preferred.
+    `decay`; the region is the `round(ratio * h * w)` highest positions of the
+    result. The noise is real, so no direction is preferred.
 
     Args:
         patch_size: Integer, pixels per position of the grid. Defaults to `1`.
@@ -54,7 +54,7 @@ class FMixMasks(BinaryMasks):
         height, width = grid_shape
         rows, columns = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
         frequency = np.hypot(rows, columns)
-        # The mean of the noise has the frequency 0: it is given the lowest other.
+        # The mean of the noise has the frequency 0: it takes the lowest other one.
         lowest = 1 / max(grid_shape)
         gains = (np.maximum(frequency, lowest) / lowest) ** -self.decay
         noise = rng.standard_normal((len(ratios), height, width))

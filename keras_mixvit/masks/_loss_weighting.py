@@ -8,7 +8,8 @@ def loss_weighting(ratios: Tensor, r: float = 3.0, xp: Namespace = np) -> Tensor
     """Weights w_r of the losses of M subnetworks, from the ratios of a mixture.
 
     `w_r(ratio_m) = M ratio_m^(1/r) / sum_j ratio_j^(1/r)`: with r = 1 a loss
-    counts as its input is seen, with an infinite r all count alike.
+    counts in proportion to the share of its input, with an infinite r all losses
+    count equally.
 
     Args:
         ratios: Float tensor `(..., M)`, the shares of the inputs.
@@ -33,7 +34,7 @@ def loss_weighting(ratios: Tensor, r: float = 3.0, xp: Namespace = np) -> Tensor
         MixMo, Eq. 3 and 5.
     """
     require(is_number(r) and r > 0, "`r` must be positive.", r=r)
-    # Relative to the largest: with a small r no power would be left of all.
+    # Relative to the largest: with a small r all powers would underflow.
     largest = xp.max(ratios, axis=-1, keepdims=True)
     powers = xp.power(ratios / largest, 1 / r)
     return ratios.shape[-1] * powers / xp.sum(powers, axis=-1, keepdims=True)

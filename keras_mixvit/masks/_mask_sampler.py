@@ -8,7 +8,7 @@ from keras_mixvit._types import Size
 
 
 class MaskSampler(abc.ABC):
-    """What `mixed_pair_dataset` asks of a sampler of mixing masks.
+    """Base of all samplers of mixing masks, for `mixed_pair_dataset`.
 
     A sampler has the attributes `num_subnetworks` and `patch_size`, the side
     in pixels of one position of the mixing grid, and implements `draw`.
@@ -41,13 +41,13 @@ class MaskSampler(abc.ABC):
 
 
 def require_masks(masks, shape: tuple[int, ...]) -> None:
-    """Requires masks of a shape that are shares and sum to 1 over M."""
+    """Checks that masks have a shape, are in [0, 1] and sum to 1 over M."""
     require(
         tuple(masks.shape) == tuple(shape),
         f"`masks` must have shape {tuple(shape)}.",
         shape=tuple(masks.shape),
     )
-    # Both are NaN, and in no range, where a mask is.
+    # If a mask is NaN, both are NaN and fail every comparison.
     low, high = float(np.min(masks)), float(np.max(masks))
     require(low >= 0 and high <= 1, "`masks` must be in [0, 1].", range=(low, high))
     sums = masks.sum(axis=1)

@@ -33,9 +33,9 @@ class PatchCutMix(MaskSampler):
             to `0.5`.
         binarize: Boolean; `False` gives the mean of the box over a patch
             instead of the majority. Defaults to `True`.
-        owner_per: `"batch"`, as in MixMo's Algorithm 1, or `"sample"`: what
-            shares one draw of the subnetworks that own the box and the rest.
-            Defaults to `"batch"`.
+        owner_per: `"batch"`, as in MixMo's Algorithm 1, or `"sample"`: how often
+            the owners of the box and of the rest are drawn. Defaults to
+            `"batch"`.
         single_source_ramp: Boolean, whether the share of single-source masks
             grows over the last twelfth of training. Defaults to `True`.
 

@@ -1,13 +1,16 @@
 """What every subcommand of `keras-mixvit` promises alike."""
 
 import re
+import shlex
 
 import pytest
 
-from keras_mixvit.cli._main import COMMANDS, main
+from keras_mixvit.cli._main import COMMANDS, main, make_parser
 from tests.test_house import PACKAGE
 
-README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+ROOT = PACKAGE.parent
+PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+DOCS = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -20,5 +23,15 @@ def test_every_command_says_what_it_does(name, capsys):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_is_in_the_readme(name):
-    assert f"keras-mixvit {name}" in README
+def test_every_command_is_in_the_documentation(name):
+    assert f"keras-mixvit {name}" in DOCS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_every_command_has_an_example_that_is_accepted(name, capsys):
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    out = capsys.readouterr().out
+    example = re.search(rf"Example:\n\n  keras-mixvit ({name}.*?)\n(?:\n|$)", out, re.S)
+    words = shlex.split(example[1].replace("\\\n", " ").split(" > ")[0])
+    assert make_parser().parse_args(words).command == name

@@ -27,7 +27,7 @@ def test_damaged_files_end_a_run_before_it_begins(photos, tmp_path, capsys):
     words = train_words(photos, tmp_path / "run", "--on-error=refuse", "--no-single")
     assert main(words) == 1
     error = capsys.readouterr().err
-    assert "1 of 16 files of the train split are no intact images" in error
+    assert "1 of 16 files of the train split are damaged" in error
     assert "bee/1.png" in error
     assert not (tmp_path / "run").exists()
 

@@ -19,8 +19,8 @@ class ArrayFiles:
     Args:
         path: Path of a `.npz` file, or of a folder of `.npy` files of these
             names, whose images stay on the disk; or a `Traversable` of a package.
-        class_names: Tuple of strings, where the file names no classes, or
-            `None` to number them. Defaults to `None`.
+        class_names: Tuple of strings, used if the file names no classes, or
+            `None` to number the classes. Defaults to `None`.
     """
 
     unlabelled: tuple[str, ...] = ()
@@ -30,7 +30,7 @@ class ArrayFiles:
         self.class_names = class_names
 
     def splits(self) -> tuple[str, ...]:
-        """Splits of which there are images and labels."""
+        """The splits that have images and labels."""
         held = self._arrays(())
         found = tuple(s for s in SPLITS if {f"x_{s}", f"y_{s}"} <= set(held))
         require(
@@ -42,7 +42,7 @@ class ArrayFiles:
         return found
 
     def load(self, split: str, image_size, resize_share, on_error: str) -> ImageSet:
-        """The images of a split; an array that is damaged is always refused."""
+        """The images of a split; a damaged array is always an error."""
         wanted = (f"x_{split}", f"y_{split}", "y_train", "classes")
         arrays = self._arrays(wanted)
         labels = require_labels("y_train", arrays["y_train"])
@@ -82,13 +82,13 @@ class ArrayFiles:
 
 
 def is_array_folder(path) -> bool:
-    """Whether a path is that of a folder of arrays."""
+    """Whether a path is a folder of arrays."""
     is_path = isinstance(path, (str, os.PathLike))
     return is_path and (Path(path) / "x_train.npy").is_file()
 
 
 def sized(images, image_size, resize_share):
-    """Images of an array, resized when they are read, if they need to be."""
+    """Images of an array, resized on reading if they need to be."""
     if image_size is None or tuple(image_size) == images.shape[1:3]:
         require(
             resize_share is None,

@@ -13,10 +13,10 @@ _ALLOWED = {
 
 
 class ArrayUnpickler(pickle.Unpickler):
-    """Reads pickles of numbers, strings, lists, dicts and arrays, no others.
+    """Reads pickles of numbers, strings, lists, dicts and arrays only.
 
-    A pickle may name any function for the reader to call. Here every name is
-    refused but those that a NumPy array needs.
+    A pickle may name any function for the reader to call. This reader refuses
+    all names except those that a NumPy array needs.
 
     Args:
         file: File object, opened to read bytes.

@@ -111,12 +111,12 @@ class Cifar:
         self.data_dir = None if data_dir is None else Path(data_dir)
 
     def splits(self) -> tuple[str, ...]:
-        """`("train", "test")`, or what a `.npz` file has."""
+        """`("train", "test")`, or the splits of a `.npz` file."""
         place = self._place()
         return place.splits() if isinstance(place, ArrayFiles) else ("train", "test")
 
     def load(self, split: str, image_size, resize_share, on_error: str) -> ImageSet:
-        """The images of a split; a file that is damaged is always refused."""
+        """The images of a split; a damaged file is always an error."""
         place = self._place()
         if isinstance(place, ArrayFiles):
             found = place.load(split, None, None, on_error)

@@ -30,7 +30,7 @@ class ClassFolders:
             `None` for those of the train split. Defaults to `None`.
         texts: Dict from names of folders to names of classes, where they
             differ, or `None`. Defaults to `None`.
-        channels: `1`, `3`, or `None` to see. Defaults to `None`.
+        channels: `1`, `3`, or `None` to find out. Defaults to `None`.
         mean: Tuple of floats, the published mean, or `None`. Defaults to
             `None`.
         std: Tuple of floats, likewise. Defaults to `None`.
@@ -50,7 +50,7 @@ class ClassFolders:
         self.std = std
 
     def splits(self) -> tuple[str, ...]:
-        """Splits that there are, with labels."""
+        """The splits that exist and have labels."""
         return tuple(s for s in self.folders if s not in self.unlabelled)
 
     def classes(self) -> list[str]:
@@ -68,7 +68,7 @@ class ClassFolders:
     def load(
         self, split: str, image_size, resize_share, on_error: str, leave_out=()
     ) -> ImageSet:
-        """The images of a split, read when they are asked for."""
+        """The images of a split, read on demand."""
         classes = self.classes()
         files, labels = self._files(split, classes)
         skipped = {}
@@ -87,7 +87,7 @@ class ClassFolders:
             )
         options = {"image_size": image_size, "channels": self.channels}
         if split != "train" and None in options.values():
-            # What the train split is, the others must be.
+            # The other splits must have the channels of the train split.
             train = self._files("train", classes)[0]
             shape = ImageFolder(self.folders["train"], train, **options).image_shape
             is_resized = image_size is not None
@@ -142,8 +142,7 @@ class ClassFolders:
         if not damaged:
             return files, labels, {}
         about = (
-            f"{len(damaged):,} of {len(files):,} files of the {split} split are no "
-            "intact images"
+            f"{len(damaged):,} of {len(files):,} files of the {split} split are damaged"
         )
         require(
             on_error == "skip",
@@ -183,7 +182,7 @@ def split_folders(folder: Path) -> dict[str, Path]:
 
 
 def subfolders(folder) -> list[str]:
-    """Names of the folders in a folder, sorted; none that is hidden."""
+    """Names of the folders in a folder, sorted, without hidden ones."""
     with os.scandir(folder) as entries:
         found = [e.name for e in entries if e.is_dir() and not is_hidden(e.name)]
     return sorted(found)

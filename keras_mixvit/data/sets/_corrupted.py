@@ -33,7 +33,7 @@ def load_corrupted(
     The published folder holds a file of 50,000 images per corruption, 10,000
     for each severity, in order, and `labels.npy`. The benchmark is the mean
     over the 15 `CORRUPTIONS` and the severities; `"speckle_noise"`,
-    `"gaussian_blur"`, `"spatter"` and `"saturate"` are no part of it.
+    `"gaussian_blur"`, `"spatter"` and `"saturate"` do not count.
 
     Args:
         name: `"cifar10"` or `"cifar100"`.

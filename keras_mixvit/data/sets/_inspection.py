@@ -1,4 +1,4 @@
-"""What a set of images holds, before anything is trained on it."""
+"""What a set of images holds, to look at before training."""
 
 import hashlib
 import io
@@ -31,10 +31,9 @@ class Inspection:
     Args:
         data: String, the name or path.
         splits: Dict from names of splits to `SplitFacts`.
-        shared: List of dicts of images that stand in two splits: `split`,
-            `image`, `other_split`, `other_image`, and `same`, `"file"` or
-            `"pixels"`.
-        remarks: List of sentences about what is likely to be a mistake.
+        shared: List of dicts of images that are in two splits: `split`, `image`,
+            `other_split`, `other_image`, and `same`, `"file"` or `"pixels"`.
+        remarks: List of sentences about likely mistakes.
 
     Example:
 
@@ -55,7 +54,7 @@ class Inspection:
         return not any(split.damaged for split in self.splits.values())
 
     def to_dict(self) -> dict:
-        """What a file of the inspection holds."""
+        """The inspection as a dict, for a file."""
         splits = {name: vars(split) for name, split in self.splits.items()}
         return {
             "form": FORM,
@@ -70,10 +69,10 @@ class Inspection:
 def inspect(
     name: str | os.PathLike, data_dir: str | os.PathLike | None = None
 ) -> Inspection:
-    """Reads a set of images once, and says what it holds.
+    """Reads a set of images once and reports what it holds.
 
-    Files are decoded in parallel, and memory grows by a few numbers an image.
-    A bar shows the progress where the standard error is a terminal.
+    Files are decoded in parallel, and memory grows by a few numbers per image. A
+    bar shows the progress if the standard error is a terminal.
 
     Args:
         name: Name of a set, or path, as `load` takes it.
@@ -175,7 +174,7 @@ def _arrays(found, split, repeats):
 
 
 def hashed(content: bytes, *facts) -> int:
-    """A number that tells contents apart, of 8 bytes to save memory."""
+    """A hash of contents, of 8 bytes to save memory."""
     found = hashlib.blake2b(content, digest_size=8)
     found.update(repr(facts).encode())
     return int.from_bytes(found.digest(), "little")
@@ -221,7 +220,7 @@ def extent(sizes):
 
 
 def ignored_files(folder) -> dict[str, int]:
-    """How many files of each suffix are no images."""
+    """How many files of each suffix are not images."""
     others = (
         os.path.splitext(name)[1].lower() or "no suffix"
         for name in files_below(folder)
@@ -231,7 +230,7 @@ def ignored_files(folder) -> dict[str, int]:
 
 
 def remarks_on(splits: dict[str, SplitFacts], shared: list) -> list[str]:
-    """Sentences about what is likely to be a mistake."""
+    """Sentences about likely mistakes."""
     found = []
     classes = splits["train"].classes
     counts = [count for count in classes.values() if count]
@@ -239,7 +238,7 @@ def remarks_on(splits: dict[str, SplitFacts], shared: list) -> list[str]:
         ratio = max(counts) / min(counts)
         found.append(
             f"The largest class has {ratio:.1f} times as many images as the smallest: "
-            "--set loss.class_weight=balanced weighs them alike."
+            "--set loss.class_weight=balanced gives them equal weight."
         )
     empty = [name for name, count in classes.items() if not count]
     if empty:
@@ -250,7 +249,7 @@ def remarks_on(splits: dict[str, SplitFacts], shared: list) -> list[str]:
         found.append(f"Classes that differ in case only: {', '.join(same[:5])}.")
     if shared:
         found.append(
-            f"{len(shared):,} images stand in two splits: scores on them are too good."
+            f"{len(shared):,} images are in two splits: scores on them are too good."
         )
     for name, split in splits.items():
         if split.damaged:
@@ -261,6 +260,6 @@ def remarks_on(splits: dict[str, SplitFacts], shared: list) -> list[str]:
     if list(splits) == ["train"]:
         found.append(
             "There is only one split: a share of it (--set data.val_share=0.1) is kept "
-            "for validation, and nothing for a test."
+            "for validation, and there is no test split."
         )
     return found

@@ -59,8 +59,8 @@ def load(
     Args:
         name: Name of a set, or path. A string is a path if it contains a
             separator or ends in the suffix of a file: `"cifar100"` is the named
-            set whatever is in the working directory, and `"./cifar100"` is a
-            folder.
+            set, even if the working directory has a folder of that name;
+            `"./cifar100"` is that folder.
         split: `"train"`, `"val"` or `"test"`. Defaults to `"train"`.
         data_dir: Path of the folder with the files of a named set, or the
             folder from which a relative path in `name` starts. Defaults to
@@ -70,10 +70,10 @@ def load(
             to `None`.
         resize_share: Float in (0, 1], see `ImageSource`. Defaults to `None`.
         on_error: What to do about damaged image files. `"when_read"` raises an
-            error when it reads one, which may be hours later. `"refuse"` and
-            `"skip"` first read all files of the split, in parallel: `"refuse"`
-            lists all damaged ones in an error, `"skip"` leaves them out, warns,
-            and lists them in `images.skipped`. Defaults to `"when_read"`.
+            error when it reads one, perhaps hours later. `"refuse"` and `"skip"`
+            first read all files of the split, in parallel: `"refuse"` lists all
+            damaged ones in an error, `"skip"` leaves them out, warns, and lists
+            them in `images.skipped`. Defaults to `"when_read"`.
         leave_out: Names of image files, relative to the folder of the split,
             that you do not want to load, such as those of an earlier
             `images.skipped`. Defaults to `()`.
@@ -152,12 +152,12 @@ def load(
 
 
 def splits(name: str | os.PathLike, data_dir=None) -> tuple[str, ...]:
-    """The splits that a set has of its own: `"train"`, `"val"` and `"test"`."""
+    """The splits that a set comes with, of `"train"`, `"val"` and `"test"`."""
     return found_set(name, data_dir).splits()
 
 
 def is_data_path(name: str | os.PathLike) -> bool:
-    """Whether `load` takes a string as a path, and not as a name."""
+    """Whether `load` takes a string as a path, not as a name."""
     # A name of TensorFlow Datasets may contain a separator.
     return is_path(name) and not str(name).startswith(TFDS)
 
@@ -165,7 +165,7 @@ def is_data_path(name: str | os.PathLike) -> bool:
 def data_label(name: str) -> str:
     """The name of a set in a table: its name, or the last part of its path.
 
-    A path that ends in the name of a set stays whole.
+    A path that ends in the name of a set is given in full.
     """
     last = os.path.basename(os.path.normpath(name))
     return last if is_data_path(name) and last not in NAMES else name

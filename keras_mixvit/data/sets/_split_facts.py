@@ -13,14 +13,13 @@ class SplitFacts:
         width: Tuple of integers, likewise.
         colours: Dict from colour modes, or dtypes and channels, to numbers of
             images.
-        turned: Integer, photos whose camera was not held upright. Defaults to
+        turned: Integer, photos that the EXIF orientation turns. Defaults to `0`.
+        damaged: Dict from names of files to their errors, or `None` for no
+            files. Defaults to `None`.
+        ignored: Dict from suffixes to numbers of files that are not images, or
+            `None` for no files. Defaults to `None`.
+        repeated: Integer, images whose pixels the split has already. Defaults to
             `0`.
-        damaged: Dict from names of files to what is wrong with them, or
-            `None` for no files. Defaults to `None`.
-        ignored: Dict from suffixes to numbers of files that are no images, or
-            `None` for no files. Defaults to `None`.
-        repeated: Integer, images whose pixels stand in the split before.
-            Defaults to `0`.
 
     Example:
 

@@ -8,16 +8,16 @@ from keras_mixvit.data.sources._image_set import ImageSet
 from keras_mixvit.data.sources._tfds_images import TFDSImages
 
 SPLIT_NAMES = {"train": ("train",), "val": ("validation", "val"), "test": ("test",)}
-# Of encoded images: what may be held in memory where they cannot stay on disk.
+# The most bytes of encoded images that are held in memory.
 LARGEST_IN_MEMORY = 2**30
 
 
 class TFDSSet:
     """A set of TensorFlow Datasets with images and labels.
 
-    Files of the form array_record are read when asked for. A set that is
-    there in another form is held in memory, as encoded images, if it takes at
-    most 1 GiB. One that is not there is made, as array_record.
+    Files of the form array_record are read on demand. A set in another form is
+    held in memory, as encoded images, if it takes at most 1 GiB. A missing set
+    is made, as array_record.
 
     Args:
         name: String, as `tfds.builder` takes it.
@@ -48,11 +48,11 @@ class TFDSSet:
         }
 
     def splits(self) -> tuple[str, ...]:
-        """Splits that there are, with labels."""
+        """The splits that exist and have labels."""
         return tuple(s for s in self.names if s not in self.unlabelled)
 
     def load(self, split: str, image_size, resize_share, on_error: str) -> ImageSet:
-        """The images of a split; a record that is damaged is always refused."""
+        """The images of a split; a damaged record is always an error."""
         image_key, label_key = self._keys()
         features = self.builder.info.features
         own = tuple(features[image_key].shape)
@@ -122,7 +122,7 @@ class TFDSSet:
 
 
 def prepared(name: str, data_dir):
-    """The builder of a set that is on the disk, made if it was not."""
+    """The builder of a set on the disk, which is made if it is missing."""
     try:
         import tensorflow_datasets as tfds
     except ModuleNotFoundError as error:
@@ -153,12 +153,12 @@ def prepared(name: str, data_dir):
 
 
 def _first_line(error):
-    # The rest lists all sets that there are.
+    # The rest of the message lists all known sets.
     return str(error).strip().split("\n")[0]
 
 
 def labels_of(records, key: str) -> np.ndarray:
-    """The label of every record; each is read for it, which takes a while."""
+    """The label of every record. It reads all records, which takes a while."""
     count = len(records)
     bar = keras.utils.Progbar(count) if count >= 100_000 else None
     labels = np.empty(count, "int32")

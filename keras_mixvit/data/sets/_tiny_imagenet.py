@@ -3,7 +3,7 @@ from pathlib import Path
 from keras_mixvit._checks import require
 from keras_mixvit.data.sets._class_folders import ClassFolders
 
-# What the published MixMo code normalises Tiny ImageNet with.
+# Mean and deviation of Tiny ImageNet in the published MixMo code.
 MEAN = STD = (127.5, 127.5, 127.5)
 
 
@@ -44,7 +44,7 @@ class TinyImageNet(ClassFolders):
 
 
 def class_texts(folder) -> dict[str, str]:
-    """The first of the words for each class in `words.txt`, if it is there."""
+    """The first word for each class in `words.txt`, if the file exists."""
     for name in ("words.txt", "LOC_synset_mapping.txt"):
         path = Path(folder) / name
         if path.exists():

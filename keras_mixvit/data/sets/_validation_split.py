@@ -9,18 +9,18 @@ from keras_mixvit.data.sources._image_set import ImageSet
 # One split for all seeds of a training: runs of several seeds, and the members
 # of an ensemble, must not train on each other's validation images.
 SEED = 0
-# Shares such as 0.29 are no binary fractions: 100 * 0.29 is below 29.
+# Shares such as 0.29 have no exact float: 100 * 0.29 is below 29.
 DIGITS = 9
 
 
 def validation_indices(labels, share: float, seed: int = SEED) -> np.ndarray:
     """Which training images make the validation split.
 
-    It is a function of the labels, the share and the seed alone, and draws with
-    NumPy, so that every backend and every process cuts the same split. The
-    number of images is the share of all, rounded. Each class gives its share,
-    rounded down or up so that the total is met; the classes whose share has the
-    largest fraction are rounded up. Every class keeps a training image.
+    It depends on the labels, the share and the seed alone and draws with NumPy.
+    So every backend and every process cuts the same split. The number of images
+    is the share of all, rounded. Each class gives its share, rounded down or up
+    so that the total is met; the classes whose share has the largest fraction
+    are rounded up. Every class keeps a training image.
 
     Args:
         labels: Integer array `(n,)`.
@@ -75,7 +75,7 @@ def validation_indices(labels, share: float, seed: int = SEED) -> np.ndarray:
 def with_validation(
     images: ImageSet, share: float, seed: int = SEED
 ) -> tuple[ImageSet, ImageSet]:
-    """Cuts training images into those to train on and those to validate on.
+    """Splits training images into images to train on and to validate on.
 
     Args:
         images: `ImageSet` of all training images.

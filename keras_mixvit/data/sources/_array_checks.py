@@ -1,4 +1,4 @@
-"""What arrays of images and labels must be, said in one sentence."""
+"""Checks of arrays of images and labels."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ CHUNK = 1024
 
 
 def require_images(name: str, images, rank: int = 4) -> np.ndarray:
-    """Images as an array, if they are finite numbers of the rank.
+    """Images as an array, of finite numbers and the given rank.
 
     Args:
         name: String, what errors call the array.
@@ -46,7 +46,7 @@ def require_images(name: str, images, rank: int = 4) -> np.ndarray:
 def require_labels(
     name: str, labels, num_classes: int | None = None, rank: int = 1
 ) -> np.ndarray:
-    """Labels as int32 or soft float32 labels, if they are in range.
+    """Labels in range, as int32 or soft float32 labels.
 
     Args:
         name: String, what errors call the array.

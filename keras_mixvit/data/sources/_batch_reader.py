@@ -17,15 +17,15 @@ class BatchReader(keras.utils.PyDataset, abc.ABC):
 
     Keras 3.15 looks at the first batches before it trains or evaluates. If you
     give it several workers, the first pass then loses and repeats batches. Here,
-    Keras sees one worker, and the threads stand behind `__getitem__`.
+    Keras sees one worker, and `__getitem__` hides the threads.
 
-    A subclass gives `__len__`, `_read(*key)` and, unless the key of a batch is
-    its index alone, `_context()`, what stands in the key before the index. A
-    batch must depend on its key alone.
+    A subclass defines `__len__`, `_read(*key)` and, unless the key of a batch is
+    its index alone, `_context()`, the part of the key before the index. A batch
+    must depend on its key alone.
 
     Args:
-        workers: Integer, threads that prepare batches ahead; `0` prepares
-            each batch when it is asked for. Defaults to `1`.
+        workers: Integer, threads that prepare batches ahead; `0` prepares each
+            batch on request. Defaults to `1`.
 
     Raises:
         ValueError: If `workers` is not a non-negative integer.
@@ -56,16 +56,16 @@ class BatchReader(keras.utils.PyDataset, abc.ABC):
         return self._ahead.get((*context, index), following)
 
     def close(self) -> None:
-        """Stops the threads and throws away what they prepared.
+        """Stops the threads and discards the batches they prepared.
 
-        `fit`, `evaluate` and `predict` of this library's models do so when
-        they end, by an error too. The data set can be used again afterwards.
+        `fit`, `evaluate` and `predict` of this library's models call it when
+        they end, also by an error. You can use the data set again afterwards.
         """
         self._ahead.close()
 
     @property
     def workers(self) -> int:
-        """`1`, what Keras is to use; the data set's own are `reading_workers`."""
+        """`1`, for Keras. The data set's own threads are `reading_workers`."""
         return 1
 
     @workers.setter
@@ -74,7 +74,7 @@ class BatchReader(keras.utils.PyDataset, abc.ABC):
 
     @property
     def use_multiprocessing(self) -> bool:
-        """`False`: there are no processes to prepare batches."""
+        """`False`: no processes prepare batches."""
         return False
 
     @use_multiprocessing.setter
@@ -82,7 +82,7 @@ class BatchReader(keras.utils.PyDataset, abc.ABC):
         require(False, f"`use_multiprocessing` {NOT_KERAS}", use_multiprocessing=value)
 
     def __getstate__(self):
-        # A copy has threads of its own, and a file has none.
+        # A copy starts its own threads, and a file holds none.
         return {k: v for k, v in vars(self).items() if k != "_ahead"}
 
     def __setstate__(self, state):
@@ -92,13 +92,13 @@ class BatchReader(keras.utils.PyDataset, abc.ABC):
 
 @contextlib.contextmanager
 def closing(*data, batches_per_call: int | None = None):
-    """Closes those of some data that are a `BatchReader`, after an error too.
+    """Closes every `BatchReader` among some data, also after an error.
 
     Args:
         *data: Anything.
-        batches_per_call: Integer, how many batches the caller takes at once,
-            which is how many are prepared ahead at least, or `None` for what
-            it is already. Defaults to `None`.
+        batches_per_call: Integer, how many batches the caller takes at once. At
+            least as many are prepared ahead. `None` changes nothing. Defaults to
+            `None`.
     """
     readers = [item for item in data if isinstance(item, BatchReader)]
     before = [reader._ahead.batches_per_call for reader in readers]

@@ -15,10 +15,10 @@ LISTED = 20
 
 
 def damaged_files(folder, files: Sequence[str], channels: int) -> dict[str, str]:
-    """Files that are no intact images, with what is wrong with them.
+    """Damaged image files, with their errors.
 
-    Every file is decoded once, by as many threads as there are processors. A
-    bar shows the progress where the standard error is a terminal.
+    Every file is decoded once, by as many threads as there are processors. A bar
+    shows the progress if the standard error is a terminal.
 
     Args:
         folder: Path of the folder of the files.
@@ -42,12 +42,12 @@ def damaged_files(folder, files: Sequence[str], channels: int) -> dict[str, str]
 
 
 def for_all(function: Callable, items: Sequence, about: str) -> Iterator[tuple]:
-    """Pairs of items and what a function makes of them, in their order.
+    """Pairs of items and the results of a function, in their order.
 
     Args:
         function: Function of one item, called in several threads.
         items: Sequence.
-        about: What a progress bar says.
+        about: String, the title of a progress bar.
     """
     with (
         shown(about, len(items)) as advance,
@@ -91,7 +91,7 @@ class shown:
 
 
 def listed(damaged: dict[str, str]) -> str:
-    """Some damaged files in words, one a line."""
+    """Some damaged files in words, one per line."""
     lines = [f"  {name}: {error}" for name, error in list(damaged.items())[:LISTED]]
     if len(damaged) > LISTED:
         lines.append(f"  and {len(damaged) - LISTED:,} more")

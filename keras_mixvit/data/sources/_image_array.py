@@ -19,7 +19,7 @@ class ImageArray(ImageSource):
         resize_share: See `ImageSource`. Defaults to `None`.
 
     Raises:
-        ValueError: If the array is not as above, or the file not intact.
+        ValueError: If the array is not as above, or the file is damaged.
 
     Example:
 

@@ -11,8 +11,8 @@ class ImageBatches(BatchReader):
         images: Array or `ImageSource` `(n, H, W, C)`.
         labels: Array `(n,)`.
         batch_size: Positive integer; the last batch may be smaller.
-        workers: Integer, threads that prepare batches ahead; `0` prepares
-            each batch when it is asked for. Defaults to `1`.
+        workers: Integer, threads that prepare batches ahead; `0` prepares each
+            batch on request. Defaults to `1`.
     """
 
     def __init__(self, images, labels, batch_size: int, workers: int = 1):

@@ -17,7 +17,7 @@ GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 # Of 16 bits a pixel; Pillow opens some as 32 bits.
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 ORIENTATION = 0x0112
-# What macOS leaves beside the folders of an archive.
+# A folder that macOS adds to archives.
 NOT_OF_USERS = ("__MACOSX",)
 
 
@@ -25,9 +25,9 @@ class Header(NamedTuple):
     """What the header of an image file says.
 
     Fields:
-        size: Tuple of integers (H, W), as the image is to be seen.
+        size: Tuple of integers (H, W), of the upright image.
         mode: String, Pillow's name for its colours.
-        orientation: Integer of 1 to 8, how the camera was held; 1 is upright.
+        orientation: Integer from 1 to 8, the EXIF orientation; 1 is upright.
     """
 
     size: tuple[int, int]
@@ -36,12 +36,12 @@ class Header(NamedTuple):
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a name is not one that a user gave."""
+    """Whether a name is that of a hidden file or folder."""
     return name.startswith(".") or name in NOT_OF_USERS
 
 
 def image_files(folder) -> Iterator[str]:
-    """Names of all image files below a folder, in order; none that is hidden.
+    """Names of all image files below a folder, in order, without hidden ones.
 
     Args:
         folder: Path.
@@ -55,7 +55,7 @@ def image_files(folder) -> Iterator[str]:
 
 
 def files_below(folder, above: tuple[str, ...] = ()) -> Iterator[str]:
-    """Names of all files below a folder, in order; none that is hidden."""
+    """Names of all files below a folder, in order, without hidden ones."""
     # Entries know whether they are files without a further look at the disk.
     with os.scandir(folder) as found:
         entries = sorted(found, key=lambda entry: entry.name)
@@ -90,12 +90,12 @@ def header_of(image) -> Header:
 
 
 def is_sideways(image, turn: int) -> bool:
-    """Whether the sides of an image change places; a TIFF's have done so."""
+    """Whether the orientation swaps height and width; Pillow turns TIFFs itself."""
     return turn > 4 and image.format != "TIFF"
 
 
 def orientation_of(image) -> int:
-    """The EXIF orientation of an image, 1 where there is none or it is damaged."""
+    """The EXIF orientation of an image; 1 if it is missing or damaged."""
     try:
         # Pillow would decode a whole PNG in search of it.
         if image.format == "PNG" and "exif" not in image.info:
@@ -110,11 +110,11 @@ def orientation_of(image) -> int:
 def decoded(file, name: str, channels: int) -> np.ndarray:
     """Pixels of an image file, upright.
 
-    * Of several frames or pages, the first one is taken.
-    * The EXIF orientation is applied; where it is damaged, none.
-    * What is transparent is laid on white.
-    * 16 bits a pixel become 8 as `round(value / 257)`, so that 0 stays 0 and
-      65,535 becomes 255, whatever the brightest pixel is.
+    * The first of several frames or pages is read.
+    * The EXIF orientation is applied, unless it is damaged.
+    * Transparent pixels are composited on white.
+    * 16 bits per pixel become 8 by `round(value / 257)`: 0 stays 0 and
+      65,535 becomes 255, in every image.
     * CMYK and other colours become RGB by Pillow's conversions.
 
     Args:
@@ -126,8 +126,8 @@ def decoded(file, name: str, channels: int) -> np.ndarray:
         uint8 array `(h, w, channels)`.
 
     Raises:
-        ValueError: If it is no intact image, has pixels of other than 8 or 16
-            bits, or is in colour where one channel is wanted.
+        ValueError: If it is damaged or not an image, has pixels of other than 8
+            or 16 bits, or is in colour although `channels` is 1.
     """
     Image = pillow()
     try:
@@ -178,7 +178,7 @@ def pixels_of(image, channels: int) -> Any:
 
 
 def upright(pixels: np.ndarray, turn: int) -> np.ndarray:
-    """Pixels `(h, w, C)` turned as an EXIF orientation of 1 to 8 asks."""
+    """Pixels `(h, w, C)`, turned by an EXIF orientation of 1 to 8."""
     if turn > 4:
         pixels = pixels.transpose(1, 0, 2)
     # Where the first row and the first column of the stored image belong.

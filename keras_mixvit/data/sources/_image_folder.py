@@ -139,7 +139,7 @@ class ImageFolder(ImageSource):
 
 
 def _names(files):
-    """Names that a user gives, one after another."""
+    """Names that a user gives, one after the other."""
     is_iterable = isinstance(files, Iterable) and not isinstance(files, (str, bytes))
     text = "`files` must be names of files below `folder`, or None."
     require(is_iterable, text, files=files)

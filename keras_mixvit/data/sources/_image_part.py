@@ -9,7 +9,7 @@ from keras_mixvit.data.sources._image_source import ImageSource
 
 
 class SourcePart(ImageSource):
-    """Some images of a source, read when they are asked for.
+    """Some images of a source, read on demand.
 
     Args:
         source: `ImageSource`.

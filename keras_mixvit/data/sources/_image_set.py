@@ -84,8 +84,8 @@ class ImageSet:
     def statistics(self) -> tuple[list[float], list[float]]:
         """Mean and standard deviation per channel, for `mean` and `std`.
 
-        If the set has published values, these; else the values of all images,
-        or, for an `ImageSource`, of 2,048 images that are drawn with a fixed
+        Published values if the set has them. Otherwise they are computed from
+        all images or, for an `ImageSource`, from 2,048 images drawn with a fixed
         seed. A constant channel has the standard deviation 1.
         """
         if self.mean is not None and self.std is not None:
@@ -120,7 +120,7 @@ class ImageSet:
             batch_size: Positive integer; the last batch may be smaller.
                 Defaults to `128`.
             workers: Integer, threads that prepare batches ahead; `0` prepares
-                each batch when it is asked for. Defaults to `1`.
+                each batch on request. Defaults to `1`.
 
         Returns:
             A `keras.utils.PyDataset` of (images, labels).

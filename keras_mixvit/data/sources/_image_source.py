@@ -86,7 +86,7 @@ class ImageSource(abc.ABC):
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Size (H, W) of the images that are given."""
+        """Size (H, W) of the images that it returns."""
         return self.image_shape[:2]
 
     @property

@@ -12,11 +12,11 @@ class ReadAhead:
     """Prepares the next batches in threads while a step runs.
 
     Batches must be pure functions of their keys. Then nothing depends on the
-    threads: a batch that was prepared in vain is thrown away, and one that was
-    not foreseen is prepared when it is asked for.
+    threads: a batch that nobody takes is discarded, and an unexpected one is
+    prepared on request.
 
-    It starts with the second batch of a row of consecutive ones, so a single
-    batch costs no more than itself, and stops its threads after the last one.
+    It starts with the second of consecutive batches, so that a single batch
+    prepares no other one, and stops its threads after the last.
 
     Args:
         read: Method of the parts of a key that gives its batch; any thread
@@ -66,7 +66,7 @@ class ReadAhead:
         return read(*key) if future is None else future.result()
 
     def close(self) -> None:
-        """Throws away what was prepared, and waits for the threads to end."""
+        """Discards prepared batches, and waits for the threads to end."""
         with self._lock:
             self._expected = None
             self._drop(self._ahead)
@@ -94,7 +94,7 @@ class ReadAhead:
             self._ahead.pop(key).cancel()
 
     def _stop(self):
-        """Lets the threads end after what a caller still waits for."""
+        """Lets the threads end after the batches that a caller waits for."""
         if self._pool is None:
             return
         self._pool.shutdown(wait=False)

@@ -15,7 +15,7 @@ MOST_OVERHANG = 64
 
 
 def pillow():
-    """Pillow's module `Image`, which only files and resizing need."""
+    """Pillow's module `Image`, imported only for files and resizing."""
     try:
         from PIL import Image
     except ModuleNotFoundError as error:

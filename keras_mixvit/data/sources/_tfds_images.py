@@ -10,7 +10,7 @@ from keras_mixvit.data.sources._image_source import ImageSource
 
 
 class TFDSImages(ImageSource):
-    """Images of a data source of TensorFlow Datasets, decoded when asked for.
+    """Images of a data source of TensorFlow Datasets, decoded on demand.
 
     Args:
         records: Sequence of dicts whose `key` is the bytes of an image file,
@@ -20,8 +20,8 @@ class TFDSImages(ImageSource):
         varies: See `ImageSource`. Defaults to `False`.
         resize_share: See `ImageSource`. Defaults to `None`.
         key: Name of the images in a record. Defaults to `"image"`.
-        indices: Integer array of the records that are meant, or `None` for
-            all. Defaults to `None`.
+        indices: Integer array of the records to take, or `None` for all.
+            Defaults to `None`.
 
     Raises:
         ValueError: When read, if a record is not an intact image.

@@ -119,7 +119,7 @@ def test_files_that_are_no_images_are_left_out_with_one_warning(tmp_path):
     save_image(tmp_path / "train" / "ant" / "2.png", noise(4, 4, 3))
     truncate(tmp_path / "train" / "ant" / "2.png")
     text = (
-        r"2 of 6 files of the train split are no intact images and are left out, the "
+        r"2 of 6 files of the train split are damaged and are left out, the "
         r"first one .*ant/2\.png \("
     )
     with pytest.warns(UserWarning, match=text) as caught:
@@ -167,8 +167,8 @@ def test_all_damaged_files_are_refused_at_once(tmp_path):
     (tmp_path / "train" / "ant" / "1.png").write_bytes(b"")
     (tmp_path / "train" / "bee" / "2.png").write_text("words")
     text = (
-        r"(?s)Image files must be intact, but 2 of 6 files of the train split are no "
-        r'intact images\. `on_error="skip"`, or --on-error skip, leaves them out\.'
+        r"(?s)Image files must be intact, but 2 of 6 files of the train split are "
+        r'damaged\. `on_error="skip"`, or --on-error skip, leaves them out\.'
         r".*  ant/1\.png: .*  bee/2\.png: cannot identify"
     )
     with pytest.raises(ValueError, match=text):
@@ -179,7 +179,7 @@ def test_all_damaged_files_are_refused_at_once(tmp_path):
 def test_skipped_files_are_known_and_can_be_left_out_again(tmp_path):
     save_set(tmp_path)
     (tmp_path / "train" / "ant" / "1.png").write_bytes(b"")
-    with pytest.warns(UserWarning, match="1 of 6 files of the train split are no in"):
+    with pytest.warns(UserWarning, match="1 of 6 files of the train split are damaged"):
         found = load(tmp_path, on_error="skip")
     assert list(found.images.skipped) == ["ant/1.png"]
     assert values(found) == [0, 2, 10, 11, 12]

@@ -55,8 +55,8 @@ def test_a_folder_is_counted(photos):
     ]
     assert found.remarks == [
         "The largest class has 4.0 times as many images as the smallest: --set "
-        "loss.class_weight=balanced weighs them alike.",
-        "2 images stand in two splits: scores on them are too good.",
+        "loss.class_weight=balanced gives them equal weight.",
+        "2 images are in two splits: scores on them are too good.",
         "2 files of val cannot be read: --on-error skip leaves them out.",
     ]
 
@@ -70,7 +70,7 @@ def test_classes_that_are_empty_or_alike_are_remarked_on(tmp_path):
         "Classes without an image to train on: wasp.",
         "Classes that differ in case only: ant.",
         "There is only one split: a share of it (--set data.val_share=0.1) is kept for "
-        "validation, and nothing for a test.",
+        "validation, and there is no test split.",
     ]
 
 
