@@ -10,6 +10,7 @@ from keras_mixvit.analysis._mask_families import mask_families
 from keras_mixvit.analysis._mask_gallery import mask_gallery
 from keras_mixvit.analysis._mixed_samples import mixed_samples
 from keras_mixvit.analysis._reliability_diagram import reliability_diagram
+from keras_mixvit.analysis._risk_coverage_curve import risk_coverage_curve
 from keras_mixvit.analysis._subnetwork_attention import subnetwork_attention
 from keras_mixvit.analysis._subnetwork_scores import subnetwork_scores
 from keras_mixvit.analysis._training_curves import training_curves
@@ -26,6 +27,7 @@ __all__ = [
     "mask_gallery",
     "mixed_samples",
     "reliability_diagram",
+    "risk_coverage_curve",
     "subnetwork_attention",
     "subnetwork_scores",
     "training_curves",

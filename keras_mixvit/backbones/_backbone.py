@@ -24,11 +24,10 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
     makes it, the other two `apply` methods take it, and models give sources to
     the grid only.
 
-    `stem`, `body` and `trunk` are functional
-    models; position opens the body. A subclass makes its layers, gives
-    `make_stem` and the three `apply` methods, which also run the same layers
-    on grids of another shape, and calls `_connect` at the end of its
-    constructor.
+    `stem`, `body` and `trunk` are functional models; position opens the body. A
+    subclass makes its layers, gives `make_stem` and the three `apply` methods,
+    which also run the same layers on grids of another shape, and calls `_connect`
+    at the end of its constructor.
 
     Args:
         image_shape: Tuple of integers (H, W, C).

@@ -13,7 +13,7 @@ from keras_mixvit._checks import (
 )
 from keras_mixvit._seeds import child_seed
 from keras_mixvit.backbones._attention_map import record_attention
-from keras_mixvit.backbones._features import joined, parted, prefix_of, with_prefix
+from keras_mixvit.backbones._features import joined, parted, with_prefix
 from keras_mixvit.backbones._vision_transformer import VisionTransformer
 from keras_mixvit.layers import PrefixTokens
 
@@ -246,9 +246,8 @@ class ViT(VisionTransformer):
             return self._parts.norm(last_block(token, others))
         record_attention(maps, last_block, tokens)
         tokens = last_block(tokens)
-        patches = (
-            tokens[:, prefix_of(grid).shape[1] :] if self.num_prefix_tokens else tokens
-        )
+        # Without prefix tokens this is the grid itself.
+        patches = tokens[:, self.num_prefix_tokens :]
         axes = tuple(range(1, len(patches.shape) - 1))
         if self.normalizes_mean:
             return self._parts.norm(ops.mean(patches, axis=axes))

@@ -43,6 +43,27 @@ def add_evaluate(commands) -> None:
         help="also judge the model on CIFAR-10-C or CIFAR-100-C in this folder",
     )
     more.add_argument(
+        "--ood",
+        metavar="NAME_OR_PATH",
+        action="append",
+        default=[],
+        help="images out of the distribution, which the model should be unsure of; "
+        "may be given several times",
+    )
+    more.add_argument(
+        "--thorough",
+        action="store_true",
+        help="compute also what takes longer: class-wise calibration, vector scaling, "
+        "one temperature per subnetwork, accuracy per class, prediction sets",
+    )
+    more.add_argument(
+        "--bootstrap",
+        metavar="N",
+        type=int,
+        default=0,
+        help="resamples of the test images for 95 %% intervals (default: 0, none)",
+    )
+    more.add_argument(
         "--calibrate-on",
         choices=("val", "test"),
         default="val",
@@ -58,10 +79,12 @@ def add_evaluate(commands) -> None:
     )
 
 
-def check_evaluate(run: str, **options) -> None:
-    """Refuses a folder that is not a run."""
+def check_evaluate(run: str, bootstrap: int, **options) -> None:
+    """Refuses a folder that is not a run, and a negative number of resamples."""
+    from keras_mixvit._checks import require_positive_integer
     from keras_mixvit.training._found_runs import model_file
 
+    require_positive_integer("bootstrap", bootstrap, minimum=0)
     model_file(run)
 
 
@@ -72,10 +95,16 @@ def run_evaluate(**options) -> int:
 
     console = make_console(width=150)
     found = evaluate_run(**options, verbose="auto" if console.is_terminal else 0)
-    console.print(found.report.table())
+    for table in found.report.tables():
+        console.print(table)
     if found.corrupted is not None:
         console.print(found.corrupted.table())
     lines = [_about_temperature(found)]
+    if options["thorough"] and not found.report.conformal:
+        lines.append(
+            "No prediction sets: there are no validation images that are not judged "
+            "and did not choose the model."
+        )
     if Path(options["run"]).name == BEST and found.split == "val":
         lines.append(f"The validation images chose {BEST}: its figures are too good.")
     for line in (

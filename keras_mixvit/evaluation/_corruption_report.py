@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_mixvit.evaluation._evaluation_report import finite, shown
+from keras_mixvit.evaluation._evaluation_report import COLUMNS, finite
+from keras_mixvit.evaluation._report_tables import shown
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -75,7 +76,9 @@ class CorruptionReport:
             label = row.get("corruption", "all")
             if "severity" in row:
                 label = f"severity {row['severity']}"
-            table.add_row(label, *(shown(row, score) for score in SCORES))
+            table.add_row(
+                label, *(shown(row, score, COLUMNS[score][1]) for score in SCORES)
+            )
         return table
 
     def to_dict(self) -> dict:

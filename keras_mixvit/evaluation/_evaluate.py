@@ -1,17 +1,16 @@
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
-from keras_mixvit._checks import require, require_positive_integer
+from keras_mixvit._checks import require
 from keras_mixvit.data import ImageSet
 from keras_mixvit.evaluation._evaluation_report import EvaluationReport
+from keras_mixvit.evaluation._judge import Judge
+from keras_mixvit.evaluation._judged_classes import class_scores
+from keras_mixvit.evaluation._judged_ood import group_scores, ood_rows, require_ood
+from keras_mixvit.evaluation._judged_sets import fitted_sets, set_rows
 from keras_mixvit.evaluation._predicted import graph_of, images_and_labels, predicted
-from keras_mixvit.metrics._accuracy import accuracy_of
-from keras_mixvit.metrics._auroc import auroc_of
-from keras_mixvit.metrics._calibrated_nll import calibrated
-from keras_mixvit.metrics._calibration_error import calibration_error_of
-from keras_mixvit.metrics._disagreement import disagreement_of
-from keras_mixvit.metrics._pairwise_kl import pairwise_kl
-from keras_mixvit.metrics._predictions import sample_scores
-from keras_mixvit.metrics._ratio_error import predicted_classes, ratio_error_of
 from keras_mixvit.models import MIMOModel
 
 
@@ -23,17 +22,22 @@ def evaluate(
     bins: int = 15,
     seed: int = 0,
     verbose: str | int = "auto",
+    thorough: bool = False,
+    ood: Mapping[str, Any] | None = None,
+    held_out: ImageSet | tuple | None = None,
+    bootstrap: int = 0,
 ) -> EvaluationReport:
     """Judges a model's ensemble and each of its subnetworks, in one pass.
 
-    The scores of each are accuracy, top-5 accuracy, NLL, calibrated NLL with the
-    temperature (the mean of the temperatures of the two halves), calibration
-    error in equally long and in equally full bins, Brier score and AUROC. An
-    ensemble also has the ratio error, disagreement and divergence of its
-    subnetworks. An `Ensemble` of models is compared with its members, and these
-    with their subnetworks. The model's own `temperature` is not applied.
-    Predictions are kept in float32; while Keras joins the batches, they are in
-    memory twice.
+    Of each it gives accuracy, top-5 accuracy, NLL, calibrated NLL with the
+    temperature (the mean of those of the two halves), calibration error in
+    equally long and in equally full bins, Brier score, AUROC, AURC and excess AURC,
+    risk at 80 % coverage and coverage at 5 % risk. Of an ensemble it also gives
+    ratio error, disagreement and divergence of its subnetworks. An `Ensemble` of
+    models is compared with its members, and these with their subnetworks. What is
+    judged is what the models predict as they stand, without their own `temperature`.
+    Predictions are kept in float32; while Keras joins those of the batches, they stand
+    in memory twice.
 
     Args:
         model: Model of this library.
@@ -46,60 +50,115 @@ def evaluate(
         batch_size: Positive integer, images per step. Defaults to `128`.
         bins: Positive integer, the number of bins of calibration errors.
             Defaults to `15`.
-        seed: Non-negative integer, the seed of the halves of calibrated NLL.
-            Defaults to `0`.
+        seed: Non-negative integer, the seed of the halves of calibrated NLL, of
+            resamples and of conformal sets. Defaults to `0`.
         verbose: What `keras.Model.predict` takes. Defaults to `"auto"`.
+        thorough: Boolean, whether to compute also what takes longer: of the ensembles,
+            class-wise calibration error and the calibrated NLL of vector scaling
+            and of one temperature per subnetwork (per member of an `Ensemble`), and,
+            for the first row, the accuracy of each class and the confusion matrix.
+            Defaults to `False`.
+        ood: Dict from names to images out of the distribution, each an array, an
+            `ImageSet`, whose labels do not matter, or a `keras.utils.PyDataset`; or
+            `None`. The ensembles are judged by how well each of `ood_scores` tells
+            these images from those of `data`. Defaults to `None`.
+        held_out: Images and labels, as `data`, that neither trained nor chose the
+            model and are not judged, to fit `ConformalSets` of 90 % coverage by every
+            method, for the ensembles; or `None`. Defaults to `None`.
+        bootstrap: Non-negative integer, the number of resamples of the test images for
+            95 % intervals of all numbers, see `bootstrap_intervals`. What was
+            fitted, such as a temperature, stays as it is and has no interval; nor
+            has the confusion matrix, nor a set size per class. Images of `ood` are
+            resampled too. Defaults to `0`.
 
     Returns:
         An `EvaluationReport`.
 
     Raises:
-        ValueError: If the data do not fit the model, or a prediction is NaN.
+        ValueError: If the data do not fit the model, a prediction is NaN, or an option
+            is out of range.
 
     Example:
 
     ```python
     model = MixViT(ConViT((8, 8, 1), 2, 8, 2, 1, 1), num_classes=10)
-    report = evaluate(model, load("digits", "val"), all_schemes=False, verbose=0)
+    noise = 16 * np.random.default_rng(0).random((50, 8, 8, 1))
+    options = {"all_schemes": False, "ood": {"noise": noise}, "verbose": 0}
+    report = evaluate(model, load("digits", "val"), **options)
     parts = [row["part"] for row in report.rows]
     assert parts == ["ensemble", "subnetwork 0", "subnetwork 1"]
+    assert "entropy" in [row["score"] for row in report.ood]
     ```
 
     References:
         MixMo, Sections 4.1, 4.3.2 and 6.5; MixViT, Table 7.
     """
-    return judged(model, data, all_schemes, batch_size, bins, seed, verbose)[0]
+    options = {"thorough": thorough, "ood": ood, "held_out": held_out}
+    return judged(
+        *(model, data, all_schemes, batch_size, bins, seed, verbose),
+        bootstrap=bootstrap,
+        **options,
+    )[0]
 
 
 def judged(
-    model, data, all_schemes=True, batch_size=128, bins=15, seed=0, verbose="auto"
+    model,
+    data,
+    all_schemes=True,
+    batch_size=128,
+    bins=15,
+    seed=0,
+    verbose="auto",
+    thorough=False,
+    ood=None,
+    held_out=None,
+    bootstrap=0,
 ) -> tuple[EvaluationReport, np.ndarray]:
-    """The result of `evaluate`, and the logits `(n, K)` of the model."""
+    """What `evaluate` gives, and the logits `(n, K)` that the model predicts."""
     require_model(model)
     images, labels = images_and_labels(model, data, batch_size)
+    judge = Judge(labels, bins, seed, thorough, bootstrap)
+    others = require_ood(model, ood, batch_size)
     schemes = list(model.inference_schemes) or [None]
     graph, groups = graph_of(model, schemes if all_schemes else schemes[:1])
-    rows = []
-    for group in predicted(graph, groups, images, batch_size, verbose):
-        names = {"inference": group.inference}
+    fitted: list = [[] for _ in groups]
+    if held_out is not None:
+        pair = images_and_labels(model, held_out, batch_size, "held_out")
+        found = predicted(graph, groups, pair[0], batch_size, verbose)
+        fitted = [fitted_sets(group.averaged, pair[1], seed) for group in found]
+    rows, known, conformal = [], [], []
+    for group, sets in zip(
+        predicted(graph, groups, images, batch_size, verbose), fitted, strict=True
+    ):
         if not rows:
             logits = group.averaged
-        scores = scores_of(group.averaged, labels, bins, seed)
-        diversity = dict.fromkeys(("ratio_error", "disagreement", "pairwise_kl"))
-        rows.append({**names, "part": group.part, **scores, **diversity})
-        if len(group.parts) == 1:
-            continue
-        classes = predicted_classes(group.logits)
-        rows[-1] |= {
-            "ratio_error": ratio_error_of(classes != labels[:, None]),
-            "disagreement": disagreement_of(classes),
-            "pairwise_kl": pairwise_kl(group.logits),
-        }
-        for m, part in enumerate(group.parts):
-            if part is not None:
-                scores = scores_of(group.logits[:, m], labels, bins, seed)
-                rows.append({**names, "part": part, **scores, **diversity})
-    return EvaluationReport(model.name, len(labels), rows), logits
+        if others:
+            known.append(group_scores(group))
+        if sets:
+            conformal += set_rows(sets, group, labels, judge.resamples)
+        rows += _rows_of(group, judge)
+    classes = class_scores(logits, labels, judge.resamples) if thorough else None
+    found_ood = ood_rows(
+        graph, groups, known, others, batch_size, verbose, judge.resamples
+    )
+    report = EvaluationReport(
+        model.name, len(labels), rows, list(found_ood), conformal, classes
+    )
+    return report, logits
+
+
+def _rows_of(group, judge):
+    """The row of what is averaged, and one for each of its parts."""
+    names = {"inference": group.inference}
+    is_single = len(group.parts) == 1
+    members = None if is_single else group.logits
+    scores = judge.row(group.averaged, members, group.ensemble_of)
+    rows = [{**names, "part": group.part, **scores}]
+    for m, part in enumerate([] if is_single else group.parts):
+        if part is not None:
+            scores = judge.row(group.logits[:, m], is_part=True)
+            rows.append({**names, "part": part, **scores})
+    return rows
 
 
 def require_model(model):
@@ -109,23 +168,3 @@ def require_model(model):
         "`model` must be a model of this library.",
         model=type(model).__name__,
     )
-
-
-def scores_of(logits, labels, bins: int = 15, seed: int = 0) -> dict[str, float]:
-    """Every score of logits `(n, K)`, all but one in a single pass."""
-    require_positive_integer("bins", bins)
-    scores = sample_scores(logits, labels)
-    calibrated_nll, temperatures = float("nan"), [float("nan")] * 2
-    if len(labels) > 1:
-        calibrated_nll, temperatures = calibrated(logits, labels, seed)
-    return {
-        "accuracy": accuracy_of(scores),
-        "top5": accuracy_of(scores, k=5),
-        "nll": float(scores.nll.mean()),
-        "calibrated_nll": calibrated_nll,
-        "temperature": sum(temperatures) / 2,
-        "ece": calibration_error_of(scores, bins),
-        "adaptive_ece": calibration_error_of(scores, bins, adaptive=True),
-        "brier": float(scores.brier.mean()),
-        "auroc": auroc_of(scores),
-    }

@@ -1,7 +1,16 @@
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+
+from keras_mixvit.evaluation._report_tables import (
+    interval_table,
+    ood_table,
+    set_table,
+    table_of,
+    uncertainty_table,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,15 +34,25 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """The result of `evaluate`: a row for each judged prediction.
+    """What `evaluate` found: a row for each prediction that was judged.
 
     Args:
         model: String, the name of the model.
         samples: Integer, the number of samples.
         rows: List of dicts: `inference`, the scheme, or `None`; `part`, such
-            as `"ensemble"` or `"subnetwork 0"`; and the scores. `ratio_error`,
-            `disagreement` and `pairwise_kl` compare the averaged predictions and
-            are `None` if there is only one.
+            as `"ensemble"` or `"subnetwork 0"`; and the scores, of which
+            `ratio_error`, `disagreement` and `pairwise_kl`, of what is
+            averaged, are `None` where there is nothing to compare. `intervals`
+            holds pairs (low, high), by the names of scores, if images were resampled.
+        ood: List of dicts, one per set of other images, prediction and score: `set`,
+            `samples`, `score`, `auroc`, `aupr_in`, `aupr_out` and `fpr95`, as
+            `ood_detection` defines them. Defaults to `()`.
+        conformal: List of dicts, one per prediction and method: `method`,
+            `coverage`, `mean_size`, `empty`, `class_coverage`, `class_size`, and
+            `fitted`, which `ConformalSets.from_dict` reads. Defaults to `()`.
+        classes: Dict of what the first row predicts of each class: `samples` and
+            `accuracy`, lists of K numbers, and `confusion`, a list of `[true class,
+            predicted class, samples]` without zeros; or `None`. Defaults to `None`.
 
     Example:
 
@@ -48,47 +67,44 @@ class EvaluationReport:
     model: str
     samples: int
     rows: list[dict]
+    ood: Sequence[dict] = ()
+    conformal: Sequence[dict] = ()
+    classes: dict | None = None
 
     def table(self) -> "Table":
-        """The report as a `rich.table.Table`."""
-        from rich.table import Table
+        """The report as a `rich.table.Table`, with percent where it says so."""
+        return table_of(f"{self.model}, {self.samples:,} samples", self.rows, COLUMNS)
 
-        table = Table(title=f"{self.model}, {self.samples:,} samples")
-        table.add_column("prediction")
-        columns = [
-            column
-            for column in COLUMNS
-            if any(row.get(column) is not None for row in self.rows)
-        ]
-        for heading, form in (COLUMNS[column] for column in columns):
-            unit = " %" if form == "percent" else ""
-            table.add_column(heading + unit, justify="right")
-        for row in self.rows:
-            scheme = row["inference"]
-            label = row["part"] if scheme is None else f"{scheme}, {row['part']}"
-            table.add_row(label, *(shown(row, column) for column in columns))
-        return table
+    def tables(self) -> "list[Table]":
+        """The table of `table`, and one for each thing more that was asked for.
+
+        These are the further scores of uncertainty, intervals, the detection of images
+        out of the distribution, and conformal sets.
+        """
+        tables = [self.table()]
+        if any("classwise_ece" in row for row in self.rows):
+            tables.append(uncertainty_table(self.rows))
+        if any("intervals" in row for row in self.rows):
+            tables.append(interval_table(self.rows, COLUMNS))
+        if self.ood:
+            tables.append(ood_table(self.ood))
+        if self.conformal:
+            tables.append(set_table(self.conformal))
+        return tables
 
     def to_dict(self) -> dict:
         """The report as a dict of numbers, strings, lists and `None`.
 
-        Numbers that JSON does not have, NaN and infinity, become `None`.
+        Numbers that JSON does not have, NaN and infinity, become `None`. What was
+        not asked for, `ood`, `conformal` or `classes`, is not in it.
         """
-        return finite(asdict(self))
+        optional = ("ood", "conformal", "classes")
+        content = asdict(self).items()
+        return finite({key: x for key, x in content if x or key not in optional})
 
     def to_json(self) -> str:
         """The report as JSON."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
-
-
-def shown(row: dict, column: str) -> str:
-    """A score as a table shows it."""
-    value = row.get(column)
-    if value is None:
-        return ""
-    if COLUMNS[column][1] == "percent":
-        return f"{100 * value:.2f}"
-    return f"{value:.4f}"
 
 
 def finite(content):

@@ -8,7 +8,8 @@ import numpy as np
 from keras_mixvit.data import ImageSet
 from keras_mixvit.evaluation._corruption_report import CorruptionReport
 from keras_mixvit.evaluation._corruptions import SEVERITIES, corrupt
-from keras_mixvit.evaluation._evaluate import require_model, scores_of
+from keras_mixvit.evaluation._evaluate import require_model
+from keras_mixvit.evaluation._judge import Judge
 from keras_mixvit.evaluation._predicted import graph_of, predicted
 from keras_mixvit.models import MIMOModel
 
@@ -52,7 +53,7 @@ def judged_corruptions(
             batches = Corrupted(data, batch_size, corruption, severity, seed)
             batches.low, batches.high = low, high
             group = next(predicted(graph, groups, batches, batch_size, 0))
-            scores = scores_of(group.averaged, data.labels)
+            scores = Judge(data.labels).row(group.averaged)
             kept = ("accuracy", "nll", "calibrated_nll", "ece")
             row = {"corruption": corruption, "severity": severity}
             rows.append({**row, **{key: scores[key] for key in kept}})

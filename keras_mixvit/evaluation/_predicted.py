@@ -1,4 +1,4 @@
-"""The predictions that `evaluate` judges, and their graph."""
+"""The predictions of a model that are judged, and their graph."""
 
 from typing import Any, NamedTuple
 
@@ -21,11 +21,14 @@ class Group(NamedTuple):
 
     Fields:
         inference: The scheme, or `None`.
-        part: String, the name of the average.
-        parts: The names of the P predictions; `None` for one that has its own
-            group.
+        part: What the average is called.
+        parts: What each of the P predictions is called, or `None` for one
+            that is judged with a group of its own.
         averaged: Logits `(n, K)`.
         logits: Logits `(n, P, K)`.
+        ensemble_of: `"logits"` or `"probabilities"`, what is averaged.
+        has_energy: Whether the P logits are those of networks, and not logarithms of
+            averaged probabilities, which have no energy.
     """
 
     inference: str | int | None
@@ -33,6 +36,8 @@ class Group(NamedTuple):
     parts: list[str | None]
     averaged: Any
     logits: Any
+    ensemble_of: str = "logits"
+    has_energy: bool = True
 
 
 def graph_of(model: MIMOModel, schemes: list) -> tuple[keras.Model, list[Group]]:
@@ -50,19 +55,19 @@ def graph_of(model: MIMOModel, schemes: list) -> tuple[keras.Model, list[Group]]
     images = keras.Input(model.image_shape, name="images")
     outputs, groups = [], []
 
-    def add(scheme, part, parts, averaged, logits):
+    def add(scheme, part, parts, averaged, logits, ensemble_of, has_energy=True):
         outputs.append(ops.cast(logits, "float32"))
         if len(parts) > 1:
             outputs.append(ops.cast(averaged, "float32"))
-        groups.append(Group(scheme, part, parts, len(outputs) - 1, len(outputs) - 1))
-        if len(parts) > 1:
-            groups[-1] = groups[-1]._replace(logits=len(outputs) - 2)
+        last = len(outputs) - 1
+        indices = (last, last - 1 if len(parts) > 1 else last)
+        groups.append(Group(scheme, part, parts, *indices, ensemble_of, has_energy))
 
     for i, scheme in enumerate(schemes):
         network = model.inference_network
         if scheme is not None and scheme != model.inference:
             network = model.inference_network_of(scheme)
-        # With unique names: a graph refuses two of one name.
+        # Under names of their own: a graph refuses two of one name.
         network = keras.Model(network.inputs, network.outputs[0], name=f"judged_{i}")
         logits = network(images)
         averaged = ensemble_logits(logits, model.ensemble_of)
@@ -70,10 +75,10 @@ def graph_of(model: MIMOModel, schemes: list) -> tuple[keras.Model, list[Group]]
             _add_members(add, model, logits, averaged)
         elif logits.shape[1] == 1:
             label = f"subnetwork {scheme}" if is_integer(scheme) else "network"
-            add(scheme, label, [label], averaged, logits)
+            add(scheme, label, [label], averaged, logits, model.ensemble_of)
         else:
             labels = [f"subnetwork {m}" for m in range(logits.shape[1])]
-            add(scheme, "ensemble", labels, averaged, logits)
+            add(scheme, "ensemble", labels, averaged, logits, model.ensemble_of)
     return Graph(images, outputs, name="judged"), groups
 
 
@@ -89,13 +94,16 @@ def _add_members(add, model, logits, averaged):
         labels.append(label)
         if last - first > 1:
             names = [f"{label}, subnetwork {m}" for m in range(last - first)]
-            later.append((None, label, names, means[-1], own))
+            later.append((None, label, names, means[-1], own, member.ensemble_of))
             labels[-1] = None
         first = last
+    kinds = {member.ensemble_of for member in model.models} | {model.ensemble_of}
     if len(means) > 1:
-        add(None, "ensemble", labels, averaged, ops.stack(means, axis=1))
+        logits = ops.stack(means, axis=1)
     else:
-        add(None, "ensemble", ["ensemble"], averaged, averaged[:, None])
+        logits, labels = averaged[:, None], ["ensemble"]
+    has_energy = "probabilities" not in kinds
+    add(None, "ensemble", labels, averaged, logits, model.ensemble_of, has_energy)
     for arguments in later:
         add(*arguments)
 
@@ -112,41 +120,67 @@ def predicted(graph: keras.Model, groups: list, images, batch_size, verbose):
         yield group._replace(logits=logits, averaged=averaged)
 
 
-def images_and_labels(model: MIMOModel, data, batch_size: int):
-    """Images, an array or a `PyDataset`, and integer labels that fit."""
+def images_and_labels(model: MIMOModel, data, batch_size: int, name: str = "data"):
+    """Images, an array or a `PyDataset`, and integer labels, if they fit.
+
+    Args:
+        model: The model.
+        data: `ImageSet`, or a pair of images and labels.
+        batch_size: Positive integer.
+        name: String, what errors call the data. Defaults to `"data"`.
+    """
     require_positive_integer("batch_size", batch_size)
     is_pair = isinstance(data, (tuple, list)) and len(data) == 2
     require(
         isinstance(data, ImageSet) or is_pair,
-        "`data` must be an `ImageSet`, or a pair of images and labels.",
-        data=type(data).__name__,
+        f"`{name}` must be an `ImageSet`, or a pair of images and labels.",
+        **{name: type(data).__name__},
     )
     if isinstance(data, ImageSet):
-        require(
-            tuple(data.images.shape[1:]) == model.image_shape,
-            f"`data` must have images of shape {model.image_shape}.",
-            image_shape=tuple(data.images.shape[1:]),
-        )
-        images, labels = data.batches(batch_size), data.labels
+        images, labels = images_of(model, data, batch_size, name), data.labels
     else:
-        images, labels = data
-        warn_of_workers(images, stacklevel=5)
+        images = images_of(model, data[0], batch_size, name, stacklevel=6)
+        labels = data[1]
         if not isinstance(images, keras.utils.PyDataset):
             require(
-                len(np.shape(images)) == 4,
-                "`data` must have images of shape (n, H, W, C).",
-                shape=np.shape(images),
-            )
-            images = ops.convert_to_numpy(images)
-            require(
                 len(images) == len(labels),
-                "`data` must have as many labels as images.",
+                f"`{name}` must have as many labels as images.",
                 images=len(images),
                 labels=len(labels),
             )
-        check_arrays(model, images, None)
     labels = require_labels("labels", labels, model.num_classes)
     require(
         labels.ndim == 1, "`labels` must be integers, not soft.", shape=labels.shape
     )
     return images, labels
+
+
+def images_of(
+    model: MIMOModel, images, batch_size: int, name: str, stacklevel: int = 5
+):
+    """Images of an `ImageSet`, an array or a `PyDataset`, if they fit the model.
+
+    Args:
+        model: The model.
+        images: The images.
+        batch_size: Positive integer.
+        name: String, what errors call the images.
+        stacklevel: Integer, of warnings. Defaults to `5`.
+    """
+    if isinstance(images, ImageSet):
+        require(
+            tuple(images.images.shape[1:]) == model.image_shape,
+            f"`{name}` must have images of shape {model.image_shape}.",
+            image_shape=tuple(images.images.shape[1:]),
+        )
+        return images.batches(batch_size)
+    warn_of_workers(images, stacklevel=stacklevel)
+    if not isinstance(images, keras.utils.PyDataset):
+        require(
+            len(np.shape(images)) == 4,
+            f"`{name}` must have images of shape (n, H, W, C).",
+            shape=np.shape(images),
+        )
+        images = ops.convert_to_numpy(images)
+    check_arrays(model, images, None)
+    return images

@@ -1,5 +1,3 @@
-import itertools
-
 import keras
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +6,11 @@ from keras import ops
 from keras_mixvit._types import Dtype, Tensor
 from keras_mixvit.metrics._predictions import require_subnetworks
 from keras_mixvit.metrics._ratio_error import predicted_classes
-from keras_mixvit.metrics._subnetwork_pairs import SubnetworkPairs, require_pair
+from keras_mixvit.metrics._subnetwork_pairs import (
+    SubnetworkPairs,
+    require_pair,
+    shares_of_pairs,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
@@ -78,5 +80,4 @@ def disagreement(logits: npt.ArrayLike) -> float:
 
 def disagreement_of(predicted: np.ndarray) -> float:
     """Disagreement from predicted classes `(n, M)`."""
-    pairs = itertools.combinations(range(predicted.shape[1]), 2)
-    return float(np.mean([predicted[:, i] != predicted[:, j] for i, j in pairs]))
+    return float(shares_of_pairs(predicted).mean())

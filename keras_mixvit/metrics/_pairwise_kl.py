@@ -76,7 +76,11 @@ def pairwise_kl(logits: npt.ArrayLike) -> float:
     References:
         Fort et al., Deep Ensembles: A Loss Landscape Perspective, 2019.
     """
-    logits = require_subnetworks(logits)
+    return float(divergences(require_subnetworks(logits)).mean())
+
+
+def divergences(logits: np.ndarray) -> np.ndarray:
+    """The divergence of each sample `(n,)`, the mean over ordered pairs."""
     subnetworks = logits.shape[1]
 
     def divergence_of(chunk):
@@ -89,10 +93,13 @@ def pairwise_kl(logits: npt.ArrayLike) -> float:
         powers /= total
         logs -= np.log(total)
         # The sum over j of KL(i, j) is that of p_i (M log p_i - sum log p_j).
+        sums = logs.sum(axis=1, keepdims=True)
+        logs *= subnetworks
         with np.errstate(invalid="ignore"):
-            terms = powers * (subnetworks * logs - logs.sum(axis=1, keepdims=True))
-        terms[powers == 0] = 0
-        return np.maximum(terms.sum(axis=(1, 2)), 0.0).sum()
+            logs -= sums
+        if not powers.all():
+            logs[powers == 0] = 0
+        return np.maximum(np.einsum("nmk,nmk->n", powers, logs), 0.0)
 
-    total = sum(over_chunks(divergence_of, logits))
-    return float(total / (len(logits) * subnetworks * (subnetworks - 1)))
+    total = np.concatenate(over_chunks(divergence_of, logits))
+    return total / (subnetworks * (subnetworks - 1))

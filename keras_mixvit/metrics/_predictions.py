@@ -160,6 +160,15 @@ def averaged(logits: np.ndarray) -> np.ndarray:
     return means
 
 
+def likeliest(logits: np.ndarray) -> np.ndarray:
+    """The class `(n,)` that the mean of the subnetworks predicts."""
+
+    def of_chunk(chunk):
+        return chunk_of(logits, chunk)[0].argmax(axis=1)
+
+    return np.concatenate(over_chunks(of_chunk, logits))
+
+
 def highest(values: np.ndarray) -> np.ndarray:
     """The highest logits `(..., 1)`, if they are numbers."""
     top = values.max(axis=-1, keepdims=True)

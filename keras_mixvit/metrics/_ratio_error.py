@@ -1,4 +1,3 @@
-import itertools
 from typing import Any
 
 import keras
@@ -154,21 +153,32 @@ def ratio_error(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
 
 def ratio_error_of(wrong: np.ndarray) -> float:
     """d_re from what is wrong, Boolean `(n, M)`."""
-    single, common = [], []
-    for i, j in itertools.combinations(range(wrong.shape[1]), 2):
-        single.append(np.count_nonzero(wrong[:, i] ^ wrong[:, j]))
-        common.append(np.count_nonzero(wrong[:, i] & wrong[:, j]))
-    return mean_ratio(single, common)
+    single, common = single_and_common(wrong)
+    return mean_ratio(single.sum(axis=0), common.sum(axis=0))
+
+
+def single_and_common(wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whether one of a pair is wrong, and whether both are, Boolean `(n, pairs)`."""
+    first, second = np.triu_indices(wrong.shape[1], k=1)
+    one, two = wrong[:, first], wrong[:, second]
+    return one ^ two, one & two
 
 
 def mean_ratio(single, common) -> float:
     """Mean of single / common over the pairs that have an error."""
     single, common = np.asarray(single, "float64"), np.asarray(common, "float64")
+    return float(mean_ratios(single[None], common[None])[0])
+
+
+def mean_ratios(single: np.ndarray, common: np.ndarray) -> np.ndarray:
+    """Means `(R,)` of `(R, pairs)`, over pairs that have an error; NaN without one."""
     counted = single + common > 0
-    if not counted.any():
-        return float("nan")
-    with np.errstate(divide="ignore"):
-        return float((single[counted] / common[counted]).mean())
+    ratios = np.full(single.shape, np.inf)
+    np.divide(single, common, out=ratios, where=common > 0)
+    ratios[~counted] = 0
+    total = counted.sum(axis=1)
+    means = np.full(len(single), np.nan)
+    return np.divide(ratios.sum(axis=1), total, out=means, where=total > 0)
 
 
 def predicted_classes(logits: np.ndarray) -> np.ndarray:

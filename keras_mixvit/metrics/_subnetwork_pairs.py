@@ -1,6 +1,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_mixvit._checks import require
 from keras_mixvit._types import Dtype, Tensor
@@ -42,3 +43,9 @@ def require_pair(values: Tensor) -> int:
         num_subnetworks=values.shape[1],
     )
     return values.shape[1]
+
+
+def shares_of_pairs(predicted: np.ndarray) -> np.ndarray:
+    """Share of pairs with different classes `(n,)`, of predicted classes `(n, M)`."""
+    first, second = np.triu_indices(predicted.shape[1], k=1)
+    return (predicted[:, first] != predicted[:, second]).mean(axis=1)

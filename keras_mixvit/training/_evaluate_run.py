@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from keras_mixvit.training._evaluation_plan import (
     require_same_validation,
 )
 from keras_mixvit.training._found_runs import FORMER, RECIPE, model_file
+from keras_mixvit.training._ood_sets import load_ood
 from keras_mixvit.training._run_settings import RunSettings
 from keras_mixvit.training._skipped_files import read_skipped
 
@@ -89,6 +91,9 @@ def evaluate_run(
     calibrate_on: str = "val",
     batch_size: int = 128,
     verbose: str | int = "auto",
+    thorough: bool = False,
+    ood: Sequence[str] = (),
+    bootstrap: int = 0,
 ) -> RunEvaluation:
     """Evaluates the model of a run on its test images, and fits its temperature.
 
@@ -116,6 +121,14 @@ def evaluate_run(
             them. Defaults to `"val"`.
         batch_size: Positive integer, images per step. Defaults to `128`.
         verbose: What `keras.Model.predict` takes. Defaults to `"auto"`.
+        thorough: Boolean, whether to compute also what takes longer, see `evaluate`,
+            and to fit `ConformalSets` on the validation images, unless these are judged
+            or chose the model. Defaults to `False`.
+        ood: Sequence of names or paths of sets, as `load` takes them, whose images are
+            out of the distribution. Their test images, else their validation or
+            training images, are resized to those of the model. Defaults to `()`.
+        bootstrap: Non-negative integer, the number of resamples of the test images
+            for 95 % intervals, see `evaluate`. Defaults to `0`.
 
     Returns:
         A `RunEvaluation`.
@@ -195,8 +208,19 @@ def evaluate_run(
         held_out = loaded("val")
     if data is None and (fitted_on == "val" or split == "val"):
         require_same_validation(file, held_out)
+    # Images that chose the model promise nothing about others.
+    is_held_out = fitted_on == "val" and (file.name != BEST or data is not None)
     model = load_model(file)
-    report, logits = judged(model, images, batch_size=batch_size, verbose=verbose)
+    report, logits = judged(
+        model,
+        images,
+        batch_size=batch_size,
+        verbose=verbose,
+        thorough=thorough,
+        ood=load_ood(ood, name, model.image_shape[:2], **where),
+        held_out=held_out if thorough and is_held_out else None,
+        bootstrap=bootstrap,
+    )
     temperature = float("nan")
     if fitted_on == "val":
         known = model.predict(held_out.batches(batch_size), verbose=verbose)

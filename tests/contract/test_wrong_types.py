@@ -50,6 +50,7 @@ from keras_mixvit.training import (
     study,
     train,
 )
+from tests.contract.metric_cases import METRIC_CASES
 from tests.helpers import tiny_cait
 from tests.properties import outcome
 
@@ -247,9 +248,10 @@ CASES = {
     "evaluate": (
         evaluated,
         {"data": (np.zeros((2, 8, 12, 3), "float32"), Y[:2])},
-        ["data", "batch_size"],
+        ["data", "batch_size", "thorough", "ood", "held_out", "bootstrap", "seed"],
     ),
     "weighting_curves": (weighting_curves, {}, ["rs"]),
+    **METRIC_CASES,
 }
 
 

@@ -10,5 +10,8 @@ ARGUMENTS = {
         "model": "mine",
         "samples": 4,
         "rows": [{"inference": None, "part": "network", "accuracy": 0.5}],
+        "ood": [{"set": "svhn", "score": "entropy", "auroc": 0.75}],
+        "conformal": [{"method": "lac", "coverage": 0.875}],
+        "classes": {"accuracy": [0.5, 1.0]},
     },
 }

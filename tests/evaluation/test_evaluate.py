@@ -54,6 +54,10 @@ def expected_scores(logits, labels=LABELS, bins=15, seed=0):
         "adaptive_ece": metrics.calibration_error(logits, labels, bins, adaptive=True),
         "brier": metrics.brier(logits, labels),
         "auroc": metrics.auroc(logits, labels),
+        "aurc": metrics.aurc(logits, labels),
+        "excess_aurc": metrics.excess_aurc(logits, labels),
+        "risk_at_80": metrics.risk_at_coverage(logits, labels),
+        "coverage_at_5": metrics.coverage_at_risk(logits, labels),
     }
 
 

@@ -6,17 +6,26 @@ import pytest
 from keras_mixvit.metrics import _predictions as predictions
 from keras_mixvit.metrics import (
     accuracy,
+    aurc,
     auroc,
     brier,
     calibration_error,
+    classwise_calibration_error,
+    coverage_at_risk,
     disagreement,
+    excess_aurc,
     nll,
     pairwise_kl,
     ratio_error,
+    risk_at_coverage,
 )
 from tests.metrics import plain
 
-SINGLE = (accuracy, auroc, brier, calibration_error, nll)
+SINGLE = (
+    *(accuracy, auroc, brier, calibration_error, nll),
+    *(aurc, excess_aurc, risk_at_coverage, coverage_at_risk),
+    classwise_calibration_error,
+)
 INFINITE = float("inf")
 
 

@@ -1,0 +1,88 @@
+import numpy as np
+import numpy.typing as npt
+
+from keras_mixvit.metrics._predictions import SampleScores, sample_scores
+from keras_mixvit.metrics._risk_coverage import curve_of
+
+
+def aurc(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+    """Area under the risk-coverage curve, the mean risk over all coverages.
+
+    AURC = (1 / n) sum_i risk(i / n), with the risk of `risk_coverage`. It is small
+    where a model is accurate, and where its confidence tells errors apart.
+
+    This is the plain mean of the paper. torch-uncertainty computes a trapezoidal
+    area over coverages 1/n to 1 and divides it by 1 - 1/n; the two differ by about
+    1/n.
+
+    Args:
+        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
+            subnetworks is judged.
+        labels: Integer array `(n,)`.
+
+    Returns:
+        Float in [0, 1], 0 where all predictions are right.
+
+    Raises:
+        ValueError: If logits are NaN, or logits and labels do not fit.
+
+    Example:
+
+    ```python
+    logits = [[3.0, 0.0], [1.0, 0.0], [2.0, 0.0], [0.0, 4.0]]
+    assert abs(aurc(logits, [0, 1, 1, 1]) - (1 / 3 + 1 / 2) / 4) < 1e-12
+    ```
+
+    References:
+        Geifman, Uziel and El-Yaniv, Bias-Reduced Uncertainty Estimation for Deep
+        Neural Classifiers, 2019, Section 3.
+    """
+    return aurc_of(sample_scores(logits, labels))
+
+
+def excess_aurc(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+    """How much AURC exceeds that of the best confidence for these predictions.
+
+    E-AURC = AURC - AURC*. AURC* is the area if each error had a lower confidence
+    than each right prediction. So accuracy does not count, only the confidence does.
+    AURC* is exact here; the paper approximates it for large n by r + (1 - r)
+    log(1 - r), where r is the share of errors.
+
+    Args:
+        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
+            subnetworks is judged.
+        labels: Integer array `(n,)`.
+
+    Returns:
+        Float in [0, 1], 0 where the errors come last.
+
+    Raises:
+        ValueError: If logits are NaN, or logits and labels do not fit.
+
+    Example:
+
+    ```python
+    logits = [[3.0, 0.0], [1.0, 0.0], [2.0, 0.0], [0.0, 4.0]]
+    assert excess_aurc(logits, [0, 1, 1, 1]) == 0
+    assert excess_aurc(logits, [1, 1, 0, 1]) > 0
+    ```
+
+    References:
+        Geifman, Uziel and El-Yaniv, Bias-Reduced Uncertainty Estimation for Deep
+        Neural Classifiers, 2019, Section 3 (E-AURC).
+    """
+    return excess_aurc_of(sample_scores(logits, labels))
+
+
+def aurc_of(scores: SampleScores) -> float:
+    """AURC from the scores of all samples."""
+    return float(curve_of(scores)[1].mean())
+
+
+def excess_aurc_of(scores: SampleScores) -> float:
+    """E-AURC from the scores of all samples."""
+    places = np.arange(1, len(scores.rank) + 1)
+    errors_first_right = np.maximum(places - scores.right.sum(), 0)
+    best = float((errors_first_right / places).mean())
+    # Rounding must not make it negative.
+    return max(aurc_of(scores) - best, 0.0)
