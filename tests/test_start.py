@@ -46,9 +46,12 @@ def command(*words, hidden=(), code=SCRIPT, **environment):
     ("words", "first"),
     [
         (["--version"], f"keras-mixvit {__version__}"),
-        (["--help"], "usage: keras-mixvit [-h] [--version]"),
-        (["train", "--help"], "usage: keras-mixvit train [-h]"),
-        (["export", "--help"], "usage: keras-mixvit export [-h]"),
+        (["--help"], "usage: keras-mixvit COMMAND [options]"),
+        (["train", "--help"], "usage: keras-mixvit train [NAME] [options]"),
+        (
+            ["export", "--help"],
+            "usage: keras-mixvit export RUN --format FORMAT [options]",
+        ),
     ],
 )
 def test_help_and_version_need_no_backend_and_import_no_keras(words, first):
