@@ -24,7 +24,7 @@ def run(tmp_path, monkeypatch):
         trained.append(self)
 
     monkeypatch.setattr(MIMOModel, "fit", stop)
-    monkeypatch.setattr(TRAIN, "report", lambda *args: [])
+    monkeypatch.setattr(TRAIN, "rows_of", lambda *args: [])
     monkeypatch.setattr(TRAIN, "draw_figures", lambda *args: None)
     data = write_images(tmp_path / "three.npz")
 

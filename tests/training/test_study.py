@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -16,6 +17,11 @@ from tests.training.tiny_study import TEXT, write_study
 TRAINING = importlib.import_module("keras_mixvit.training._study_training")
 STUDY = importlib.import_module("keras_mixvit.training._study")
 MIXVIT = "MixViT, M = 2"
+# It starts eight processes, which begin fastest on PyTorch. What they compute is
+# tested elsewhere, on every backend.
+pytestmark = pytest.mark.skipif(
+    keras.config.backend() != "torch", reason="A study starts other processes."
+)
 
 
 @pytest.fixture(scope="module")
