@@ -152,7 +152,10 @@ class KerasBackbone(Backbone):
         features = parts.model.output
         if len(features.shape) == 4:
             pool = keras.layers.GlobalAveragePooling2D(
-                data_format="channels_last", name="pool", dtype=self.dtype_policy
+                data_format="channels_last",
+                # The model may have a layer of a shorter name.
+                name=f"{self.name}_pool",
+                dtype=self.dtype_policy,
             )
             features = pool(features)
         self.trunk = keras.Model(parts.ends, features, name="trunk")

@@ -58,7 +58,8 @@ class ClassAttentionBlock(TransformerBlock):
         As the class tokens.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of its range, or rates or vectors come
+            without scales.
 
     Example:
 
@@ -94,6 +95,11 @@ class ClassAttentionBlock(TransformerBlock):
         norm = within(self, self.attention_norm)
         attention = within(self, self.attention)
         if scales is None:
+            if rates is not None or vectors is not None:
+                raise ValueError(
+                    "`scales`, `rates` and `vectors` must be given together. Received: "
+                    "scales=None"
+                )
             branch = attention(norm(token), norm(grid), training=training)
             return self._add_branches(token, branch, token.shape, training)
         shape, token = token.shape, folded(token)

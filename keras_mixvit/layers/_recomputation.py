@@ -1,6 +1,7 @@
 """Layers that forget what they computed, and compute it again when it is needed."""
 
 import functools
+import inspect
 from typing import Any
 
 import keras
@@ -33,9 +34,14 @@ class RecomputableLayer(keras.layers.Layer):
 
 def recomputable(call: Any) -> Any:
     """Decorates the `call` of a `RecomputableLayer`."""
+    _, *names = inspect.signature(call).parameters
 
     @functools.wraps(call)
-    def wrapped(self, *inputs, training=None):
+    def wrapped(self, *inputs, training=None, **named):
+        if named:
+            # Keras has checked the names.
+            last = max(map(names.index, named)) + 1
+            inputs += tuple(named.get(name) for name in names[len(inputs) : last])
         if not self.recompute:
             return call(self, *inputs, training=training)
         # What Keras does where `autocast` is true.

@@ -59,7 +59,17 @@ def test_the_stages_chain_to_the_model_that_is_cut(grid):
 def test_features_end_the_body():
     made = backbone(features="added")
     assert made.body.output.shape == (None, 4, 3, 4)
-    assert {layer.name for layer in made.trunk.layers} >= {"last", "pool"}
+    names = {layer.name for layer in made.trunk.layers}
+    assert names >= {"last", "keras_backbone_pool"}
+
+
+def test_a_layer_of_the_model_may_be_called_pool():
+    model = network()
+    pool = keras.layers.MaxPooling2D(1, data_format="channels_last", name="pool")
+    model = keras.Model(model.input, pool(model.output))
+    made = KerasBackbone(model, "norm", "last", image_shape=SHAPE)
+    x = images()
+    np.testing.assert_allclose(numpy(made(x)), pooled(model, x), rtol=1e-5, atol=1e-6)
 
 
 def test_a_model_may_end_in_features():

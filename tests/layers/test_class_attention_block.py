@@ -175,3 +175,22 @@ def test_statistics_are_those_of_m_grids_and_float32():
     found = numpy(scales)[..., None] * numpy(standard)[:, None]
     found = found + numpy(rates)[..., None] * numpy(vectors)[:, None, None]
     np.testing.assert_allclose(found, normal, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["rates", "vectors"])
+def test_what_a_shared_grid_needs_comes_together(name):
+    block = ClassAttentionBlock(ClassAttention(2))
+    given = {name: np.ones((B, M, H, W) if name == "rates" else (M, D))}
+    text = "`scales`, `rates` and `vectors` must be given together. Received: scales="
+    with pytest.raises(ValueError, match=text):
+        block(np.zeros((B, D)), GRID, **given)
+
+
+@pytest.mark.parametrize("dropout", [False, "recompute"])
+def test_what_is_shared_can_be_given_by_name(dropout):
+    layer = Both(dropout=dropout)
+    standard, scales, rates, vectors = layer.shared(GRID)
+    expected = numpy(layer.block(TOKEN, standard, scales, rates, vectors))
+    named = {"vectors": vectors, "rates": rates, "scales": scales}
+    found = numpy(layer.block(TOKEN, grid=standard, **named))
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
