@@ -9,7 +9,7 @@ from keras_mixvit.analysis._style import (
     new_figure,
     style,
 )
-from keras_mixvit.metrics._aurc import aurc_of, excess_aurc_of
+from keras_mixvit.metrics._aurc import aurc_of, best_risks, excess_aurc_of
 from keras_mixvit.metrics._predictions import sample_scores
 from keras_mixvit.metrics._risk_coverage import curve_of
 
@@ -55,7 +55,8 @@ def risk_coverage_curve(
         2017, Figure 1.
     """
     require(len(predictions) > 0, "`predictions` must not be empty.", names=[])
-    numbers = {name: _curve(logits, labels) for name, logits in predictions.items()}
+    scores = {name: sample_scores(each, labels) for name, each in predictions.items()}
+    numbers = {name: _curve(each) for name, each in scores.items()}
     figure = new_figure(3.6, 5.0)
     axes = figure.subplots()
     for i, (name, found) in enumerate(numbers.items()):
@@ -63,7 +64,7 @@ def risk_coverage_curve(
         coverage, risk = _thinned(found["coverage"], found["risk"])
         label = f"{name}, AURC {100 * found['aurc']:.2f} %"
         axes.plot(100 * coverage, 100 * risk, color=colour, label=label)
-        coverage, best = _thinned(found["coverage"], _best(found["risk"]))
+        coverage, best = _thinned(found["coverage"], best_risks(scores[name]))
         axes.plot(100 * coverage, 100 * best, color=colour, linewidth=1, linestyle="--")
     axes.plot([], [], color=GREY, linewidth=1, linestyle="--", label="best confidence")
     axes.set(xlabel="coverage (%)", ylabel="risk (%)", xlim=(0, 100))
@@ -73,8 +74,7 @@ def risk_coverage_curve(
     return figure, numbers
 
 
-def _curve(logits, labels):
-    scores = sample_scores(logits, labels)
+def _curve(scores):
     coverage, risk = curve_of(scores)
     return {
         "coverage": coverage,
@@ -82,13 +82,6 @@ def _curve(logits, labels):
         "aurc": aurc_of(scores),
         "excess_aurc": excess_aurc_of(scores),
     }
-
-
-def _best(risk):
-    """The risks if all errors were the least confident."""
-    places = np.arange(1, len(risk) + 1)
-    right = len(risk) - round(risk[-1] * len(risk))
-    return np.maximum(places - right, 0) / places
 
 
 def _thinned(coverage, risk):

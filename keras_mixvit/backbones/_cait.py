@@ -122,15 +122,7 @@ class CaiT(VisionTransformer):
         self._make_network()
 
     def _attention(self, seed):
-        return TalkingHeadsAttention(
-            self.num_heads,
-            self.qkv_bias,
-            self.dropout_rate,
-            self.attention_dropout_rate,
-            seed,
-            name="attention",
-            dtype=self.dtype_policy,
-        )
+        return self._attention_layer(TalkingHeadsAttention, seed)
 
     def _stochastic_depth_rates(self):
         require_rate("stochastic_depth_rate", self.stochastic_depth_rate)

@@ -148,8 +148,8 @@ class VisionTransformer(Backbone):
         )
         return ClassAttentionBlock(attention, **options)
 
-    def _self_attention(self, seed):
-        return SelfAttention(
+    def _attention_layer(self, kind, seed):
+        return kind(
             self.num_heads,
             self.qkv_bias,
             self.dropout_rate,
@@ -160,7 +160,9 @@ class VisionTransformer(Backbone):
         )
 
     def _self_attention_block(self, attention_seed, **options):
-        return TransformerBlock(self._self_attention(attention_seed), **options)
+        return TransformerBlock(
+            self._attention_layer(SelfAttention, attention_seed), **options
+        )
 
     def _block_options(self, stochastic_depth_rate, dropout_rate, seed_index):
         return {

@@ -15,7 +15,7 @@ from keras_mixvit._seeds import child_seed
 from keras_mixvit.backbones._attention_map import record_attention
 from keras_mixvit.backbones._features import joined, parted, with_prefix
 from keras_mixvit.backbones._vision_transformer import VisionTransformer
-from keras_mixvit.layers import PrefixTokens
+from keras_mixvit.layers import PrefixTokens, SelfAttention
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
@@ -189,7 +189,7 @@ class ViT(VisionTransformer):
         return self.norm_after_pooling
 
     def _attention(self, seed):
-        return self._self_attention(seed)
+        return self._attention_layer(SelfAttention, seed)
 
     def _class_block(self, index, attention_seed, **options):
         is_last = index == self.num_class_blocks - 1

@@ -81,8 +81,11 @@ def aurc_of(scores: SampleScores) -> float:
 
 def excess_aurc_of(scores: SampleScores) -> float:
     """E-AURC from the scores of all samples."""
-    places = np.arange(1, len(scores.rank) + 1)
-    errors_first_right = np.maximum(places - scores.right.sum(), 0)
-    best = float((errors_first_right / places).mean())
     # Rounding must not make it negative.
-    return max(aurc_of(scores) - best, 0.0)
+    return max(aurc_of(scores) - float(best_risks(scores).mean()), 0.0)
+
+
+def best_risks(scores: SampleScores) -> npt.NDArray[np.float64]:
+    """The risks `(n,)` if all errors were the least confident."""
+    places = np.arange(1, len(scores.rank) + 1)
+    return np.maximum(places - scores.right.sum(), 0) / places

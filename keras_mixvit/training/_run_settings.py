@@ -52,10 +52,12 @@ class RunSettings:
         is_single = main.method.name == "single" and main.num_members == 1
         if self.single and not is_single:
             found["single"] = main.baseline()
-        if self.single_cutmix and not (
-            is_single and main.pixel_mixing.name == "cutmix"
-        ):
-            found["single-cutmix"] = main.baseline(cutmix=True)
+        if self.single_cutmix:
+            other = main.baseline(cutmix=True)
+            # A recipe with CutMix is one already, or has one as its baseline.
+            same = [each.replace(name=other.name) for each in (main, *found.values())]
+            if other not in same:
+                found["single-cutmix"] = other
         if main.num_members == 1:
             return {**found, ".": main}
         members = enumerate(main.members())

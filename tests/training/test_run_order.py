@@ -107,6 +107,11 @@ def test_a_single_network_is_not_trained_twice(runs):
     assert runs.names == ["run"]
 
 
+def test_a_baseline_that_has_cutmix_is_not_trained_twice(runs):
+    runs.begin(pixel_mixing="cutmix", single_cutmix=True)
+    assert runs.names == ["single", "run"]
+
+
 def test_the_single_network_with_cutmix_is_trained_where_it_is_another(runs):
     folder, rows = runs.begin(single_cutmix=True)
     assert runs.names == ["single", "single-cutmix", "run"]
