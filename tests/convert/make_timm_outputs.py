@@ -148,9 +148,14 @@ def offsets(grid):
     return torch.tensor(found[None], dtype=torch.float64)
 
 
-def outputs(case):
-    """Everything that is stored of a case, by its name."""
-    model = timm_model(case)
+def outputs(case, model, names):
+    """Everything that is stored of a case, by its name.
+
+    Args:
+        case: `Case` or `VitCase`.
+        model: timm's model of it.
+        names: Our names of its blocks, in the order in which they run.
+    """
     shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
     weights = drawn_weights(shapes)
     model.load_state_dict({n: torch.from_numpy(w) for n, w in weights.items()})
@@ -163,7 +168,7 @@ def outputs(case):
         found[f"{kind}/{name}"] = output.detach().numpy()
 
     blocks = [*model.blocks, *getattr(model, "blocks_token_only", ())]
-    for name, block in zip(BLOCKS, blocks, strict=True):
+    for name, block in zip(names, blocks, strict=True):
         block.register_forward_hook(partial(keep, "features", name))
         block.attn.attn_drop.register_forward_hook(partial(keep, "attention", name))
     logits = model(torch.from_numpy(images(case)).double().permute(0, 3, 1, 2))
@@ -183,6 +188,6 @@ if __name__ == "__main__":
     stored = {
         f"{name}/{key}": array
         for name, case in CASES.items()
-        for key, array in outputs(case).items()
+        for key, array in outputs(case, timm_model(case), BLOCKS).items()
     }
     np.savez_compressed(PATH, **stored)

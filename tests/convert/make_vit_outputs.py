@@ -6,20 +6,15 @@ The file holds the number of parameters of the published models too.
 """
 
 import json
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from tests.convert.make_timm_outputs import stand_in_for_torchvision
+from tests.convert.make_timm_outputs import outputs, stand_in_for_torchvision
 from tests.convert.timm_cases import (
     NUM_CLASSES,
     PATCH_SIZE,
-    direction,
-    drawn_weights,
-    images,
-    stored_part,
 )
 from tests.convert.vit_cases import BLOCKS, CASES, NUM_BLOCKS, NUM_CLASS_BLOCKS
 
@@ -70,35 +65,6 @@ def timm_model(case):
     return model.double().eval()
 
 
-def outputs(case):
-    """Everything that is stored of a case, by its name."""
-    model = timm_model(case)
-    shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
-    weights = drawn_weights(shapes)
-    model.load_state_dict({n: torch.from_numpy(w) for n, w in weights.items()})
-    found = {"shapes": np.array(json.dumps(shapes))}
-
-    def keep(kind, name, module, inputs, output):
-        if case.only_token_leaves(name):
-            # Tokens are the last axis but one of features and maps.
-            output = output[..., 0, :]
-        found[f"{kind}/{name}"] = output.detach().numpy()
-
-    for name, block in zip(BLOCKS, model.blocks, strict=True):
-        block.register_forward_hook(partial(keep, "features", name))
-        block.attn.attn_drop.register_forward_hook(partial(keep, "attention", name))
-    logits = model(torch.from_numpy(images(case)).double().permute(0, 3, 1, 2))
-    found["logits"] = logits.detach().numpy()
-    if case.has_gradients:
-        (logits * torch.from_numpy(direction())).sum().backward()
-        for name, parameter in model.named_parameters():
-            found[f"gradients/{name}"] = stored_part(parameter.grad.numpy())
-    return {
-        key: array.astype("float32") if array.dtype == "float64" else array
-        for key, array in found.items()
-    }
-
-
 def counts():
     """Parameters of the published models, with a head of 1000 classes."""
     import timm
@@ -124,7 +90,7 @@ if __name__ == "__main__":
     stored = {
         f"{name}/{key}": array
         for name, case in CASES.items()
-        for key, array in outputs(case).items()
+        for key, array in outputs(case, timm_model(case), BLOCKS).items()
     }
     stored["counts"] = np.array(json.dumps(counts()))
     np.savez_compressed(PATH, **stored, **resized_table())

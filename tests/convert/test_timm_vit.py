@@ -1,59 +1,32 @@
 """ViT against the stored outputs of timm 1.0.31, which `make_vit_outputs` made."""
 
 import functools
-import json
 import re
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from keras import ops
 
 from keras_mixvit import MixViT, SingleNetwork, ViT, make_backbone
 from keras_mixvit.backbones._named import NAMED
 from keras_mixvit.convert import load_timm_weights, timm_weights
-from keras_mixvit.convert._timm_layout import (
-    backbone_entries,
-    head_entries,
-    timm_arrays,
-)
 from tests.convert.files import save_model
 from tests.convert.loading import MISFIT
 from tests.convert.timm_cases import (
     NUM_CLASSES,
     PATCH_SIZE,
-    direction,
     drawn_weights,
     images,
-    stored_part,
 )
+from tests.convert.timm_stored import Stored, check_gradients
 from tests.convert.vit_cases import BLOCKS, CASES, NUM_BLOCKS, NUM_CLASS_BLOCKS
-from tests.helpers import gradients, numpy, set_weights
+from tests.helpers import numpy, set_weights
 from tests.layers.compiled import call, compiled
 
 EVERY_CASE = pytest.mark.parametrize("name", CASES)
 CLOSE = {"rtol": 2e-5, "atol": 2e-5}
-
-
-@functools.cache
-def stored(name):
-    """What is stored of a case, by its name without that of the case."""
-    with np.load(Path(__file__).parent / "vit_outputs.npz") as file:
-        keys = [key for key in file.files if key.startswith(f"{name}/")]
-        return {key.removeprefix(f"{name}/"): file[key] for key in keys}
-
-
-def stored_under(name, kind):
-    prefix = f"{kind}/"
-    found = {k: a for k, a in stored(name).items() if k.startswith(prefix)}
-    return {key.removeprefix(prefix): array for key, array in found.items()}
-
-
-def shapes(name):
-    """timm's names and shapes of the parameters."""
-    table = json.loads(str(stored(name)["shapes"]))
-    return {key: tuple(shape) for key, shape in table.items()}
+STORED = Stored("vit_outputs.npz")
+stored, stored_under, shapes = STORED.of, STORED.under, STORED.shapes
 
 
 def network(name, **changes):
@@ -128,24 +101,8 @@ def test_attention_maps_are_those_of_timm():
 @pytest.mark.parametrize("name", [n for n, c in CASES.items() if c.has_gradients])
 def test_gradients_of_every_parameter_are_those_of_timm(name):
     model, _ = loaded_network(name)
-
-    def projected(pixels):
-        return ops.sum(ops.multiply(model(pixels), direction()))
-
-    of_weights, _ = gradients(projected, model, [images(CASES[name])])
-    variables = [id(variable) for variable in model.trainable_variables]
-    by_variable = dict(zip(variables, of_weights, strict=True))
-    entries = backbone_entries(model.backbone) + head_entries(model.heads)
-    values = [by_variable.pop(id(entry.variable)) for entry in entries]
-    assert not by_variable
-    found = timm_arrays(entries, values, 0, PATCH_SIZE)
     expected = stored_under(name, "gradients")
-    assert set(found) == set(expected) == set(shapes(name))
-    largest = max(np.max(np.abs(array)) for array in expected.values())
-    for key, array in expected.items():
-        np.testing.assert_allclose(
-            stored_part(found[key]), array, rtol=0, atol=1e-5 * largest, err_msg=key
-        )
+    check_gradients(model, CASES[name], expected, shapes(name))
 
 
 def test_another_length_of_the_trunk_is_the_same_network():
