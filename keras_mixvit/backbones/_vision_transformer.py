@@ -241,8 +241,8 @@ class VisionTransformer(Backbone):
         statistics = SourceStatistics(epsilon, name="source_statistics", dtype=dtype)
         standard, deviations = standardization(grid)
         sources = statistics(standard, deviations, vectors)
-        token = ops.expand_dims(self._parts.class_token(grid), 1)
-        token = ops.repeat(token, vectors.shape[0], axis=1)
+        # One token for all subnetworks, until the first block has read their grids.
+        token = self._parts.class_token(grid)
         for block in self._parts.class_blocks:
             record_attention(maps, block, token, standard, *sources)
             token = block(token, standard, *sources)

@@ -1,8 +1,10 @@
 """What attention costs."""
 
 import math
+from dataclasses import dataclass
 
 from keras_mixvit.costs._cost import Cost
+from keras_mixvit.costs._keras_costs import LayerCall
 
 
 def self_attention(call):
@@ -56,9 +58,9 @@ def sequence(shape):
 
 
 def class_attention(call):
-    (*batch, width), grid, *shared = call.inputs
+    token, grid, *shared = call.inputs
     patches, heads = math.prod(grid[1:-1]), call.layer.num_heads
-    tokens = math.prod(batch)
+    tokens, width = math.prod(call.output[:-1]), token[-1]
     features, maps = tokens * width, tokens * heads * (1 + patches)
     bias = call.layer.qkv_bias
     cost = Cost(
@@ -72,7 +74,41 @@ def class_attention(call):
         + drops(call, maps, call.layer.attention_dropout_rate)
         + drops(call, features, call.layer.dropout_rate),
     )
-    return cost + _sharing(tokens * heads, patches, width) if shared else cost
+    if not shared:
+        return cost
+    cost += _sharing(tokens * heads, patches, width)
+    if len(token) == 3:
+        return cost
+    # One token for all subnetworks: its queries meet the grid once.
+    once = _queries(1, width, heads, patches, bias)
+    cost -= _queries(tokens // token[0], width, heads, patches, bias)
+    return cost, [LayerCall(SharedQueries(once), (token, grid), token, call.training)]
+
+
+@dataclass(frozen=True)
+class SharedQueries:
+    """What class attention computes once for all subnetworks, a row of its own.
+
+    Args:
+        cost: `Cost` for one image.
+        name: String. Defaults to `"queries"`.
+    """
+
+    cost: Cost
+    name: str = "queries"
+
+
+def shared_queries(call):
+    return call.layer.cost
+
+
+def _queries(tokens, width, heads, patches, bias):
+    """Queries of so many tokens, absorbed keys, and their scores on a grid."""
+    return Cost(
+        multiply_adds=2 * tokens * width**2 + tokens * heads * patches * width,
+        biases=3 * tokens * width if bias else 0,
+        elementwise=tokens * width + tokens * heads * width,
+    )
 
 
 def _sharing(queries, patches, width):

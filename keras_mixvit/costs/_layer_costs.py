@@ -10,11 +10,13 @@ import keras
 
 from keras_mixvit import layers
 from keras_mixvit.costs._attention_costs import (
+    SharedQueries,
     class_attention,
     drops,
     gated_positional_attention,
     self_attention,
     sequence,
+    shared_queries,
     talking_heads_attention,
 )
 from keras_mixvit.costs._cost import Cost
@@ -116,7 +118,7 @@ def mixing(call):
 
 def transformer_block(call):
     attention = _part(call, call.layer.attention, *call.inputs)
-    return _block(call, attention, *call.inputs)
+    return _block(call, attention, call.inputs[0], call.inputs)
 
 
 def class_attention_block(call):
@@ -124,16 +126,18 @@ def class_attention_block(call):
     if len(others) == 1:
         return transformer_block(call)
     # The grid of M subnetworks is normalised before, their tokens are not.
-    attention = LayerCall(call.layer.attention, call.inputs, token, call.training)
-    return _block(call, attention, (token[0] * token[1], token[2]))
+    output, width = call.output, token[-1]
+    attention = LayerCall(call.layer.attention, call.inputs, output, call.training)
+    normed = [(math.prod(token[:-1]), width)]
+    return _block(call, attention, (output[0] * output[1], width), normed)
 
 
-def _block(call, attention, shape, *others):
+def _block(call, attention, shape, normed):
     """A block around a call of its attention, with the inputs that it normalises."""
     layer, tokens = call.layer, math.prod(shape)
     gains = 2 * tokens if layer.layer_scale is not None else 0
     drops = 2 * tokens if call.training and layer.stochastic_depth_rate else 0
-    parts = [_part(call, layer.attention_norm, s) for s in (shape, *others)]
+    parts = [_part(call, layer.attention_norm, s) for s in normed]
     parts.append(attention)
     parts += [_part(call, layer.mlp_norm, shape), _part(call, layer.mlp, shape)]
     return Cost(elementwise=2 * tokens + gains + drops), parts
@@ -211,6 +215,7 @@ COSTS = {
     layers.TransformerBlock: transformer_block,
     Convolution: convolved,
     LayerNormalization: layer_norm,
+    SharedQueries: shared_queries,
     SourceStatistics: source_statistics,
     Standardization: standardization,
 }

@@ -29,6 +29,10 @@ class AttendedTokens:
         """Sums `(B, heads, d)` of the tokens, with weights `(B, heads, 1 + N)`."""
         return weights[..., :1] * self.token[:, None, :] + self._sum(weights[..., 1:])
 
+    def each(self, values: Any) -> Any:
+        """Values per query as values per class token, which they are."""
+        return values
+
     def _products(self, queries):
         return ops.einsum("bhd,bnd->bhn", queries, self.grid)
 
@@ -45,7 +49,8 @@ class SharedTokens(AttendedTokens):
     tokens, each with weights of its own.
 
     Args:
-        token: Tensor `(B·M, d)`, subnetworks of an image beside each other.
+        token: Tensor `(B, M, d)`, or `(B, d)` while the class token is the same
+            for all subnetworks, whose queries then are the same, too.
         grid: Tensor `(B, h, w, d)`, the x.
         gain: Tensor `(d,)`.
         offset: Tensor `(d,)`.
@@ -64,12 +69,13 @@ class SharedTokens(AttendedTokens):
         rates: Any,
         vectors: Any,
     ):
-        super().__init__(token, grid)
+        super().__init__(folded(token), grid)
         positions, width = self.grid.shape[1:]
         self.gain, self.subnetworks = gain, vectors.shape[0]
+        self.queries = self.subnetworks if len(token.shape) == 3 else 1
         self.scales = reshape(scales, (-1, 1, positions))
         self.rates = reshape(rates, (-1, 1, positions))
-        token = reshape(token, (-1, self.subnetworks, 1, width))
+        token = reshape(token, (-1, self.queries, 1, width))
         vectors = (vectors * gain)[None, :, None]
         rows = [token, vectors, reshape(offset, (1, 1, 1, width))]
         shape = (ops.shape(token)[0], self.subnetworks, 1, width)
@@ -77,12 +83,15 @@ class SharedTokens(AttendedTokens):
         self.rows = reshape(rows, (-1, 3, width))
 
     def scores(self, queries: Any) -> Any:
-        """Products `(B·M, heads, 1 + N)` of absorbed queries `(B·M, heads, d)`."""
+        """Products `(B·M, heads, 1 + N)` of absorbed queries.
+
+        They are `(B·M, heads, d)`, or `(B, heads, d)` from tokens `(B, d)`.
+        """
+        shared = self._products(self._beside(queries * self.gain, self.queries))
+        shared = self.each(self._apart(shared, queries.shape[1]))
         own, vector, offset = self._columns(
-            ops.einsum("bhd,bkd->bhk", queries, self.rows)
+            ops.einsum("bhd,bkd->bhk", self.each(queries), self.rows)
         )
-        shared = self._products(self._beside(queries * self.gain))
-        shared = self._apart(shared, queries.shape[1])
         grid = shared * self.scales + (vector * self.rates + offset)
         return ops.concatenate([own, grid], axis=-1)
 
@@ -91,18 +100,24 @@ class SharedTokens(AttendedTokens):
         own, grid = weights[..., :1], weights[..., 1:]
         vector = ops.sum(grid * self.rates, axis=-1, keepdims=True)
         offset = ops.sum(grid, axis=-1, keepdims=True)
-        shared = self._sum(self._beside(grid * self.scales))
+        shared = self._sum(self._beside(grid * self.scales, self.subnetworks))
         shared = self._apart(shared, weights.shape[1])
         weights = ops.concatenate([own, vector, offset], axis=-1)
         return shared * self.gain + ops.einsum("bhk,bkd->bhd", weights, self.rows)
 
+    def each(self, values: Any) -> Any:
+        """Values per query as values `(B·M, ...)` per subnetwork."""
+        if self.queries == self.subnetworks:
+            return values
+        return ops.repeat(values, self.subnetworks, axis=0)
+
     def _columns(self, values):
         return [values[..., i : i + 1] for i in range(3)]
 
-    def _beside(self, values):
-        """`(B·M, heads, k)` as `(B, M·heads, k)`."""
+    def _beside(self, values, queries):
+        """`(B·M, heads, k)` as `(B, M·heads, k)`, M the number of queries."""
         _, heads, last = values.shape
-        return reshape(values, (-1, self.subnetworks * heads, last))
+        return reshape(values, (-1, queries * heads, last))
 
     def _apart(self, values, heads):
         """`(B, M·heads, k)` as `(B·M, heads, k)`."""
@@ -112,6 +127,13 @@ class SharedTokens(AttendedTokens):
 def folded(token: Any) -> Any:
     """Class tokens `(B, M, d)` as `(B·M, d)`; those of `(B, d)` are so."""
     return token if len(token.shape) == 2 else reshape(token, (-1, token.shape[-1]))
+
+
+def per_subnetwork(token_shape: tuple, vectors_shape: tuple | None) -> tuple:
+    """The shape of class tokens after they met a grid with M vectors, or none."""
+    if vectors_shape is None:
+        return token_shape
+    return (token_shape[0], vectors_shape[0], token_shape[-1])
 
 
 def unfolded(token: Any, shape: tuple) -> Any:

@@ -7,8 +7,7 @@ from keras_mixvit._checks import require_heads
 from keras_mixvit.layers._attended_tokens import (
     AttendedTokens,
     SharedTokens,
-    folded,
-    unfolded,
+    per_subnetwork,
 )
 from keras_mixvit.layers._attention import Attention
 from keras_mixvit.layers._inner_calls import reshape, within
@@ -46,7 +45,7 @@ class ClassAttention(Attention):
 
     Call arguments:
         token: The class tokens, `(B, d)`, or `(B, M, d)` if M subnetworks share
-            a grid.
+            a grid. With a shared grid, `(B, d)` is one token for all of them.
         grid: The tokens attended to, `(B, h, w, d)`, or the x that they share.
         gain: The gain g, `(d,)`, or `None` for tokens as they are. It comes
             with the four that follow.
@@ -60,7 +59,7 @@ class ClassAttention(Attention):
         `(B, d)` and `(B, h, w, d)`, `num_heads` dividing d.
 
     Output shape:
-        As the class tokens.
+        As the class tokens, `(B, M, d)` with a shared grid.
 
     Raises:
         ValueError: If `num_heads` does not divide d or is not a positive
@@ -123,7 +122,8 @@ class ClassAttention(Attention):
             # A constant of each head: the softmax ignores it, but the key bias
             # stays in the graph, so that every backend gives it a gradient.
             bias = reshape(self.key_bias, (self.num_heads, head_width))
-            scores = scores + ops.sum(query * bias, axis=-1, keepdims=True)
+            constant = ops.sum(query * bias, axis=-1, keepdims=True)
+            scores = scores + tokens.each(constant)
         return self._softmax(scores)
 
     def call(
@@ -148,16 +148,22 @@ class ClassAttention(Attention):
             if self.attention_dropout_rate:
                 bias = ops.sum(weights, axis=-1, keepdims=True) * bias
             value = value + bias
-        value = reshape(value, (-1, token.shape[-1]))
+        width = token.shape[-1]
+        value = reshape(value, (-1, width))
         output = ops.matmul(value, self.projection_kernel) + self.projection_bias
         output = within(self, self.dropout)(output, training=training)
-        return unfolded(output, token.shape)
+        if vectors is None:
+            return output
+        return reshape(output, (-1, vectors.shape[0], width))
 
     # Keras asks by the names of the arguments of `call`.
     def compute_output_shape(  # type: ignore[override]
-        self, token_shape: tuple, grid_shape: tuple
+        self,
+        token_shape: tuple,
+        grid_shape: tuple,
+        vectors_shape: tuple | None = None,
     ) -> tuple:
-        return token_shape
+        return per_subnetwork(token_shape, vectors_shape)
 
     def _per_head(self, kernel):
         width = kernel.shape[0]
@@ -166,4 +172,4 @@ class ClassAttention(Attention):
     def _tokens(self, token, grid, *shared):
         if all(value is None for value in shared):
             return AttendedTokens(token, grid)
-        return SharedTokens(folded(token), grid, *shared)
+        return SharedTokens(token, grid, *shared)

@@ -3,7 +3,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_mixvit.layers._attended_tokens import folded, unfolded
+from keras_mixvit.layers._attended_tokens import folded, per_subnetwork, unfolded
 from keras_mixvit.layers._inner_calls import within
 from keras_mixvit.layers._recomputation import recomputable
 from keras_mixvit.layers._transformer_block import TransformerBlock
@@ -43,7 +43,7 @@ class ClassAttentionBlock(TransformerBlock):
 
     Call arguments:
         token: The class tokens, `(B, d)`, or `(B, M, d)` if M subnetworks share
-            a grid.
+            a grid. With a shared grid, `(B, d)` is one token for all of them.
         grid: The tokens attended to, `(B, h, w, d)`, or the z that they share.
         scales: The s, `(B, M, h, w)`, or `None` for one grid that is attended
             to as it is. They come with rates and vectors.
@@ -55,7 +55,7 @@ class ClassAttentionBlock(TransformerBlock):
         `(B, d)` and `(B, h, w, d)`.
 
     Output shape:
-        As the class tokens.
+        As the class tokens, `(B, M, d)` with a shared grid.
 
     Raises:
         ValueError: If an argument is out of its range, or rates or vectors come
@@ -102,10 +102,13 @@ class ClassAttentionBlock(TransformerBlock):
                 )
             branch = attention(norm(token), norm(grid), training=training)
             return self._add_branches(token, branch, token.shape, training)
-        shape, token = token.shape, folded(token)
-        normed = unfolded(norm(token), shape)
+        normed = unfolded(norm(folded(token)), token.shape)
         shared = (*self._gain_and_offset(), scales, rates, vectors)
-        branch = folded(attention(normed, grid, *shared, training=training))
+        branch = attention(normed, grid, *shared, training=training)
+        shape, subnetworks = branch.shape, vectors.shape[0]
+        if len(token.shape) == 2:
+            token = ops.repeat(token, subnetworks, axis=0)
+        token, branch = folded(token), folded(branch)
         token = self._add_branches(token, branch, token.shape, training)
         return unfolded(token, shape)
 
@@ -133,6 +136,9 @@ class ClassAttentionBlock(TransformerBlock):
         return [ops.cast(x, self.compute_dtype) for x in (norm.gamma, norm.beta)]
 
     def compute_output_shape(  # type: ignore[override]
-        self, token_shape: tuple, grid_shape: tuple
+        self,
+        token_shape: tuple,
+        grid_shape: tuple,
+        vectors_shape: tuple | None = None,
     ) -> tuple:
-        return token_shape
+        return per_subnetwork(token_shape, vectors_shape)

@@ -140,6 +140,52 @@ def test_training_and_gradients_are_those_of_m_grids(dropout):
         assert np.abs(found[False][-1] - numpy(call(layer, TOKEN, GRID))).max() > 0.05
 
 
+@pytest.mark.parametrize("qkv_bias", [True, False])
+def test_one_token_for_all_is_what_the_definition_says(qkv_bias):
+    layer = Both(qkv_bias)
+    token = TOKEN[:, 0]
+    repeated = np.repeat(TOKEN[:, :1], M, axis=1)
+    outputs, maps = by_definition(layer, repeated, GRID)
+    found = numpy(call(layer, token, GRID))
+    assert found.shape == (B, M, D)
+    np.testing.assert_allclose(found, outputs, rtol=1e-5, atol=1e-5)
+    found = numpy(layer.block.attention_map(token, *layer.shared(GRID)))
+    np.testing.assert_allclose(found, maps.reshape(B * M, HEADS, -1), atol=1e-6)
+
+
+@pytest.mark.parametrize("dropout", [False, True, "recompute"])
+def test_one_token_for_all_trains_as_that_token_m_times(dropout):
+    found = []
+    for repeats in (1, M):
+        keras.utils.set_random_seed(0)
+        layer = Both(dropout=dropout)
+
+        def projected(token, grid, layer=layer, repeats=repeats):
+            if repeats > 1:
+                token = ops.repeat(token[:, None], repeats, axis=1)
+            outputs = layer(token, grid, training=True)
+            return ops.sum(ops.multiply(outputs, DIRECTION))
+
+        weights, inputs = gradients(projected, layer, [TOKEN[:, 0], GRID])
+        found.append([*weights, *inputs])
+    names = [variable.path for variable in layer.trainable_variables]
+    for name, one, many in zip([*names, "token", "grid"], *found, strict=True):
+        np.testing.assert_allclose(one, many, rtol=1e-4, atol=2e-5, err_msg=name)
+        if "key_bias" not in name:
+            assert np.abs(one).max() > 1e-3, name
+
+
+@pytest.mark.parametrize("subnetworks", [1, M])
+def test_a_graph_knows_the_shape_of_what_one_token_becomes(subnetworks):
+    token, grid = keras.Input((D,)), keras.Input((H, W, D))
+    numbers = [keras.Input((subnetworks, H, W)) for _ in range(2)]
+    vectors = keras.Input(batch_shape=(subnetworks, D))
+    block = ClassAttentionBlock(ClassAttention(HEADS))
+    output = block(token, grid, *numbers, vectors)
+    assert output.shape == (None, subnetworks, D)
+    assert block(token, grid).shape == (None, D)
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_is_as_exact_as_with_m_grids(policy):
     expected, _ = by_definition(Both(), TOKEN, GRID)
