@@ -91,6 +91,15 @@ def require_rate(name: str, value) -> None:
     )
 
 
+def require_temperature(value) -> None:
+    """Requires `value` to be what logits may be divided by."""
+    require(
+        is_number(value) and 0 < value < float("inf"),
+        "`temperature` must be a positive finite number.",
+        temperature=value,
+    )
+
+
 def require_path(name: str, value) -> None:
     """Requires `value` to be the path of a file or folder, or the name of a set."""
     require(

@@ -30,19 +30,33 @@ def add_export(commands) -> None:
         metavar="PATH",
         help="new file or folder (default: export, beside the model)",
     )
+    command.add_argument(
+        "--temperature",
+        metavar="T",
+        type=float,
+        help="what logits are divided by (default: the temperature saved with the "
+        "model by `evaluate --calibrate`; 1: plain logits)",
+    )
 
 
-def check_export(run: str, format: str, output: str | None) -> None:
+def check_export(
+    run: str, format: str, output: str | None, temperature: float | None
+) -> None:
     """Refuses a folder that is not a run, and a file that would be overwritten."""
+    from keras_mixvit._checks import require_temperature
     from keras_mixvit.training._found_runs import export_path
 
+    if temperature is not None:
+        require_temperature(temperature)
     export_path(run, format, output)
 
 
-def run_export(run: str, format: str, output: str | None) -> int:
+def run_export(
+    run: str, format: str, output: str | None, temperature: float | None
+) -> int:
     """Exports and prints the path."""
     from keras_mixvit.training._export import export
 
-    path = export(run, format, output)
+    path = export(run, format, output, temperature)
     print(f"Ensemble of {run}, images to logits: {path}")
     return 0

@@ -3,6 +3,7 @@ from typing import Any
 
 import keras
 
+from keras_mixvit._checks import require_temperature
 from keras_mixvit._model_mixin import ModelMixin
 from keras_mixvit.models._ensembling import ensemble_logits
 from keras_mixvit.models._export_checks import require_export
@@ -20,15 +21,28 @@ from keras_mixvit.models._quantized_layers import quantized_layers
 class Files(ModelMixin):
     """Mixin of `MIMOModel`: what it writes into files, and how they are read."""
 
-    def ensemble(self) -> keras.Model:
+    def ensemble(self, temperature: float | None = None) -> keras.Model:
         """The ensemble as a functional classifier of images, weights shared.
+
+        Args:
+            temperature: Positive float, by which its logits are divided, or
+                `None` for the model's `temperature` of now. `1.0` gives plain
+                logits. Defaults to `None`.
 
         Returns:
             A graph from images to logits `(B, K)`.
+
+        Raises:
+            ValueError: If `temperature` is no positive finite number.
         """
+        if temperature is None:
+            temperature = self.temperature
+        require_temperature(temperature)
         images = keras.Input(self.image_shape, name="images")
         logits = self.inference_network(images)
         outputs = ensemble_logits(logits, self.ensemble_of)
+        if temperature != 1:
+            outputs = outputs / float(temperature)
         return Graph(images, outputs, name=f"{self.name}_ensemble")
 
     def export(
@@ -37,6 +51,7 @@ class Files(ModelMixin):
         format: str = "tf_saved_model",
         verbose: bool | None = None,
         input_signature: Any = None,
+        temperature: float | None = None,
         **kwargs: Any,
     ) -> None:
         """Writes the ensemble, a classifier of images, to be run without Keras.
@@ -51,15 +66,18 @@ class Files(ModelMixin):
                 for its default. Defaults to `None`.
             input_signature: What `keras.Model.export` takes, or `None` for
                 images in batches of any size. Defaults to `None`.
+            temperature: What `ensemble` takes: by default, the exported logits
+                are divided by the temperature of the model. Defaults to `None`.
             **kwargs: Further arguments of `keras.Model.export`.
 
         Raises:
             ValueError: If the backend does not write the format, with the way
-                round, or the path does not suit it.
+                round, the path does not suit it, or `temperature` is no
+                positive finite number.
             ModuleNotFoundError: If a package that the format needs is missing.
         """
         require_export(str(filepath), format)
-        ensemble = self.ensemble()
+        ensemble = self.ensemble(temperature)
         with exporting(ensemble, self.image_shape, format):
             ensemble.export(
                 filepath,

@@ -4,10 +4,9 @@ import keras
 from keras import ops
 
 from keras_mixvit._checks import (
-    is_number,
-    require,
     require_choice,
     require_positive_integer,
+    require_temperature,
 )
 from keras_mixvit._kept_steps import KeepsSteps
 from keras_mixvit._many_steps import ManySteps
@@ -165,16 +164,15 @@ class MIMOModel(
 
     @property
     def temperature(self) -> float:
-        """What `predict(x, calibrated=True)` divides logits by; it can be set."""
+        """What calibrates logits, by division; it can be set.
+
+        `predict(x, calibrated=True)`, `ensemble()` and `export` divide by it.
+        """
         return self._held.temperature
 
     @temperature.setter
     def temperature(self, temperature: float) -> None:
-        require(
-            is_number(temperature) and 0 < temperature < float("inf"),
-            "`temperature` must be a positive finite number.",
-            temperature=temperature,
-        )
+        require_temperature(temperature)
         self._held.temperature = float(temperature)
 
     @property

@@ -1,11 +1,17 @@
 from pathlib import Path
 
+from keras_mixvit._checks import require_temperature
 from keras_mixvit.models import load_model
 from keras_mixvit.models._export_checks import require_export
 from keras_mixvit.training._found_runs import export_path, model_file
 
 
-def export(run: str, format: str, output: str | None = None) -> Path:
+def export(
+    run: str,
+    format: str,
+    output: str | None = None,
+    temperature: float | None = None,
+) -> Path:
     """Exports the ensemble of a finished run as one classifier of images.
 
     Args:
@@ -15,13 +21,18 @@ def export(run: str, format: str, output: str | None = None) -> Path:
             `"torch"`.
         output: Path to write to, which must not exist, or `None` for `export`
             in the folder of the model. Defaults to `None`.
+        temperature: Positive float, by which the logits are divided, or `None`
+            for the temperature that is saved with the model, which is 1 before
+            `evaluate_run(run, calibrate=True)`. `1.0` exports plain logits.
+            Defaults to `None`.
 
     Returns:
         The path of the file or folder written.
 
     Raises:
         ValueError: If there is no such run, the backend does not write the
-            format, or `output` exists.
+            format, `output` exists, or `temperature` is no positive finite
+            number.
         ModuleNotFoundError: If a package that the format needs is missing.
 
     Example:
@@ -32,13 +43,15 @@ def export(run: str, format: str, output: str | None = None) -> Path:
     assert export("model.keras", "keras").name == "model.keras"
     ```
     """
+    if temperature is not None:
+        require_temperature(temperature)
     path = export_path(run, format, output)
     if format != "keras":
         require_export(str(path), format)
     model = load_model(model_file(run))
     path.parent.mkdir(parents=True, exist_ok=True)
     if format == "keras":
-        model.ensemble().save(path)
+        model.ensemble(temperature).save(path)
     else:
-        model.export(path, format, verbose=False)
+        model.export(path, format, verbose=False, temperature=temperature)
     return path

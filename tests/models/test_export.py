@@ -69,6 +69,7 @@ MODELS = {
         source_attribution="encoding",
         attribution_position="early",
         ensemble_of="probabilities",
+        temperature=1.5,
     ),
     "single": single_network,
     "alternating": functools.partial(cait, inference="alternating"),
@@ -104,8 +105,8 @@ def model_of(name):
 
 @functools.cache
 def answers(name):
-    """Predictions of a model, all in batches of one size."""
-    return model_of(name).predict(IMAGES, batch_size=3, verbose=0)
+    """Calibrated predictions of a model, all in batches of one size."""
+    return model_of(name).predict(IMAGES, 3, 0, calibrated=True)
 
 
 def run_exported(folder, paths):

@@ -1,11 +1,12 @@
 """The temperature of a model, which calibrates what it predicts on request."""
 
+import keras
 import numpy as np
 import pytest
 
 from keras_mixvit.models import Ensemble, ManifoldMixUp, MixMo, MixViT, SingleNetwork
 from tests.evaluation.linear import Linear
-from tests.helpers import images, tiny_convit
+from tests.helpers import images, numpy, tiny_convit
 
 SHAPE = (4, 4, 1)
 IMAGES = images(5, SHAPE)
@@ -68,3 +69,34 @@ def test_temperatures_that_are_none_are_refused(bad):
     with pytest.raises(ValueError, match=message):
         model.temperature = bad
     assert model.temperature == 1.0
+
+
+@pytest.mark.parametrize("ensemble_of", ["logits", "probabilities"])
+def test_the_ensemble_of_a_model_is_calibrated_unless_told_otherwise(ensemble_of):
+    model = Linear(SHAPE, 3, members=2, ensemble_of=ensemble_of)
+    plain = model.predict(IMAGES, verbose=0)
+    np.testing.assert_array_equal(numpy(model.ensemble()(IMAGES)), plain)
+    model.temperature = 1.6
+    found = model.ensemble()
+    model.temperature = 3.0
+    # The graph is that of the time when it was made.
+    np.testing.assert_allclose(numpy(found(IMAGES)), plain / 1.6, rtol=1e-5)
+    for temperature in (1, 0.25):
+        found = numpy(model.ensemble(temperature)(IMAGES))
+        np.testing.assert_allclose(found, plain / temperature, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["mixvit", "ensemble"])
+def test_a_saved_ensemble_is_calibrated(kind, tmp_path):
+    model = MAKERS[kind](temperature=2)
+    model.ensemble().save(tmp_path / "ensemble.keras")
+    found = keras.saving.load_model(tmp_path / "ensemble.keras")
+    expected = model.predict(IMAGES, calibrated=True, verbose=0)
+    np.testing.assert_allclose(numpy(found(IMAGES)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [0, -1, float("nan"), "2", True])
+def test_an_ensemble_of_a_bad_temperature_is_refused(bad):
+    message = "`temperature` must be a positive finite number. Received: temperature="
+    with pytest.raises(ValueError, match=message):
+        Linear(SHAPE, 3).ensemble(bad)

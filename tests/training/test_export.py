@@ -12,6 +12,7 @@ import pytest
 from keras_mixvit import SingleNetwork, load_model
 from keras_mixvit.training import export
 from tests.helpers import images, numpy, set_weights, tiny_cait
+from tests.models.run_exported import RUNTIMES
 
 BACKEND = keras.config.backend()
 # The file that takes the backend least time to write.
@@ -102,6 +103,40 @@ def test_a_file_of_any_name_is_exported_to_a_given_place(made, tmp_path):
         ensemble.get_weights(), made.model.get_weights(), strict=True
     ):
         np.testing.assert_array_equal(weight, old)
+
+
+def test_an_export_is_calibrated_unless_told_otherwise(made, tmp_path):
+    model = load_model(made.file)
+    model.temperature = 2.5
+    model.save(tmp_path / "model.keras")
+    x = images(3)
+    plain = made.model.predict(x, verbose=0)
+    for name, options, divisor in (
+        ("calibrated", {}, 2.5),
+        ("plain", {"temperature": 1}, 1),
+        ("own", {"temperature": 0.5}, 0.5),
+    ):
+        output = str(tmp_path / f"{name}.keras")
+        export(str(tmp_path), "keras", output, **options)
+        found = numpy(keras.saving.load_model(output)(x))
+        np.testing.assert_allclose(found, plain / divisor, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="the model's own test takes the seconds")
+def test_an_export_for_another_runtime_is_calibrated(made, tmp_path):
+    model = load_model(made.file)
+    model.temperature = 2.5
+    model.save(tmp_path / "model.keras")
+    path = export(str(tmp_path), NATIVE[0])
+    x, plain = images(3), made.model.predict(images(3), verbose=0)
+    found = RUNTIMES[path.suffix](str(path))(x)
+    np.testing.assert_allclose(found, plain / 2.5, rtol=1e-4, atol=1e-6)
+
+
+def test_an_export_of_a_bad_temperature_is_refused(run, tmp_path):
+    text = "`temperature` must be a positive finite number. Received: temperature=0"
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        export(str(run), "keras", temperature=0)
 
 
 def refused(folder, text, run, format, output=None, error=ValueError):
