@@ -94,14 +94,16 @@ __all__ = [
 ]
 
 # They are large, and few programs use them.
-ON_FIRST_USE = ("analysis", "costs", "recipes", "training")
+ON_FIRST_USE = ("analysis", "costs", "prediction", "recipes", "training")
 
 
 def __getattr__(name: str):
     if name in ON_FIRST_USE:
         return importlib.import_module(f"{__name__}.{name}")
+    if name == "predict":
+        return importlib.import_module(f"{__name__}.prediction").predict
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), *ON_FIRST_USE})
+    return sorted({*globals(), *ON_FIRST_USE, "predict"})

@@ -15,6 +15,7 @@ from keras_mixvit.cli._evaluate import add_evaluate, check_evaluate, run_evaluat
 from keras_mixvit.cli._export import add_export, check_export, run_export
 from keras_mixvit.cli._help import Help
 from keras_mixvit.cli._list import add_recipes, add_show, run_recipes, run_show
+from keras_mixvit.cli._predict import add_predict, check_predict, run_predict
 from keras_mixvit.cli._study import add_study, check_study, run_study
 from keras_mixvit.cli._train import (
     check_resume,
@@ -55,6 +56,7 @@ COMMANDS = {
     "evaluate": Command(add_evaluate, run_evaluate, check_evaluate),
     "compare": Command(add_compare, run_compare, check_compare, on_backend=False),
     "study": Command(add_study, run_study, check_study, on_backend=False),
+    "predict": Command(add_predict, run_predict, check_predict),
     "export": Command(add_export, run_export, check_export),
 }
 
@@ -67,8 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
             those of the process. Defaults to `None`.
 
     Returns:
-        0; 1 after an error, which it prints in one sentence; 130 after an
-        interruption; or 141, without a message, if the program that reads its
+        0; 1 after an error, which it prints in one sentence; 3 where `predict`
+        could not read some images; 130 after an interruption; or 141, without a message, if the program that reads its
         output ended first.
     """
     try:
@@ -126,7 +128,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="keras-mixvit",
         usage="keras-mixvit COMMAND [options]",
         description="Trains image classifiers that hold several subnetworks (MixViT, "
-        "MixMo), and judges, compares and exports them.",
+        "MixMo), judges, compares and exports them, and predicts with them.",
         epilog="Example:\n\n  keras-mixvit train\n\n"
         "`keras-mixvit COMMAND --help` explains a command.",
         formatter_class=Help,

@@ -1,11 +1,9 @@
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from keras_mixvit._checks import require, require_choice
-from keras_mixvit.data import load
-from keras_mixvit.data.sets._load import splits
 from keras_mixvit.evaluation import (
     CorruptionReport,
     EvaluationReport,
@@ -17,14 +15,10 @@ from keras_mixvit.metrics import fit_temperature, nll
 from keras_mixvit.models import load_model
 from keras_mixvit.recipes._protocol import BEST
 from keras_mixvit.training._atomic_files import save_model, write_json
-from keras_mixvit.training._evaluation_plan import (
-    evaluation_plan,
-    require_same_validation,
-)
-from keras_mixvit.training._found_runs import FORMER, RECIPE, model_file
+from keras_mixvit.training._found_runs import model_file
+from keras_mixvit.training._held_out import HeldOut, network_of, write_held_out
 from keras_mixvit.training._ood_sets import load_ood
-from keras_mixvit.training._run_settings import RunSettings
-from keras_mixvit.training._skipped_files import read_skipped
+from keras_mixvit.training._run_images import RunImages
 
 
 @dataclass(frozen=True)
@@ -97,6 +91,9 @@ def evaluate_run(
 ) -> RunEvaluation:
     """Evaluates the model of a run on its test images, and fits its temperature.
 
+    Beside the model it stores what `predict` needs of the validation images of the
+    run.
+
     It fits the temperature on the validation images of the run. Without a test
     split it evaluates on these images too; then the temperature is the mean of
     those of two halves, and the NLL with it is somewhat too good. A run of the
@@ -153,18 +150,8 @@ def evaluate_run(
     """
     require_choice("calibrate_on", calibrate_on, ("val", "test"))
     file = model_file(run)
-    settings = _settings(file) if data is None else None
-    recipe = None if settings is None else settings.recipe
-    name = data or "" if recipe is None else recipe.data.name
-    # These change the images, or say where they are.
-    where: dict[str, Any] = {}
-    choices: dict[str, Any] = {}
-    if settings is not None and settings.data_dir is not None:
-        where = {"data_dir": settings.data_dir}
-    if recipe is not None and recipe.data.image_size is not None:
-        choices = {"image_size": recipe.data.image_size}
-    has = splits(name, **where)
-    plan = evaluation_plan(recipe, has, calibrate_on)
+    of_run = RunImages(file, data, calibrate_on)
+    plan, name = of_run.plan, of_run.name
     split = plan.judged
     require(
         split != "train" or data is not None,
@@ -191,25 +178,11 @@ def evaluate_run(
         corrupted=corrupted,
         data=name,
     )
-    # A validation split that was cut is cut again.
-    cut: dict[str, Any] = {"val_share": plan.val_share} if plan.val_share else {}
-    choices |= where
-    # Files that the run left out are left out here too.
-    skipped = read_skipped(file.parent) if data is None else {}
-
-    def loaded(split):
-        is_cut = split == "val" and bool(cut)
-        names = skipped.get("train" if is_cut else split, ())
-        return load(name, split, leave_out=names, **choices, **(cut if is_cut else {}))
-
-    images = loaded(split)
+    images = of_run.load(split)
     fitted_on, held_out = plan.fitted_on, images
     if fitted_on == "val":
-        held_out = loaded("val")
-    if data is None and (fitted_on == "val" or split == "val"):
-        require_same_validation(file, held_out)
-    # Images that chose the model promise nothing about others.
-    is_held_out = fitted_on == "val" and (file.name != BEST or data is not None)
+        held_out = of_run.load("val")
+    is_held_out = fitted_on == "val" and not of_run.chose_the_model
     model = load_model(file)
     report, logits = judged(
         model,
@@ -217,11 +190,11 @@ def evaluate_run(
         batch_size=batch_size,
         verbose=verbose,
         thorough=thorough,
-        ood=load_ood(ood, name, model.image_shape[:2], **where),
+        ood=load_ood(ood, name, model.image_shape[:2], **of_run.where),
         held_out=held_out if thorough and is_held_out else None,
         bootstrap=bootstrap,
     )
-    temperature = float("nan")
+    temperature, known = float("nan"), logits
     if fitted_on == "val":
         known = model.predict(held_out.batches(batch_size), verbose=verbose)
         temperature = fit_temperature(known, held_out.labels)
@@ -249,19 +222,15 @@ def evaluate_run(
     )
     found.path.parent.mkdir(parents=True, exist_ok=True)
     write_json(found.path, found.to_dict())
+    if of_run.is_own and of_run.has_validation:
+        about = HeldOut.fit(
+            *(known, held_out.labels, held_out.class_names, model.ensemble_of),
+            of_run.chose_the_model,
+        )
+        # The folder may be one that only `output` avoids writing to.
+        with contextlib.suppress(OSError):
+            write_held_out(file.parent, network_of([model]), about)
     if calibrate:
         model.temperature = temperature
         save_model(model, file)
     return found
-
-
-def _settings(file: Path) -> RunSettings:
-    """What the run of a model was trained with."""
-    # The single network lies in a folder of the run.
-    for folder in (file.parent, file.parent.parent):
-        if any((folder / name).is_file() for name in (RECIPE, *FORMER)):
-            return RunSettings.read(folder)
-    raise ValueError(
-        f"`data` must be given where the run holds no {RECIPE}. "
-        f"Received: data=None, run={str(file.parent)!r}"
-    )

@@ -70,5 +70,8 @@ def facts(sets: dict[str, ImageSet], parallel: Parallel) -> dict:
             "fingerprint": fingerprint(sets),
             "shapes": {split: list(x.images.shape) for split, x in sets.items()},
             "validation": fingerprint({"val": sets["val"]}) if "val" in sets else None,
+            # What a prediction of other images needs to know.
+            "classes": list(sets["train"].class_names),
+            "dtype": str(sets["train"].images.dtype),
         },
     }

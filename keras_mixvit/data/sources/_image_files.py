@@ -1,7 +1,7 @@
 """What image files hold: their names, headers and pixels."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -129,12 +129,8 @@ def decoded(file, name: str, channels: int) -> np.ndarray:
         ValueError: If it is damaged or not an image, has pixels of other than 8
             or 16 bits, or is in colour although `channels` is 1.
     """
-    Image = pillow()
     try:
-        with Image.open(file) as image:
-            mode, turn = image.mode, orientation_of(image)
-            is_tiff = image.format == "TIFF"
-            pixels = pixels_of(image, channels)
+        pixels, mode = stored(file, channels)
     except Exception as error:
         raise ValueError(
             'Image files must be intact; `on_error="skip"`, or --on-error skip, leaves '
@@ -152,8 +148,35 @@ def decoded(file, name: str, channels: int) -> np.ndarray:
         file=name,
         mode=mode,
     )
+    return pixels
+
+
+def stored(
+    file, channels: int, check: Callable[[Any], None] | None = None
+) -> tuple[Any, str]:
+    """Pixels of an image file, upright, and Pillow's name for its colours.
+
+    Args:
+        file: Path, or file object.
+        channels: 1 or 3, to which any colours are converted.
+        check: Function of the `PIL.Image.Image`, called before pixels are decoded,
+            which raises an error to refuse it; or `None`. Defaults to `None`.
+
+    Returns:
+        uint8 array `(h, w, channels)`, or `None` of other than 8 or 16 bits, and a
+        string.
+    """
+    Image = pillow()
+    with Image.open(file) as image:
+        if check is not None:
+            check(image)
+        mode, turn = image.mode, orientation_of(image)
+        is_tiff = image.format == "TIFF"
+        pixels = pixels_of(image, channels)
+    if pixels is None:
+        return None, mode
     # Pillow turns TIFFs itself.
-    return np.ascontiguousarray(pixels if is_tiff else upright(pixels, turn))
+    return np.ascontiguousarray(pixels if is_tiff else upright(pixels, turn)), mode
 
 
 def pixels_of(image, channels: int) -> Any:

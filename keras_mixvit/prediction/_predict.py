@@ -1,0 +1,180 @@
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from keras_mixvit._checks import require
+from keras_mixvit.data import ImageSet
+from keras_mixvit.models import MIMOModel
+from keras_mixvit.prediction._answers import Answers, answered
+from keras_mixvit.prediction._inputs import Inputs
+from keras_mixvit.prediction._network import Network
+from keras_mixvit.prediction._options import MAX_PIXELS, require_options
+from keras_mixvit.prediction._prediction import Prediction
+from keras_mixvit.prediction._read_ahead import PART, read_ahead
+from keras_mixvit.prediction._runs import Runs, bar, fitted, numbered
+
+
+def predict(
+    run: str | os.PathLike | MIMOModel | Sequence[str | os.PathLike],
+    images: Any,
+    top: int = 3,
+    sets: float | None = None,
+    temperature: float | None = None,
+    batch_size: int = 64,
+    workers: int = 2,
+    max_pixels: int = MAX_PIXELS,
+    held_out: ImageSet | None = None,
+    verbose: bool = False,
+) -> Iterator[Prediction]:
+    """Predicts images of any size and colours, one after the other.
+
+    Images are prepared as the training images were: files are turned upright,
+    converted to grey or RGB, and resized as `ImageSource` says. The arguments are
+    checked at once; images are read in threads and predicted in batches as you take
+    the predictions, so the memory does not depend on their number. An image that
+    cannot be read has a `Prediction` with an `error`.
+
+    Several runs are one ensemble, the mean over all subnetworks of all runs, each
+    run with its own temperature.
+
+    An image is `unlike_training` if its energy (see `ood_scores`; the entropy where a
+    model averages probabilities), as if the temperature was 1, is above those of 95 %
+    of the validation images of the run. A prediction set is that of `ConformalSets`,
+    method `"lac"`, fitted on the same images, as if the temperature was 1. Both are
+    stored in `prediction.json`, beside the first model, by `evaluate_run` or when
+    they are first needed. From then on, the images of the run need not be there.
+
+    Args:
+        run: Path of the folder of a run or of a `.keras` file, a model, or a
+            sequence of paths, which are an ensemble.
+        images: Path of an image file, of a folder of image files, or of a `.npz` or
+            `.npy` file; list of such paths; array `(n, H, W, C)`, `ImageSource` or
+            `ImageSet`. uint8 images of any size are resized. Of several arrays in a
+            `.npz` file, `images`, `x` or `x_test` is taken.
+        top: Positive integer, how many classes a prediction names. Defaults to `3`.
+        sets: Float in (0, 1), the rate at which prediction sets may miss the true
+            class, or `None` for no sets. Defaults to `None`.
+        temperature: Positive float, by which logits are divided, or `None` for the
+            temperature that is saved with the model. Defaults to `None`.
+        batch_size: Positive integer, images per step. Defaults to `64`.
+        workers: Integer, threads that read images ahead; `0` reads on request.
+            Defaults to `2`.
+        max_pixels: Positive integer, the largest number of pixels of an image file
+            that is decoded: a small file may unpack to fill the memory. Defaults to
+            `89478485`.
+        held_out: `ImageSet` of images that neither trained nor chose the model, in
+            place of those of the run; a model of no run has no others. Nothing is
+            stored then. Defaults to `None`.
+        verbose: Boolean, whether a progress bar is shown on a terminal. Defaults to
+            `False`.
+
+    Returns:
+        Iterator of `Prediction`, in the order of the images.
+
+    Raises:
+        ValueError: If there is no such run, runs do not fit together, there are no
+            images or they do not fit the model, or there are no held-out images
+            for `sets`.
+
+    Example:
+
+    ```python
+    model = MixViT(ConViT((8, 8, 1), 2, 8, 2, 1, 1), num_classes=10)
+    val, test = load("digits", "val"), load("digits", "test")
+    found = list(predict(model, test.images[:5], held_out=val, sets=0.1))
+    assert found[0].image == "images[0]" and len(found[0].classes) == 3
+    assert found[0].unlike_training in (True, False)
+    ```
+
+    References:
+        Liu et al., Energy-based Out-of-distribution Detection, 2020; Sadinle, Lei
+        and Wasserman, Least Ambiguous Set-Valued Classifiers With Bounded Error
+        Levels, 2019.
+    """
+    return predictions(
+        *(run, images, top, sets, temperature, batch_size, workers, max_pixels),
+        *(held_out, verbose),
+    )
+
+
+def predictions(
+    run: Any,
+    images: Any,
+    top: int = 3,
+    sets: float | None = None,
+    temperature: float | None = None,
+    batch_size: int = 64,
+    workers: int = 2,
+    max_pixels: int = MAX_PIXELS,
+    held_out: ImageSet | None = None,
+    verbose: bool = False,
+    tell: Any = lambda sentence: None,
+) -> Iterator[Prediction]:
+    """What `predict` gives; `tell` is called with what is missing, in sentences."""
+    require_options(top, sets, temperature, batch_size, workers, max_pixels)
+    require(
+        held_out is None or isinstance(held_out, ImageSet),
+        "`held_out` must be an `ImageSet` or None.",
+        held_out=type(held_out).__name__,
+    )
+    require(isinstance(verbose, bool), "`verbose` must be a boolean.", verbose=verbose)
+    if isinstance(run, MIMOModel):
+        network, runs, dtype = Network([run], temperature), None, None
+    else:
+        runs = Runs(_paths(run), temperature, tell)
+        network, dtype = runs.network, runs.dtype
+    inputs = Inputs(images, network.models[0].image_shape, dtype)
+    require(
+        sets is None or held_out is not None or runs is not None,
+        "`held_out` must be given for `sets` of a model of no run.",
+        sets=sets,
+    )
+    held = None
+    if held_out is not None:
+        held = fitted(network, held_out, batch_size, verbose=verbose)
+    elif runs is not None:
+        held = runs.held_out(batch_size, sets is not None, verbose)
+    count = network.models[0].num_classes
+    classes = numbered(count)
+    if runs is not None:
+        classes = runs.classes(held)
+    elif held is not None:
+        classes = held.classes
+    require(
+        len(classes) == count,
+        f"`held_out` must have the {count} classes of the model.",
+        classes=len(classes),
+    )
+    if temperature is None and all(t == 1 for t in network.temperatures):
+        tell(
+            "Probabilities are not calibrated: `keras-mixvit evaluate RUN --calibrate` "
+            "fits a temperature and saves it."
+        )
+    conformal = None if held is None or sets is None else held.sets(sets)
+    answers = Answers(network, classes, min(top, count), held, conformal)
+    waiting = 2 * workers + -(-batch_size // PART)
+    return _streamed(inputs, answers, batch_size, workers, waiting, max_pixels, verbose)
+
+
+def _streamed(inputs, answers, batch_size, workers, waiting, max_pixels, verbose):
+    images = read_ahead(inputs.parts(max_pixels), workers, waiting)
+    about = f"Predicting {len(inputs):,} images"
+    try:
+        with bar(about, len(inputs), verbose) as advance:
+            for found in answered(images, answers.of_batch, batch_size):
+                advance()
+                yield found
+    finally:
+        # A caller may have stopped early: its threads end.
+        images.close()
+
+
+def _paths(run) -> list:
+    paths = list(run) if isinstance(run, (list, tuple)) else [run]
+    require(
+        len(paths) > 0 and all(isinstance(path, (str, os.PathLike)) for path in paths),
+        "`run` must be the path of a run, a sequence of paths, or a model of this "
+        "library.",
+        run=run,
+    )
+    return paths

@@ -1,0 +1,212 @@
+"""The runs of a prediction: their networks, and what they know of their images."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_mixvit._checks import require
+from keras_mixvit.data import ImageSet
+from keras_mixvit.data.sources._file_checks import shown
+from keras_mixvit.models import MIMOModel, load_model
+from keras_mixvit.prediction._network import Network
+from keras_mixvit.recipes._protocol import BEST
+from keras_mixvit.training._found_runs import model_file
+from keras_mixvit.training._held_out import (
+    HeldOut,
+    network_of,
+    read_held_out,
+    write_held_out,
+)
+from keras_mixvit.training._run_files import read_json
+from keras_mixvit.training._run_images import RunImages
+
+
+class Runs:
+    """The runs of a prediction, and what they know of their images.
+
+    Args:
+        runs: Sequence of paths of runs or of `.keras` files.
+        temperature: What `Network` takes. Defaults to `None`.
+        tell: Function that is called with sentences about what is missing.
+
+    Raises:
+        ValueError: If there is no such run, or runs do not fit together.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[Any],
+        temperature: float | None,
+        tell: Callable[[str], None],
+    ):
+        self.files = [model_file(run) for run in runs]
+        places = [file.resolve() for file in self.files]
+        require(
+            len(set(places)) == len(places),
+            "`runs` must not hold one run twice.",
+            runs=[str(run) for run in runs],
+        )
+        self.tell = tell
+        self.facts = [data_facts(file) for file in self.files]
+        classes = {tuple(fact["classes"]) for fact in self.facts if "classes" in fact}
+        require(
+            len(classes) < 2,
+            "`runs` must have the same classes, in the same order.",
+            classes=[list(names[:5]) for names in sorted(classes)],
+        )
+        self.models: list[MIMOModel] = [load_model(file) for file in self.files]
+        self.network = Network(self.models, temperature)
+        self.dtype = self.facts[0].get("dtype")
+        self._classes = next(iter(classes), None)
+
+    def held_out(self, batch_size: int, needed: bool, verbose: bool) -> HeldOut | None:
+        """What validation images say, stored or found now and stored.
+
+        Args:
+            batch_size: Positive integer, images per step.
+            needed: Boolean, whether prediction sets need them.
+            verbose: Boolean, whether a terminal shows the progress.
+
+        Raises:
+            ValueError: If they are needed, and there are none.
+        """
+        folder, key = self.files[0].parent, network_of(self.models)
+        held = read_held_out(folder, key)
+        if held is None:
+            try:
+                held = self._fit(batch_size, verbose)
+            except (ValueError, OSError, ModuleNotFoundError) as error:
+                require(
+                    not needed, f"{NO_SETS} {error}", runs=list(map(str, self.files))
+                )
+                self.tell(f"No images are told to be unlike the others: {error}")
+                return None
+            # A folder of somebody else may be readable only.
+            with contextlib.suppress(OSError):
+                write_held_out(folder, key, held)
+        require(
+            not needed or held.misses is not None,
+            f"`sets` must not be asked of {BEST}, which the validation images chose; "
+            "take model.keras.",
+            runs=list(map(str, self.files)),
+        )
+        return held
+
+    def classes(self, held: HeldOut | None) -> tuple[str, ...]:
+        """The names of the classes; their numbers where no file tells them.
+
+        Args:
+            held: What `held_out` gave.
+        """
+        count = self.models[0].num_classes
+        found = self._classes or (None if held is None else held.classes)
+        if found is None:
+            with contextlib.suppress(ValueError, OSError, ModuleNotFoundError):
+                found = RunImages(self.files[0]).load("train").class_names
+        if found is None or len(found) != count:
+            self.tell(
+                "Classes are given by their numbers: the run does not hold their names, "
+                "and its images are not at hand."
+            )
+            return numbered(count)
+        return tuple(found)
+
+    def _fit(self, batch_size, verbose) -> HeldOut:
+        kept = {fact.get("validation") for fact in self.facts}
+        require(
+            len(self.files) == 1 or (len(kept) == 1 and None not in kept),
+            "`runs` must have held out the same validation images.",
+            runs=list(map(str, self.files)),
+        )
+        of_runs = [RunImages(file) for file in self.files]
+        require(
+            all(images.has_validation for images in of_runs),
+            "`run` must have validation images that did not train it.",
+            runs=list(map(str, self.files)),
+        )
+        chose = any(images.chose_the_model for images in of_runs)
+        return fitted(self.network, of_runs[0].load("val"), batch_size, chose, verbose)
+
+
+NO_SETS = (
+    "`sets` must be asked of runs whose validation images were looked at. Where these "
+    "images are, `keras-mixvit evaluate RUN`, or of several runs their first "
+    "prediction, does so and stores what it needs."
+)
+
+
+def fitted(
+    network: Network,
+    images: ImageSet,
+    batch_size: int,
+    chose_the_model: bool = False,
+    verbose: bool = False,
+) -> HeldOut:
+    """What predictions of held-out images say about those of others.
+
+    Args:
+        network: `Network`.
+        images: `ImageSet`.
+        batch_size: Positive integer, images per step.
+        chose_the_model: Boolean, whether the images chose the model. Defaults to
+            `False`.
+        verbose: Boolean, whether a terminal shows the progress. Defaults to
+            `False`.
+    """
+    shape = network.models[0].image_shape
+    require(
+        tuple(images.images.shape[1:]) == tuple(shape),
+        f"Held-out images must have the shape {tuple(shape)}.",
+        shape=tuple(images.images.shape[1:]),
+    )
+    batches, found = images.batches(batch_size), []
+    about = f"Looking at {len(images.labels):,} validation images, once"
+    with bar(about, len(batches), verbose) as advance:
+        try:
+            for i in range(len(batches)):
+                pixels, _ = batches[i]
+                found.append(network.plain(network.logits(pixels)))
+                advance()
+        finally:
+            batches.close()
+    logits = np.concatenate(found).astype("float32")
+    return HeldOut.fit(
+        *(logits, images.labels, images.class_names, network.ensemble_of),
+        chose_the_model,
+    )
+
+
+def data_facts(file: Path) -> dict[str, Any]:
+    """What `run.json` says about the images of the run of a model.
+
+    Args:
+        file: Path of the model.
+
+    Returns:
+        Dict with `classes`, `dtype` and `validation`, as far as they are known: runs
+        of older versions lack the first two.
+    """
+    for folder in (file.parent, file.parent.parent):
+        if (folder / "run.json").is_file():
+            facts = read_json(folder / "run.json").get("facts")
+            data = facts.get("data") if isinstance(facts, dict) else None
+            found = data if isinstance(data, dict) else {}
+            classes = found.get("classes")
+            known = classes if isinstance(classes, list) else [None]
+            if not (known and all(isinstance(name, str) for name in known)):
+                found = {k: v for k, v in found.items() if k != "classes"}
+            return found
+    return {}
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    """Names of classes that have none."""
+    return tuple(map(str, range(count)))
+
+
+def bar(about: str, total: int, verbose: bool) -> Any:
+    """A progress bar on a terminal, if it is wanted."""
+    return shown(about, total) if verbose else contextlib.nullcontext(lambda: None)
