@@ -70,8 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     Returns:
         0; 1 after an error, which it prints in one sentence; 3 where `predict`
-        could not read some images; 130 after an interruption; or 141, without a message, if the program that reads its
-        output ended first.
+        could not read some images; 130 after an interruption; or 141, without a
+        message, if the program that reads its output ended first.
     """
     try:
         try:

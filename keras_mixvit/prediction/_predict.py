@@ -1,5 +1,5 @@
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from keras_mixvit._checks import require
@@ -108,8 +108,8 @@ def predictions(
     max_pixels: int = MAX_PIXELS,
     held_out: ImageSet | None = None,
     verbose: bool = False,
-    tell: Any = lambda sentence: None,
-) -> Iterator[Prediction]:
+    tell: Callable[[str], None] = lambda sentence: None,
+) -> Generator[Prediction, None, None]:
     """What `predict` gives; `tell` is called with what is missing, in sentences."""
     require_options(top, sets, temperature, batch_size, workers, max_pixels)
     require(

@@ -43,11 +43,12 @@ class Runs:
         tell: Callable[[str], None],
     ):
         self.files = [model_file(run) for run in runs]
+        self.names = [str(run) for run in runs]
         places = [file.resolve() for file in self.files]
         require(
             len(set(places)) == len(places),
             "`runs` must not hold one run twice.",
-            runs=[str(run) for run in runs],
+            runs=self.names,
         )
         self.tell = tell
         self.facts = [data_facts(file) for file in self.files]
@@ -79,9 +80,7 @@ class Runs:
             try:
                 held = self._fit(batch_size, verbose)
             except (ValueError, OSError, ModuleNotFoundError) as error:
-                require(
-                    not needed, f"{NO_SETS} {error}", runs=list(map(str, self.files))
-                )
+                require(not needed, f"{NO_SETS} {error}", runs=self.names)
                 self.tell(f"No images are told to be unlike the others: {error}")
                 return None
             # A folder of somebody else may be readable only.
@@ -91,7 +90,7 @@ class Runs:
             not needed or held.misses is not None,
             f"`sets` must not be asked of {BEST}, which the validation images chose; "
             "take model.keras.",
-            runs=list(map(str, self.files)),
+            runs=self.names,
         )
         return held
 
@@ -108,7 +107,7 @@ class Runs:
                 found = RunImages(self.files[0]).load("train").class_names
         if found is None or len(found) != count:
             self.tell(
-                "Classes are given by their numbers: the run does not hold their names, "
+                "Classes are told by their numbers: the run does not hold their names, "
                 "and its images are not at hand."
             )
             return numbered(count)
@@ -119,13 +118,13 @@ class Runs:
         require(
             len(self.files) == 1 or (len(kept) == 1 and None not in kept),
             "`runs` must have held out the same validation images.",
-            runs=list(map(str, self.files)),
+            runs=self.names,
         )
         of_runs = [RunImages(file) for file in self.files]
         require(
             all(images.has_validation for images in of_runs),
             "`run` must have validation images that did not train it.",
-            runs=list(map(str, self.files)),
+            runs=self.names,
         )
         chose = any(images.chose_the_model for images in of_runs)
         return fitted(self.network, of_runs[0].load("val"), batch_size, chose, verbose)
