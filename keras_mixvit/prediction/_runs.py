@@ -74,8 +74,9 @@ class Runs:
         Raises:
             ValueError: If they are needed, and there are none.
         """
-        folder, key = self.files[0].parent, network_of(self.models)
-        held = read_held_out(folder, key)
+        folders, key = [file.parent for file in self.files], network_of(self.models)
+        stored = (read_held_out(folder, key) for folder in folders)
+        held = next((found for found in stored if found is not None), None)
         if held is None:
             try:
                 held = self._fit(batch_size, verbose)
@@ -85,7 +86,7 @@ class Runs:
                 return None
             # A folder of somebody else may be readable only.
             with contextlib.suppress(OSError):
-                write_held_out(folder, key, held)
+                write_held_out(folders[0], key, held)
         require(
             not needed or held.misses is not None,
             f"`sets` must not be asked of {BEST}, which the validation images chose; "

@@ -195,8 +195,7 @@ def _hash(model) -> str:
     if isinstance(model, Ensemble):
         parts = [*map(_hash, model.models), model.ensemble_of]
         return _joined(parts)
-    config = model.get_config()
-    kind = [model.ensemble_of, str(config.get("inference")), str(model.dtype_policy)]
+    kind = [model.ensemble_of, *map(str, model.inference_schemes[:1])]
     found = hashlib.sha256(json.dumps(kind).encode())
     for weight in model.get_weights():
         found.update(np.ascontiguousarray(weight).tobytes())

@@ -21,6 +21,7 @@ from keras_mixvit import (
     masks,
     metrics,
     models,
+    prediction,
     recipes,
     schedules,
     training,
@@ -41,6 +42,7 @@ PACKAGES = (
     schedules,
     recipes,
     training,
+    prediction,
     analysis,
     costs,
 )

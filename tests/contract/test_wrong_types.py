@@ -33,6 +33,7 @@ from keras_mixvit.data import ImageArray, ImageSet, PixelMixing, inspect
 from keras_mixvit.evaluation import corrupt
 from keras_mixvit.layers import GatedPositionalAttention, LayerScale
 from keras_mixvit.masks import FMixMasks, PatchCutMix
+from keras_mixvit.prediction import predict
 from keras_mixvit.recipes import (
     Recipe,
     chosen_recipe,
@@ -82,6 +83,10 @@ def loaded(weights, **options):
 
 def evaluated(**options):
     return evaluate(network(), verbose=0, **options)
+
+
+def predicted(**options):
+    return list(predict(**{"run": network(), **options}))
 
 
 def trained(**options):
@@ -249,6 +254,14 @@ CASES = {
         evaluated,
         {"data": (np.zeros((2, 8, 12, 3), "float32"), Y[:2])},
         ["data", "batch_size", "thorough", "ood", "held_out", "bootstrap", "seed"],
+    ),
+    "predict": (
+        predicted,
+        {"images": np.zeros((1, 8, 12, 3), "uint8")},
+        [
+            *("run", "images", "top", "sets", "temperature", "batch_size"),
+            *("workers", "max_pixels", "held_out", "verbose"),
+        ],
     ),
     "weighting_curves": (weighting_curves, {}, ["rs"]),
     **METRIC_CASES,

@@ -91,6 +91,7 @@ def test_the_command_saves_the_model_with_its_temperature(finished):
         "before.keras",
         "evaluation.json",
         "model.keras",
+        "prediction.json",
         "recipe.toml",
         "run.json",
         "three.npz",
