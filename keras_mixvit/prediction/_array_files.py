@@ -80,8 +80,8 @@ class ArrayFile:
 
     def _whole(self):
         try:
-            with np.load(self.path, allow_pickle=False) as file:
-                return file[self.key]
+            with self._opened() as file:
+                return np.lib.format.read_array(file, allow_pickle=False)
         except Exception as error:
             raise self._damaged(error) from error
 

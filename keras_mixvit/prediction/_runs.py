@@ -29,7 +29,7 @@ class Runs:
 
     Args:
         runs: Sequence of paths of runs or of `.keras` files.
-        temperature: What `Network` takes. Defaults to `None`.
+        temperature: What `Network` takes.
         tell: Function that is called with sentences about what is missing.
 
     Raises:
