@@ -72,9 +72,9 @@ def add_predict(commands) -> None:
     more.add_argument(
         "--workers",
         type=int,
-        default=2,
+        default=1,
         metavar="N",
-        help="threads that read images (default: 2)",
+        help="threads that read images ahead (default: 1; more where a fast device waits)",
     )
     more.add_argument(
         "--max-pixels",

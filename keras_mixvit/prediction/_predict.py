@@ -21,7 +21,7 @@ def predict(
     sets: float | None = None,
     temperature: float | None = None,
     batch_size: int = 64,
-    workers: int = 2,
+    workers: int = 1,
     max_pixels: int = MAX_PIXELS,
     held_out: ImageSet | None = None,
     verbose: bool = False,
@@ -58,7 +58,7 @@ def predict(
             temperature that is saved with the model. Defaults to `None`.
         batch_size: Positive integer, images per step. Defaults to `64`.
         workers: Integer, threads that read images ahead; `0` reads on request.
-            Defaults to `2`.
+            Defaults to `1`.
         max_pixels: Positive integer, the largest number of pixels of an image file
             that is decoded: a small file may unpack to fill the memory. Defaults to
             `89478485`.
@@ -104,7 +104,7 @@ def predictions(
     sets: float | None = None,
     temperature: float | None = None,
     batch_size: int = 64,
-    workers: int = 2,
+    workers: int = 1,
     max_pixels: int = MAX_PIXELS,
     held_out: ImageSet | None = None,
     verbose: bool = False,
