@@ -74,7 +74,7 @@ def add_predict(commands) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="threads that read images ahead (default: 1; more where a fast device waits)",
+        help="threads that read images ahead (default: 1; more for a fast device)",
     )
     more.add_argument(
         "--max-pixels",
