@@ -18,10 +18,10 @@ from keras_mixvit.models._quantized_layers import quantized_layers
 
 
 class Files(ModelMixin):
-    """Mixin of `MIMOModel`: what it writes into files, and how they are read."""
+    """Mixin of `MIMOModel`: writes and reads its files."""
 
     def ensemble(self) -> keras.Model:
-        """The ensemble as a functional classifier of images, weights shared.
+        """The ensemble as a functional model of images, with shared weights.
 
         Returns:
             A graph from images to logits `(B, K)`.
@@ -39,7 +39,7 @@ class Files(ModelMixin):
         input_signature: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Writes the ensemble, a classifier of images, to be run without Keras.
+        """Writes the ensemble, a classifier of images, to run it without Keras.
 
         Args:
             filepath: Path to write to: a folder for `"tf_saved_model"`, else
@@ -54,8 +54,8 @@ class Files(ModelMixin):
             **kwargs: Further arguments of `keras.Model.export`.
 
         Raises:
-            ValueError: If the backend does not write the format, with the way
-                round, or the path does not suit it.
+            ValueError: If the backend cannot write the format (the error names a
+                workaround), or the path does not fit it.
             ModuleNotFoundError: If a package that the format needs is missing.
         """
         require_export(str(filepath), format)
@@ -70,7 +70,7 @@ class Files(ModelMixin):
             )
 
     def save(self, filepath: str | os.PathLike, *args: Any, **kwargs: Any) -> None:
-        """Writes the model, as `keras.Model.save` does.
+        """Saves the model with its weights, as `keras.Model.save` does.
 
         Args:
             filepath: Path of the file.
@@ -78,7 +78,7 @@ class Files(ModelMixin):
             **kwargs: Further arguments of `keras.Model.save`.
 
         Raises:
-            ValueError: If a layer is quantized so that no file could hold it.
+            ValueError: If a layer is quantized in a mode that cannot be saved.
         """
         # Keras opens the file before it asks for the config.
         quantized_layers(self)
