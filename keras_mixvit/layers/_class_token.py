@@ -39,6 +39,6 @@ class ClassToken(keras.layers.Layer):
         return (input_shape[0], input_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
-        # Keras would refuse a config of its own making: a policy in the call
-        # of the constructor is not a plain value.
+        # Keras would refuse its own config: a policy in the call of the constructor is
+        # not a plain value.
         return super().get_config()
