@@ -106,7 +106,8 @@ def meaning(found: list[dict]) -> str:
     """How to read the tables, and what the seeds allow to conclude."""
     text = (
         "Mean ± standard deviation over the seeds, on the test images. NLL_c is the "
-        "negative log-likelihood after temperature scaling; less is better, as for ECE."
+        "negative log-likelihood after temperature scaling; lower is better, as for "
+        "ECE."
     )
     counts = [
         row["summary"]["accuracy"]["count"]

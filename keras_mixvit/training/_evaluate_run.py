@@ -29,21 +29,21 @@ from keras_mixvit.training._skipped_files import read_skipped
 
 @dataclass(frozen=True)
 class RunEvaluation:
-    """What `evaluate_run` found and wrote.
+    """The results of `evaluate_run`, which are also in its file.
 
     Args:
         report: `EvaluationReport` of the test images.
         corrupted: `CorruptionReport`, or `None`.
-        data: String, the set.
-        split: String, the split that was judged.
-        temperature: Float, the temperature fitted, or `None` where none was
-            fitted or there is none.
-        fitted_on: `"val"`; `"halves of test"` or `"halves of val"`, the mean of
-            the temperatures of two halves of the images that were judged; or
-            `None`, where no images were left to fit one.
-        calibrated_nll: Float, NLL of the judged images at that temperature, or
+        data: String, the data set.
+        split: String, the evaluated split.
+        temperature: Float, the fitted temperature, or `None` if none was fitted or
+            exists.
+        fitted_on: `"val"`; `"halves of test"` or `"halves of val"`, for the mean of the
+            temperatures of two halves of the evaluated images; or `None` if no images
+            were left to fit one.
+        calibrated_nll: Float, the NLL of the evaluated images at that temperature, or
             `None`.
-        path: Path of the file written.
+        path: Path of the written file.
 
     Example:
 
@@ -66,7 +66,7 @@ class RunEvaluation:
     path: Path
 
     def to_dict(self) -> dict:
-        """What is written to the file."""
+        """The results as a dict for JSON, as in the file."""
         return finite(
             {
                 "data": self.data,
@@ -97,36 +97,34 @@ def evaluate_run(
 ) -> RunEvaluation:
     """Evaluates the model of a run on its test images, and fits its temperature.
 
-    It fits the temperature on the validation images of the run. Without a test
-    split it evaluates on these images too; then the temperature is the mean of
-    those of two halves, and the NLL with it is somewhat too good. A run of the
-    protocol `"paper"` has no validation images and gets no temperature. The
-    `calibrated_nll` of the report, the papers' NLL_c, needs none: it judges each
-    half of the images with the temperature of the other half.
+    It fits the temperature on the validation images of the run. Without a test split,
+    it also evaluates on these images. Then the temperature is the mean of those of two
+    halves, and the NLL at it is slightly too good. A run with the protocol `"paper"`
+    has no validation images and gets no temperature. The `calibrated_nll` of the
+    report, the papers' NLL_c, needs none: each half of the images gets the temperature
+    of the other half.
 
     Args:
         run: Path of the folder of a run or of its `single` network, or of a
             `.keras` file.
-        data: What `load` takes, or `None` for the set of the run. Defaults to
-            `None`.
-        corrupted: Path of the folder of CIFAR-10-C or CIFAR-100-C, to evaluate
-            the model on it too, or `None`. Defaults to `None`.
+        data: Name or path of a data set, as `load` takes it, or `None` for the set of
+            the run. Defaults to `None`.
+        corrupted: Path of the folder of CIFAR-10-C or CIFAR-100-C, to evaluate the
+            model on it, too, or `None`. Defaults to `None`.
         output: Path of the file to write, or `None` for `evaluation.json`
             beside the model. Defaults to `None`.
-        calibrate: Boolean, whether to save the model again, with its
-            temperature, for `predict(x, calibrated=True)`. Defaults to
-            `False`.
-        calibrate_on: `"val"`, or `"test"` to fit the temperature on two halves
-            of the images that are judged, although it is then too good for
-            them. Defaults to `"val"`.
+        calibrate: Boolean, whether to save the temperature in the model, for
+            `predict(x, calibrated=True)`. Defaults to `False`.
+        calibrate_on: `"val"`, or `"test"` to fit the temperature on two halves of the
+            evaluated images, which makes the NLL too good. Defaults to `"val"`.
         batch_size: Positive integer, images per step. Defaults to `128`.
         verbose: What `keras.Model.predict` takes. Defaults to `"auto"`.
-        thorough: Boolean, whether to compute also what takes longer, see `evaluate`,
-            and to fit `ConformalSets` on the validation images, unless these are judged
-            or chose the model. Defaults to `False`.
-        ood: Sequence of names or paths of sets, as `load` takes them, whose images are
-            out of the distribution. Their test images, else their validation or
-            training images, are resized to those of the model. Defaults to `()`.
+        thorough: Boolean, whether to compute the slower metrics, too (see `evaluate`),
+            and to fit `ConformalSets` on the validation images, unless these are
+            evaluated or chose the model. Defaults to `False`.
+        ood: Sequence of names or paths of data sets, as `load` takes them, whose images
+            are out of the distribution. Their test images, or else their validation or
+            training images, are resized for the model. Defaults to `()`.
         bootstrap: Non-negative integer, the number of resamples of the test images
             for 95 % intervals, see `evaluate`. Defaults to `0`.
 
@@ -134,9 +132,9 @@ def evaluate_run(
         A `RunEvaluation`.
 
     Raises:
-        ValueError: If there is no such run, data do not fit the model, there is
-            no finite temperature to save, no images are left to fit one, or the
-            test images chose the model.
+        ValueError: If there is no such run, data do not fit the model, no finite
+            temperature exists to save, no images are left to fit one, or the test
+            images chose the model.
 
     Example:
 
@@ -156,7 +154,7 @@ def evaluate_run(
     settings = _settings(file) if data is None else None
     recipe = None if settings is None else settings.recipe
     name = data or "" if recipe is None else recipe.data.name
-    # These change the images, or say where they are.
+    # These change the images or their location.
     where: dict[str, Any] = {}
     choices: dict[str, Any] = {}
     if settings is not None and settings.data_dir is not None:
@@ -173,28 +171,28 @@ def evaluate_run(
     )
     require(
         plan.protocol != "paper" or file.name != BEST,
-        f"`run` must not be {BEST} where the images that judge it chose it; take "
+        f"`run` must not be {BEST} if the evaluated images chose it; use "
         "model.keras, or other images.",
         run=run,
         data=name,
     )
     require(
         plan.fitted_on is not None or not calibrate,
-        "`calibrate` must not be set where the run has no validation images; "
-        "`calibrate_on` 'test' fits the temperature on the images that are judged.",
+        "`calibrate` must not be set if the run has no validation images; "
+        "`calibrate_on` 'test' fits the temperature on the evaluated images.",
         calibrate=calibrate,
         data=name,
     )
     require(
         corrupted is None or name in ("cifar10", "cifar100"),
-        "`corrupted` must not be set with other sets than cifar10 and cifar100.",
+        "`corrupted` must not be set for data sets other than cifar10 and cifar100.",
         corrupted=corrupted,
         data=name,
     )
-    # A validation split that was cut is cut again.
+    # Cuts the same validation split as the run.
     cut: dict[str, Any] = {"val_share": plan.val_share} if plan.val_share else {}
     choices |= where
-    # Files that the run left out are left out here too.
+    # Skips the files that the run skipped.
     skipped = read_skipped(file.parent) if data is None else {}
 
     def loaded(split):
@@ -208,7 +206,7 @@ def evaluate_run(
         held_out = loaded("val")
     if data is None and (fitted_on == "val" or split == "val"):
         require_same_validation(file, held_out)
-    # Images that chose the model promise nothing about others.
+    # Images that chose the model say nothing about others.
     is_held_out = fitted_on == "val" and (file.name != BEST or data is not None)
     model = load_model(file)
     report, logits = judged(
@@ -256,12 +254,12 @@ def evaluate_run(
 
 
 def _settings(file: Path) -> RunSettings:
-    """What the run of a model was trained with."""
-    # The single network lies in a folder of the run.
+    """The settings with which a model was trained."""
+    # The single network is in a folder of the run.
     for folder in (file.parent, file.parent.parent):
         if any((folder / name).is_file() for name in (RECIPE, *FORMER)):
             return RunSettings.read(folder)
     raise ValueError(
-        f"`data` must be given where the run holds no {RECIPE}. "
+        f"`data` must be given if the run has no {RECIPE}. "
         f"Received: data=None, run={str(file.parent)!r}"
     )

@@ -6,10 +6,10 @@ from keras_mixvit.training._found_runs import export_path, model_file
 
 
 def export(run: str, format: str, output: str | None = None) -> Path:
-    """Exports the ensemble of a finished run as one classifier of images.
+    """Exports the ensemble of a finished run as one classifier, for use elsewhere.
 
     Args:
-        run: Path of the folder of a run, or of a `.keras` file.
+        run: Path of a run folder, or of a `.keras` file.
         format: `"keras"` (a functional Keras model), or a format of
             `model.export`: `"tf_saved_model"`, `"onnx"`, `"litert"` or
             `"torch"`.
@@ -17,11 +17,11 @@ def export(run: str, format: str, output: str | None = None) -> Path:
             in the folder of the model. Defaults to `None`.
 
     Returns:
-        The path of the file or folder written.
+        The path of the written file or folder.
 
     Raises:
-        ValueError: If there is no such run, the backend does not write the
-            format, or `output` exists.
+        ValueError: If there is no such run, the backend cannot write the format, or
+            `output` exists.
         ModuleNotFoundError: If a package that the format needs is missing.
 
     Example:

@@ -5,17 +5,17 @@ import keras
 
 
 def is_terminal() -> bool:
-    """Whether what is printed is seen on a terminal."""
+    """Whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """One bar over all epochs, with the time left.
+    """One progress bar for all epochs, with the time left.
 
     Args:
-        name: String, what is trained.
-        epochs: Integer, epochs in all.
-        finished: Integer, epochs that a resumed training has behind it.
+        name: String, the name of the network.
+        epochs: Integer, the number of all epochs.
+        finished: Integer, the number of epochs that a resumed training has finished.
             Defaults to `0`.
     """
 
@@ -46,7 +46,8 @@ class ProgressBar(keras.callbacks.Callback):
             TextColumn("left"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[figures]}"),
-            # Validation comes once an epoch: the time left is judged by all.
+            # Validation runs once per epoch, so the time left is estimated from all
+            # epochs.
             speed_estimate_period=86400,
         )
         self.task = self.bar.add_task(
@@ -73,6 +74,6 @@ class ProgressBar(keras.callbacks.Callback):
         self.stop()
 
     def stop(self):
-        """Leaves the terminal as it was, also after a failure."""
+        """Restores the terminal, even after a failure."""
         if self.bar is not None:
             self.bar.stop()
