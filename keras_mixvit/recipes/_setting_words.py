@@ -28,7 +28,7 @@ def setting_words(settings: list[str] | Mapping[str, Any]) -> list[tuple[str, An
     for setting in settings:
         key, sign, text = setting.partition("=")
         require(
-            bool(sign), "`settings` must have the form key=value.", settings=setting
+            bool(sign), "`settings` must be of the form key=value.", settings=setting
         )
         found.append((key.strip().replace("-", "_"), Text(text.strip())))
     return found

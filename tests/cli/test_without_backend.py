@@ -40,7 +40,7 @@ def test_a_recipe_is_shown_without_a_backend_as_with_one(name):
         (["show", "x.toml"], "`path` must be a readable file. Received: path"),
         (["train", "mixvit-cnvit"], "`name` must be a known name. Nearest: 'mixvit-"),
         (["train", "x.toml"], "`path` must be a readable file. Received: "),
-        (["train", "--set=epochs"], "`settings` must have the form key=value. Rece"),
+        (["train", "--set=epochs"], "`settings` must be of the form key=value. Rece"),
         (["train", "--output=."], "`output` must be a new or empty folder. Received"),
         (["resume", "x"], "`run` must be the folder of a run, which holds a recipe.t"),
         (["compare", "x"], "`run` must be the folder of a run, which holds a recipe."),

@@ -64,7 +64,7 @@ def test_the_own_set_of_a_recipe_adapts_nothing():
     [
         (["backbone.wdith=16"], r"`setting` must be a known name\. Nearest: 'back"),
         (["epochs=many"], r"`epochs` must be an integer\. Received: epochs='many'"),
-        (["epochs"], r"`settings` must have the form key=value\."),
+        (["epochs"], r"`settings` must be of the form key=value\."),
     ],
 )
 def test_wrong_settings_are_refused(settings, text):

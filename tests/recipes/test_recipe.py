@@ -120,7 +120,7 @@ def test_another_name_keeps_the_options_that_it_takes():
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        (["epochs"], r"`settings` must have the form key=value\. Rec"),
+        (["epochs"], r"`settings` must be of the form key=value\. Rec"),
         (
             ["backbone.wdith=3"],
             r"`setting` must be a known name\. Nearest: 'backbone\.width', "

@@ -94,7 +94,7 @@ def test_a_folder_has_the_letters_and_digits_of_a_row():
         ("digits-mixvit", "digits-mxvit", "`base` must be a known name. Nearest: 'dig"),
         ('"digits-mixvit"', "1", "`base` must be a string. Received: base=1"),
         ('"digits-mixvit"', '"b.toml"', "`path` must be a readable file. Rec"),
-        ('["backbone.width=16"]', '["width"]', "`settings` must have the form key=va"),
+        ('["backbone.width=16"]', '["width"]', "`settings` must be of the form key=va"),
         ('["backbone.width=16"]', "1", "`set` must be a list of strings, each of the "),
         ("seeds", 'name = "a/b"\nseeds', "`name` must be the name of a file: letters,"),
         ("seeds", 'name = ".."\nseeds', "`name` must be the name of a file: letters, "),
