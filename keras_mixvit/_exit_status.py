@@ -1,6 +1,6 @@
-"""Exit statuses of the command, beside 0 and 1: those that shells give to signals."""
+"""Exit statuses of the command besides 0 and 1, as shells define them for signals."""
 
-# 128 and the number of SIGINT.
+# 128 plus the number of SIGINT.
 INTERRUPTED = 130
-# 128 and the number of SIGPIPE, which ends programs whose reader has ended.
+# 128 plus the number of SIGPIPE, which ends programs whose reader has ended.
 CLOSED_PIPE = 141

@@ -79,7 +79,7 @@ def data_parallel(devices: Any = None, timeout: float = 600.0) -> Parallel:
     count = int(os.environ.get("WORLD_SIZE", 1))
     require(
         devices in (None, count),
-        f"`devices` must be None or {count}, the number of processes; start more with  "
+        f"`devices` must be None or {count}, the number of processes; start more with "
         "`torchrun --nproc-per-node N` or `keras-mixvit train --devices N`.",
         devices=devices,
     )
