@@ -8,6 +8,7 @@ MathML, which browsers show without a script or a font.
 import importlib.util
 import re
 import sys
+from html import unescape
 from pathlib import Path
 
 from latex2mathml.converter import convert
@@ -32,6 +33,8 @@ FORMULA = re.compile(
     r"\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^\s$](?:[^$]*[^\s$])?)\$", re.S
 )
 PLACEHOLDER = "xformula{}x"
+# Code and tags of HTML.
+HTML_CODE = re.compile(r"<(pre|code)\b.*?</\1>|<[^>]*>", re.S)
 _formulas = {}
 
 
@@ -74,16 +77,30 @@ def on_page_markdown(markdown, page, config, files):
 
 def on_page_content(html, page, config, files):
     """Puts the formulas back, as MathML."""
+    if page.file.src_uri.startswith("api/"):
+        return _with_formulas(html)
     for place, mathml in enumerate(_formulas.pop(page.file.src_uri, ())):
         html = html.replace(PLACEHOLDER.format(place), mathml)
     return html
 
 
+def _with_formulas(html):
+    """The HTML of docstrings, whose formulas no Markdown has passed as a page."""
+    pieces, end = [], 0
+    for kept in HTML_CODE.finditer(html):
+        pieces += [FORMULA.sub(_mathml, html[end : kept.start()]), kept[0]]
+        end = kept.end()
+    return "".join([*pieces, FORMULA.sub(_mathml, html[end:])])
+
+
+def _mathml(match):
+    display = "inline" if match["block"] is None else "block"
+    return convert(unescape(match["block"] or match["inline"]).strip(), display=display)
+
+
 def _without_formulas(text, found):
     def placeholder(match):
-        block = match["block"]
-        display = "inline" if block is None else "block"
-        found.append(convert((block or match["inline"]).strip(), display=display))
+        found.append(_mathml(match))
         return PLACEHOLDER.format(len(found) - 1)
 
     return FORMULA.sub(placeholder, text)
