@@ -33,6 +33,7 @@ class KeepsSteps(ModelMixin):
     predict_function: Any
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Trains as Keras does, and keeps finished steps after an error."""
         with kept_steps(self):
             history = super().fit(*args, **kwargs)
         if ON_JAX:
@@ -40,26 +41,32 @@ class KeepsSteps(ModelMixin):
         return history
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Evaluates as Keras does, and keeps the weights after an error."""
         with kept_steps(self):
             return super().evaluate(*args, **kwargs)
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """Predicts as Keras does, and keeps the weights after an error."""
         with kept_steps(self):
             return super().predict(*args, **kwargs)
 
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """One training step, which an error undoes."""
         with kept_steps(self):
             return super().train_on_batch(*args, **kwargs)
 
     def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """One evaluation step, which keeps the weights after an error."""
         with kept_steps(self):
             return super().test_on_batch(*args, **kwargs)
 
     def predict_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """One prediction step, which keeps the weights after an error."""
         with kept_steps(self):
             return super().predict_on_batch(*args, **kwargs)
 
     def train_step(self, *args: Any) -> Any:
+        """Keras's training step, which fails before it changes anything."""
         if keras.config.backend() != "tensorflow":
             return super().train_step(*args)
         import tensorflow as tf
@@ -71,16 +78,19 @@ class KeepsSteps(ModelMixin):
             return super().train_step(*args)
 
     def make_train_function(self, force: bool = False) -> Any:
+        """Keras's train function, which stores its state after each step."""
         super().make_train_function(force)
         self.train_function = remembering(self, self.train_function)
         return self.train_function
 
     def make_test_function(self, force: bool = False) -> Any:
+        """Keras's test function, which stores its state after each step."""
         super().make_test_function(force)
         self.test_function = remembering(self, self.test_function)
         return self.test_function
 
     def make_predict_function(self, force: bool = False) -> Any:
+        """Keras's predict function, which stores its state after each step."""
         super().make_predict_function(force)
         self.predict_function = remembering(self, self.predict_function)
         return self.predict_function

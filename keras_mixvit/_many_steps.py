@@ -31,6 +31,7 @@ class ManySteps(ModelMixin):
         return None
 
     def make_train_function(self, force: bool = False) -> Any:
+        """Keras's train function, with one scan for all steps of a call on JAX."""
         compiles = ON_JAX and self.jit_compile and not self.run_eagerly
         if compiles and (self.steps_per_execution > 1 or self._device_images):
             if force or self.train_function is None:

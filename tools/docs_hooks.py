@@ -1,7 +1,7 @@
-"""What MkDocs calls while it builds the site, see `hooks` in mkdocs.yml.
+"""The hooks of MkDocs for the build of the site, see `hooks` in mkdocs.yml.
 
-It adds the pages that are made of other files, lists them in the navigation, leads
-links of the repository to pages, links names of the API, and renders formulas as
+They add pages made from other files, list them in the navigation, turn links to files
+of the repository into links to pages, link names of the API, and render formulas as
 MathML, which browsers show without a script or a font.
 """
 
@@ -60,7 +60,7 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Leads links to pages, links names of the API, and takes formulas out."""
+    """Makes links lead to pages, links names of the API, and takes formulas out."""
     source = page.file.src_uri
     if source.startswith("api/"):
         return markdown
@@ -85,7 +85,7 @@ def on_page_content(html, page, config, files):
 
 
 def _with_formulas(html):
-    """The HTML of docstrings, whose formulas no Markdown has passed as a page."""
+    """Renders the formulas in the HTML of docstrings."""
     pieces, end = [], 0
     for kept in HTML_CODE.finditer(html):
         pieces += [FORMULA.sub(_mathml, html[end : kept.start()]), kept[0]]

@@ -61,6 +61,7 @@ class DistributedRuns(ModelMixin):
         validation_data: Any = None,
         **kwargs: Any,
     ) -> Any:
+        """Trains on all devices in use, as Keras does on one."""
         parallel = find_parallel(self)
         if parallel is None:
             return super().fit(x, y, validation_data=validation_data, **kwargs)
@@ -93,6 +94,7 @@ class DistributedRuns(ModelMixin):
         return_dict: bool = False,
         **kwargs: Any,
     ) -> Any:
+        """Evaluates on all devices in use, as Keras does on one."""
         options = {
             "verbose": verbose,
             "steps": steps,
@@ -130,16 +132,19 @@ class DistributedRuns(ModelMixin):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
+        """Predicts on all devices in use, as Keras does on one."""
         options = {"verbose": verbose, "callbacks": callbacks}
         return predict_spread(super().predict, self, x, batch_size, steps, **options)
 
     def reset_metrics(self) -> None:
+        """Resets metrics, unless they continue from the previous pass."""
         if not self._spread.keeps_metrics:
             super().reset_metrics()
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> Any:
+        """Keras's metrics of a step."""
         self._spread.is_in_step = True
         try:
             return super().compute_metrics(x, y, y_pred, sample_weight)
@@ -147,6 +152,7 @@ class DistributedRuns(ModelMixin):
             self._spread.is_in_step = False
 
     def get_metrics_result(self) -> Any:
+        """The values of metrics, summed over processes outside of steps."""
         summing = self._spread.summing
         # A step returns the metrics of its own process, because sums cost an exchange.
         if summing is None or self._spread.is_in_step:

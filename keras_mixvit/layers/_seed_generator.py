@@ -34,6 +34,7 @@ class ReplicaSeedGenerator(keras.random.SeedGenerator):
         self.state.differs_between_replicas = True
 
     def next(self, ordered: bool = True) -> Any:
+        """The next seed, which differs between replicas."""
         seed = super().next(ordered)
         shift = seed_shift()
         if isinstance(shift, int) and not shift:

@@ -28,6 +28,7 @@ class Standardization(keras.layers.Layer):
         self.epsilon = epsilon
 
     def call(self, grid: Any) -> tuple[Any, Any]:
+        """The standardized grid and its deviations."""
         grid = ops.cast(grid, statistics_dtype(self))
         centred = grid - ops.mean(grid, axis=-1, keepdims=True)
         variances = ops.mean(ops.square(centred), axis=-1, keepdims=True)

@@ -91,6 +91,7 @@ class Compiling(ModelMixin):
     # Keras needs the next two in a model with its own `compile`.
 
     def get_compile_config(self) -> dict[str, Any]:
+        """The arguments of `compile` for a file, with later changes."""
         if not self.compiled:
             return {}
         compiled = self._held.compiled
@@ -102,6 +103,7 @@ class Compiling(ModelMixin):
         return on_any_backend({**config, **further})
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles the model as the file of a compiled model says."""
         config = dict(config)
         excluded = config.pop("not_decayed", ())
         on_subnetworks = config.pop("on_subnetworks", ())
@@ -116,4 +118,5 @@ class Compiling(ModelMixin):
 
     @property
     def metrics(self) -> list:
+        """All metrics of the model, those of subnetworks included."""
         return super().metrics + self._held.compiled.subnetwork_metrics

@@ -88,8 +88,10 @@ class Files(ModelMixin):
         return saved_names(super().__dir__())
 
     def save_own_variables(self, store: Any) -> None:
+        """Writes the seeds of the model, which Keras does not save."""
         super().save_own_variables(store)
         save_seeds(self, store)
 
     def load_own_variables(self, store: Any) -> None:
+        """Reads the seeds of the model; older files have none."""
         load_seeds(self, store)

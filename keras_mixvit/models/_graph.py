@@ -16,6 +16,7 @@ class Graph(KeepsSteps, keras.Model):
     """
 
     def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Saves the graph, unless it is quantized."""
         # Keras opens the file before it asks for the config.
         self.get_config()
         super().save(filepath, *args, **kwargs)

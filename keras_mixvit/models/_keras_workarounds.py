@@ -51,6 +51,7 @@ class EpochSetter(keras.callbacks.Callback):
         self.datasets = datasets
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Sets the epoch of all data sets."""
         for dataset in self.datasets:
             dataset.epoch = epoch
 

@@ -196,6 +196,7 @@ class MIMOModel(
         make_steps_augment(self, dataset, "test_function")
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Logits `(B, M, K)` of mixed pairs, or `(B, K)` of the ensemble for images."""
         if not isinstance(inputs, dict):
             logits = self.inference_network(inputs, training=training)
             return ensemble_logits(logits, self.ensemble_of)
@@ -207,6 +208,7 @@ class MIMOModel(
         return self.inference_network(inputs["images"], training=training)
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
+        """Shape of the outputs, for shapes of images or of mixed pairs."""
         if not isinstance(input_shape, dict):
             return (input_shape[0], self.num_classes)
         graph = self.training_network
@@ -253,6 +255,7 @@ class MIMOModel(
         sample_weight: Any = None,
         training: bool | None = True,
     ) -> Any:
+        """Keras's loss of every subnetwork's prediction, with its weights."""
         y, y_pred = self._matched(x, y, y_pred)
         sample_weight = per_subnetwork(x, sample_weight)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
@@ -260,6 +263,7 @@ class MIMOModel(
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> Any:
+        """Keras's metrics, after updating those of subnetworks."""
         if len(y_pred.shape) == 3:
             labels = self._labels(x, y)
             if not is_pair(x):

@@ -27,16 +27,19 @@ class Steps(ModelMixin):
     num_subnetworks: int
 
     def train_step(self, *args: Any) -> Any:
+        """Keras's training step with the weights of subnetworks and classes."""
         *state, data = args  # JAX passes its state first.
         with _weights_asked_once(self):
             return super().train_step(*state, self._weighted(data, training=True))
 
     def test_step(self, *args: Any) -> Any:
+        """Keras's evaluation step with the weights of subnetworks."""
         *state, data = args
         return super().test_step(*state, self._weighted(data, training=False))
 
     @property
     def trainable_weights(self) -> list:
+        """The weights to train; a running step on PyTorch caches the list."""
         # Keras reads this before the model has a state.
         held = getattr(self, "_held", None)
         if held is None or held.step_weights is None:
@@ -46,6 +49,7 @@ class Steps(ModelMixin):
     if ON_TORCH:
 
         def zero_grad(self, set_to_none: bool = True) -> None:
+            """Clears the gradients of the weights that the step trains."""
             weights = self._held.step_weights
             if weights is None or not set_to_none:
                 super().zero_grad(set_to_none)

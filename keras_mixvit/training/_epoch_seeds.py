@@ -17,6 +17,7 @@ class EpochSeeds(keras.callbacks.Callback):
         self.seed = seed
 
     def on_epoch_begin(self, epoch, logs=None):
+        """Sets all seeds from the seed of the run and the epoch."""
         for place, state in enumerate(seed_states(self.model)):
             drawn = np.random.SeedSequence((self.seed, epoch, place)).generate_state(1)
             # Some backends store it in a signed 32-bit integer.

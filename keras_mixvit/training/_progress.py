@@ -26,10 +26,12 @@ class ProgressBar(keras.callbacks.Callback):
         self.steps = 0
 
     def set_params(self, params):
+        """Takes the number of steps per epoch from Keras."""
         super().set_params(params)
         self.steps = params["steps"]
 
     def on_train_begin(self, logs=None):
+        """Draws the bar."""
         from rich.progress import (
             BarColumn,
             Progress,
@@ -60,17 +62,21 @@ class ProgressBar(keras.callbacks.Callback):
         self.bar.start()
 
     def on_epoch_begin(self, epoch, logs=None):
+        """Shows the number of the epoch."""
         self.bar.update(self.task, epoch=epoch + 1)
 
     def on_train_batch_end(self, batch, logs=None):
+        """Advances the bar by a step."""
         self.bar.advance(self.task)
 
     def on_epoch_end(self, epoch, logs=None):
+        """Shows the losses and metrics of the epoch."""
         names = ("loss", "val_accuracy", "val_nll")
         figures = " ".join(f"{name} {logs[name]:.4f}" for name in names if name in logs)
         self.bar.update(self.task, figures=figures)
 
     def on_train_end(self, logs=None):
+        """Ends the bar."""
         self.stop()
 
     def stop(self):

@@ -66,6 +66,7 @@ class Recorder(keras.callbacks.Callback):
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
+        """Records the epoch, and saves the files that are due."""
         figures = {name: float(value) for name, value in logs.items()}
         for name in ("loss", "val_loss"):
             # Only the validation shows the effect of the last step of an epoch.
@@ -96,6 +97,7 @@ class Recorder(keras.callbacks.Callback):
                     self._save()
 
     def on_train_end(self, logs=None):
+        """Saves the files of the last epoch."""
         if not self.parallel.is_main:
             return
         with self.parallel.alone():
