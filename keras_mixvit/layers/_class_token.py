@@ -11,7 +11,7 @@ class ClassToken(keras.layers.Layer):
     """Gives every sample of a batch the same learned class token.
 
     Input shape:
-        `(B, h, w, d)`, of which only the sizes B and d are used.
+        `(B, h, w, d)`; only the sizes B and d are used.
 
     Output shape:
         `(B, d)`.

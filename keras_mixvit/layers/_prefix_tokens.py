@@ -28,7 +28,7 @@ class PrefixTokens(keras.layers.Layer):
         seed: Integer seed of the dropout, or `None`. Defaults to `None`.
 
     Input shape:
-        `(B, h, w, d)`, of which only the sizes B and d are used.
+        `(B, h, w, d)`; only the sizes B and d are used.
 
     Output shape:
         `(B, P, d)`, where P is the number of tokens.

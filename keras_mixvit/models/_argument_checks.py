@@ -135,8 +135,8 @@ def require_weights(sample_weight: Any, num_subnetworks: int | None) -> None:
 def full_weights(sample_weight: Any, x: Any, num_subnetworks: int) -> Any:
     """Weights of arrays with one number for each label.
 
-    A step would not know the rank of weights on TensorFlow, which forgets it
-    where it changes from one call to the next.
+    On TensorFlow, a step would not know the rank of weights: TensorFlow forgets it if
+    it changes from one call to the next.
 
     Args:
         sample_weight: Array-like, or `None`.

@@ -21,7 +21,7 @@ def attention_maps(
     blocks: list[str] | None,
     batch_size: int,
 ) -> dict[str, np.ndarray]:
-    """What `model.attention_maps` returns."""
+    """The result of `model.attention_maps`."""
     images = require_images("images", keras.ops.convert_to_numpy(images))
     require(
         images.shape[1:] == model.image_shape,

@@ -24,7 +24,7 @@ def listed(name: str, metrics: Any) -> list:
 
     Args:
         name: String, the name of the argument in errors.
-        metrics: What `keras.Model.compile` takes: a list, a nested list, a
+        metrics: As in `keras.Model.compile`: a list, a nested list, a
             dict with one output, or `None`.
 
     Raises:

@@ -121,8 +121,8 @@ class Ensemble(MIMOModel):
         """Raises an error: train the models of an ensemble one by one, before.
 
         Args:
-            *args: What `MIMOModel.fit` takes.
-            **kwargs: What `MIMOModel.fit` takes.
+            *args: As in `MIMOModel.fit`.
+            **kwargs: As in `MIMOModel.fit`.
 
         Raises:
             ValueError: Always.

@@ -49,7 +49,7 @@ class Files(ModelMixin):
                 or `"torch"` (on PyTorch). Defaults to `"tf_saved_model"`.
             verbose: Boolean, whether Keras prints what it wrote, or `None`
                 for its default. Defaults to `None`.
-            input_signature: What `keras.Model.export` takes, or `None` for
+            input_signature: As in `keras.Model.export`, or `None` for
                 images in batches of any size. Defaults to `None`.
             **kwargs: Further arguments of `keras.Model.export`.
 

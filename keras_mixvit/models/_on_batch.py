@@ -27,7 +27,7 @@ class OnBatch(ModelMixin):
             y: Labels. Defaults to `None`.
             sample_weight: Array of weights, `(B,)` or of mixed pairs also
                 `(B, M)`. Defaults to `None`.
-            class_weight: What `fit` takes. Defaults to `None`.
+            class_weight: As in `fit`. Defaults to `None`.
             return_dict: Boolean, whether to return a dict. Defaults to
                 `False`.
 

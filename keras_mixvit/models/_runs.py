@@ -55,7 +55,7 @@ class Runs(ModelMixin):
             batch_size: Integer, samples per step, for arrays only. Defaults to `None`.
             epochs: Integer, the number of epochs; a `MixedPairDataset` knows it.
                 Defaults to `None`.
-            verbose: What `keras.Model.fit` takes. Defaults to `"auto"`.
+            verbose: As in `keras.Model.fit`. Defaults to `"auto"`.
             callbacks: List of callbacks, or `None`. Defaults to `None`.
             validation_data: Images and labels `(x, y)`, which validate the
                 ensemble, or anything else that `evaluate` takes. Defaults to
@@ -163,7 +163,7 @@ class Runs(ModelMixin):
                 `None`.
             y: Labels, if `x` does not give them. Defaults to `None`.
             batch_size: Integer, for arrays only. Defaults to `None`.
-            verbose: What `keras.Model.evaluate` takes. Defaults to `"auto"`.
+            verbose: As in `keras.Model.evaluate`. Defaults to `"auto"`.
             sample_weight: Array of weights, `(n,)` or of mixed pairs also
                 `(n, M)`, for arrays only. Defaults to `None`.
             steps: Integer, how many batches to take, or `None` for all.
@@ -224,7 +224,7 @@ class Runs(ModelMixin):
         Args:
             x: Images, or a data set of them.
             batch_size: Integer, for arrays only. Defaults to `None`.
-            verbose: What `keras.Model.predict` takes. Defaults to `"auto"`.
+            verbose: As in `keras.Model.predict`. Defaults to `"auto"`.
             steps: Integer, how many batches to take, or `None` for all.
                 Defaults to `None`.
             callbacks: List of callbacks, or `None`. Defaults to `None`.

@@ -118,7 +118,7 @@ def evaluate_run(
         calibrate_on: `"val"`, or `"test"` to fit the temperature on two halves of the
             evaluated images, which makes the NLL too good. Defaults to `"val"`.
         batch_size: Positive integer, images per step. Defaults to `128`.
-        verbose: What `keras.Model.predict` takes. Defaults to `"auto"`.
+        verbose: As in `keras.Model.predict`. Defaults to `"auto"`.
         thorough: Boolean, whether to compute the slower metrics, too (see `evaluate`),
             and to fit `ConformalSets` on the validation images, unless these are
             evaluated or chose the model. Defaults to `False`.
