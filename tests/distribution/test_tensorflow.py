@@ -14,7 +14,7 @@ from tests.helpers import LOSS, tiny_convit
 @on["tensorflow"]
 def test_devices_that_tensorflow_does_not_have_are_refused():
     keras.ops.zeros(1)
-    message = "`devices` must be at most 1, the number that TensorFlow has; a "
+    message = "`devices` must be at most 1, the number that TensorFlow has; you "
     with pytest.raises(ValueError, match=re.escape(message)):
         data_parallel(2)
     message = "`devices` must be among cpu:0. Received: devices=['gpu:7']"
