@@ -4,12 +4,12 @@
         [--stages ceilings convit ...] [--backend BACKEND] [--cache DIR]
         [--data-dir DIR] [--small]
 
-It needs keras, JAX and PyTorch, and nothing of the network; `--small` tries every
-stage on a CPU. `docs/accelerator.md` explains the stages and their figures.
+It needs keras, JAX and PyTorch, but no network connection; `--small` tries every stage
+on a CPU. `docs/accelerator.md` explains the stages and their figures.
 
-Each stage is a process of its own with a time limit, in the order of what it is
-worth. Every line is written to `--out` at once: nothing is lost when a stage fails or
-the machine is taken away. A later call measures what the file lacks.
+Each stage is a process with a time limit; the most useful stages run first. It writes
+every line to `--out` at once, so nothing is lost if a stage fails or the machine goes
+away. A later call measures only what is missing in the file.
 """
 
 import argparse
@@ -24,8 +24,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 STAGES_SCRIPT = Path(__file__).with_name("accelerator_stages.py")
-# Name, the most seconds, backend. A large network compiles for a minute on JAX.
-# The training takes all that is left.
+# Name, maximum seconds, backend. A large network compiles for a minute on JAX. The
+# training takes all remaining time.
 STAGES = {
     "ceilings": (60, "torch"),
     "convit": (330, "jax"),
@@ -43,9 +43,9 @@ STAGES = {
 RECIPES = ("cifar100-convit-single", "cifar100-convit-mixvit-embedding")
 # Stages that run without this library.
 OTHERS = ("ceilings", "plain", "timm")
-# How long a stage may take to end by itself after its limit.
+# Seconds that a stage may take to end by itself after its limit.
 GRACE = 25
-# The most seconds of a stage with `--small`.
+# The maximum seconds of a stage with `--small`.
 SMALL_LIMIT = 120
 
 
@@ -96,9 +96,9 @@ def environment(backend, options):
     # Three quarters of the memory unless told otherwise: some networks need more.
     found.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.93")
     if options.small:
-        # Threads of PyTorch mostly wait for each other where there is little to do.
+        # With little to do, PyTorch's threads mostly wait for each other.
         found.setdefault("OMP_NUM_THREADS", "1")
-        # Programs run a few times only: compilation would be nearly all of the time.
+        # Programs run only a few times: compiling would take nearly all of the time.
         found.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     if options.cache:
         cache = str(Path(options.cache).resolve())
@@ -107,8 +107,7 @@ def environment(backend, options):
     return found
 
 
-# Ends a stage, and all that it started, when it runs past its limit or when nobody
-# is left to read it.
+# Ends a stage and all its child processes if it exceeds its limit or its parent ends.
 WATCH = """
 import os, signal, sys, time
 pid, limit, parent = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
@@ -177,7 +176,7 @@ def chosen_stages(options):
             continue
         if options.backend and stage not in OTHERS:
             if backend != "jax":
-                # The same as another stage on this backend.
+                # Equal to another stage on this backend.
                 continue
             backend = options.backend
             name = stage if backend == "jax" and name == stage else f"{stage}-{backend}"

@@ -21,9 +21,9 @@ from accelerator_tools import (
 from accelerator_training import train
 
 VERSIONS = ("keras", "jax", "jaxlib", "torch", "tensorflow", "timm", "numpy")
-# How far losses may be off, relatively. In bfloat16, on a CPU, they were off by at most
-# 5.0e-4 on JAX, 4.8e-4 on PyTorch and 3.8e-4 on TensorFlow. Five times the largest is
-# allowed: a device that sums in another order rounds other numbers.
+# The largest relative error of losses. In bfloat16 on a CPU, it was 5.0e-4 on JAX,
+# 4.8e-4 on PyTorch and 3.8e-4 on TensorFlow. We allow five times the largest: a device
+# that sums in another order rounds differently.
 TOLERANCES = {"float32": 1e-5, "mixed_bfloat16": 2.5e-3}
 
 
@@ -62,7 +62,7 @@ def ceilings(options):
         }
     versions = {}
     for name in VERSIONS:
-        # Read, not imported: one of them may be broken here.
+        # Reads the versions without an import: a package may be broken here.
         if importlib.util.find_spec(name):
             versions[name] = metadata.version(name)
     say(
@@ -134,7 +134,7 @@ def timm(options):
     try:
         import timm as library
     except Exception as error:
-        # Not there, or not for this PyTorch.
+        # timm is missing, or does not fit this PyTorch.
         say(skipped=f"timm cannot be imported, see `plain`: {error}"[:300])
         return
     import torch
@@ -205,7 +205,7 @@ def cait_model(options, name, arrangement):
 
 
 def cait_names(options):
-    # With one block, the other one is the same network, wider.
+    # The other network is the same, but wider.
     return ("cait_xxs24",) if options.small else ("cait_xxs24", "cait_s24")
 
 
@@ -243,11 +243,11 @@ def say_backend():
 
 def stage_convit(options):
     in_bfloat16()
-    # Batches that grow: JAX cannot count the memory of a smaller one after a larger.
+    # Batches grow: JAX cannot count the memory of a smaller one after a larger one.
     cases = [(129, MANY), (512, MANY), (1024, MANY), (129, 1), (1024, 1), (512, 1)]
     for batch, call in [(8, MANY), (8, 1)] if options.small else cases:
         measure(options, "ConViT M=2", lambda: convit(options, 2), batch, call)
-    # Next to nothing to compute: what is left is the host.
+    # With almost nothing to compute, the time is that of the host.
     import keras_mixvit as kv
 
     def one_token():
@@ -280,7 +280,7 @@ def cait(options):
     cases = [(129, MANY), (129, 1), (512, MANY), (512, 1), (1024, MANY), (1024, 1)]
     for batch, call in [(2, MANY)] if options.small else cases:
         for name in cait_names(options):
-            # Usual and MixViT: what timm has, and what the library is for.
+            # The usual network, which timm has, and MixViT.
             for kind in (kv.MixViT, kv.SingleNetwork):
                 title = f"{name} {kind.__name__}"
 
@@ -294,7 +294,7 @@ def wrn(options):
     in_bfloat16()
     name = "WRN-10-1 Cut-MixMo" if options.small else "WRN-28-10 Cut-MixMo"
     cases = [(129, MANY), (512, MANY), (1024, MANY), (129, 1), (512, 1), (1024, 1)]
-    # A CPU takes seconds for an image here.
+    # A CPU takes seconds per image here.
     for batch, call in [(2, MANY)] if options.small else cases:
         measure(options, name, lambda: wide_resnet(options), batch, call)
 
@@ -326,7 +326,7 @@ def serving(options):
 
 def golden(options):
     """The trainings whose losses the tests know, on this device."""
-    # The test needs nothing else of pytest than its decorators.
+    # The test needs only the decorators of pytest.
     if importlib.util.find_spec("pytest") is None:
         sys.modules["pytest"] = mock.MagicMock()
     import keras

@@ -10,7 +10,7 @@ import time
 BEGUN = time.time()
 # Steps in one call to the device.
 MANY = 50
-# The most bytes of images on the device: more would count as memory of the network.
+# The maximum bytes of images on the device: more would count as memory of the network.
 IMAGE_BYTES = 2**31
 
 
@@ -67,7 +67,7 @@ def milliseconds(step, repeats, warm_up=3):
     start, own = time.perf_counter(), time.thread_time()
     for _ in range(repeats):
         step()
-    # The host is free here, while the device still works.
+    # Here the host is free, but the device is still working.
     own = time.thread_time() - own
     synchronise()
     spent = time.perf_counter() - start
@@ -89,7 +89,7 @@ def torch_step(make, options, batch, flops_of_image):
     """Figures of a training step that `make` gives, compiled where it is."""
     import torch
 
-    # Otherwise a second size of batch compiles for sizes of all kinds.
+    # Otherwise a second batch size would compile for arbitrary sizes.
     torch.compiler.reset()
     forget_peak()
     start, step = time.perf_counter(), make()
@@ -176,7 +176,7 @@ def measure(options, name, make, batch, steps_per_call, side=32, **serving):
     serving = {"apply_on": "device", **serving}
     steps = 4 if options.small else 2 * MANY
     steps = max(1, min(steps, IMAGE_BYTES // (batch * side * side * 3)))
-    # Keras runs one step after the other on PyTorch.
+    # Keras runs one step at a time on PyTorch.
     is_torch = keras.config.backend() == "torch"
     steps_per_call = 1 if is_torch else min(steps_per_call, max(1, steps // 2))
     steps -= steps % steps_per_call
@@ -235,6 +235,6 @@ def peak_memory(before=None):
     peak = most_bytes()
     if peak is None:
         return {}
-    # JAX counts since the process began.
+    # JAX counts from the start of the process.
     rose = not before or peak // 2**20 > next(iter(before.values()))
     return {"peak_mib" if rose else "peak_mib_at_most": peak // 2**20}

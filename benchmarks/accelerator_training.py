@@ -28,7 +28,7 @@ def start_run(options, recipe, runs):
     if (folder / "run.json").exists():
         command += ["resume", str(folder)]
     else:
-        # Stopped before there was anything to go on with.
+        # It was stopped before it had saved anything to resume.
         shutil.rmtree(folder, ignore_errors=True)
         command += ["train", recipe]
         command += ["--epochs", str(options.epochs), "--precision", "bfloat16"]
@@ -74,16 +74,16 @@ def train(options):
     except KeyboardInterrupt:
         pass
     for _, process in started:
-        # Ctrl-C ends a run after its step; what was saved can be continued.
+        # Ctrl-C ends a run after its step; the saved run can resume.
         process.send_signal(signal.SIGINT)
-    # Together, within what is left after the limit of the stage.
+    # All together, within the time that is left after the limit of the stage.
     last = time.time() + 18
     for folder, process in started:
         killed = False
         try:
             process.wait(timeout=max(0.1, last - time.time()))
         except subprocess.TimeoutExpired:
-            # It loses an epoch at most.
+            # It loses at most one epoch.
             killed = True
             process.kill()
             process.wait()

@@ -2,9 +2,9 @@
 
     KERAS_BACKEND=jax python benchmarks/device_augmentation.py [--batch 128]
 
-Training steps of the MixViT paper's ConViT on batches that were augmented before
-and on batches of bytes with what was drawn for them (`apply_on="device"`), in
-turn, with the full recipe of CIFAR. Medians, and their ratio.
+Runs training steps of the MixViT paper's ConViT, in turn, on batches that are already
+augmented and on batches of bytes with their random draws (`apply_on="device"`), with
+the full recipe of CIFAR. It prints medians and their ratio.
 """
 
 import argparse

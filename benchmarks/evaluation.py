@@ -3,13 +3,13 @@
     python benchmarks/evaluation.py [--samples 50000] [--classes 1000] [--members 4]
     python benchmarks/evaluation.py --everything --members 2
 
-Judges drawn predictions of M subnetworks as a report does: every score of
-the ensemble and of each subnetwork, and their diversity. `--everything` adds what
-`evaluate` computes on request: what takes longer (`thorough`), conformal sets fitted on
-a fifth as many images, half as many images out of the distribution, and intervals of
-all these numbers from 1,000 resamples. Memory is the most that the process ever held,
-the predictions themselves and NumPy included. Where other work shares the machine, the
-time of the cores says more than that of the wall.
+Scores random predictions of M subnetworks like a report: every score of the ensemble
+and of each subnetwork, and their diversity. `--everything` adds what `evaluate`
+computes on request: the slower metrics (`thorough`), conformal sets fitted on a fifth
+as many images, half as many images out of the distribution, and intervals of all these
+numbers from 1,000 resamples. Memory is the peak of the process, with the predictions
+themselves and NumPy. If other work shares the machine, compare processor time, not wall
+time.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import os
 import resource
 import time
 
-# Nothing is computed by it; it starts fastest and holds least.
+# It computes nothing; this backend starts fastest and uses the least memory.
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import numpy as np

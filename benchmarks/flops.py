@@ -2,12 +2,12 @@
 
     KERAS_BACKEND=jax python benchmarks/flops.py
 
-Beside `keras_mixvit.costs.flops` stands what XLA counts in the compiled
-forward pass, batch 8, for the residual networks 2, per image. XLA counts the
-operations of its optimised graph: it leaves out positions of a kernel in the
-padding, fuses or expands elementwise work its own way, and lists exponentials
-and the like elsewhere. The usual single network forms keys and values of every
-token in class attention; ours absorbs them.
+Compares `keras_mixvit.costs.flops` with XLA's count of the compiled forward pass, per
+image, at batch 8, or 2 for the residual networks. XLA counts the operations of its
+optimised graph: it leaves out positions of a kernel in the padding, fuses or expands
+elementwise operations in its own way, and lists exponentials and similar functions
+elsewhere. The usual single network computes keys and values of every token in class
+attention; this library absorbs them.
 """
 
 import sys

@@ -2,9 +2,9 @@
 
     python benchmarks/folder_memory.py [--images 50000] [--size 64]
 
-Makes a folder of PNG files in 20 classes, loads it, streams one epoch of
-batches in order, and prints by how much the peak of resident memory is above
-what was resident after the imports. Runs on Linux.
+Makes a folder of PNG files in 20 classes, loads it and streams one epoch of batches in
+order. It prints the peak of resident memory minus the resident memory after the
+imports. Runs on Linux.
 """
 
 import argparse
@@ -52,7 +52,7 @@ if __name__ == "__main__":
     parser.add_argument("--batch", type=int, default=128)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        # In a process of its own, so that its memory is not counted.
+        # In another process, so its memory does not count.
         making = multiprocessing.get_context("spawn").Process(
             target=make, args=(Path(folder), options.images, options.size)
         )

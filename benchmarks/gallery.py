@@ -22,7 +22,7 @@ from keras_mixvit import analysis
 from keras_mixvit.data import load, mixed_pair_dataset
 from keras_mixvit.models import load_model
 
-# Runs hold learning-rate schedules, which Keras finds once these are imported.
+# Runs hold learning-rate schedules, which Keras finds after this import.
 from keras_mixvit.recipes import Recipe, read_recipe
 
 MARGIN = 24
@@ -103,7 +103,7 @@ def figures(options):
     some = analysis.mask_families(num_subnetworks=3)
     yield "mask_gallery_3", *analysis.mask_gallery(some)
     images, labels = test.images[:6], test.labels[:6]
-    # Of the last block, after which the heads follow.
+    # Those of the last block, which is followed by the heads.
     maps = list(vit.attention_maps(images).values())[-1]
     titles = [test.class_names[label] for label in labels]
     found = analysis.subnetwork_attention(images, maps, vit.backbone.grid_shape, titles)
@@ -146,7 +146,7 @@ def contact_sheet(pictures: list, columns: int = 2) -> Image.Image:
 
 def save_small(picture: Image.Image, path: Path) -> None:
     """Saves a picture with 256 colours of its own, a third of the bytes."""
-    # Of Pillow's methods this one with k-means keeps colours of few pixels best.
+    # Among Pillow's methods, this one with k-means best keeps colours of few pixels.
     few = picture.quantize(
         256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE
     )

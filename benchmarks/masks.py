@@ -2,13 +2,13 @@
 
     python benchmarks/masks.py [--batch 128] [--side 32] [--repeats 51]
 
-The samplers take turns and the median of each is printed, because single times
-on a shared machine mean little.
+The samplers run in turn, and it prints the median of each, because single times on a
+shared machine mean little.
 """
 
 import os
 
-# Read once, when NumPy is imported.
+# NumPy reads these once, on import.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
 import argparse

@@ -1,9 +1,9 @@
 """Images per second of the input pipeline, beside other pipelines.
 
-One process, one thread for this library and for plain NumPy. The work: take
-the images of a batch of pairs, crop them after a padding of 4, flip half of
-them. `plain NumPy` does that and nothing else, in one vectorised gather;
-`NumPy slices` copies one image at a time, the fastest way that NumPy has.
+One process and one thread, for this library and for plain NumPy. The task: take the
+images of a batch of pairs, pad them by 4, crop them, and flip half of them. `plain
+NumPy` does only that, in one vectorised gather; `NumPy slices` copies one image at a
+time, which is NumPy's fastest way.
 """
 
 import argparse

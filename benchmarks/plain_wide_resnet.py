@@ -89,7 +89,7 @@ def steps(
         loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
         (members * loss).backward()
         optimizer.step()
-        # Not a number: a GPU would be waited for.
+        # Not a Python number, which would wait for a GPU.
         return loss.detach()
 
     @torch.inference_mode()

@@ -2,9 +2,9 @@
 
     KERAS_BACKEND=jax python benchmarks/recompute.py
 
-A CaiT 192 wide with 12 + 2 blocks on images of 64 x 64 pixels in patches of 4,
-batch 8, and a WideResNet-28-2 on 32 x 32, batch 32. Each row is measured in a
-process of its own, on a CPU:
+A CaiT 192 wide with 12 + 2 blocks on images of 64 x 64 pixels in patches of 4, batch 8,
+and a WideResNet-28-2 on 32 x 32, batch 32. Each row is measured in its own process, on
+a CPU:
 
 * peak: how far the resident memory rose above what it was before the first
   step, weights and their gradients included. It depends on how the allocator
@@ -21,8 +21,8 @@ import subprocess
 import sys
 import time
 
-# XLA's scheduler for CPUs starts by default whatever can start, the second pass
-# with it, and saves nothing. Those for accelerators save memory by default.
+# By default, XLA's scheduler for CPUs starts everything as early as possible, also the
+# second pass, and saves no memory. Those for accelerators save memory by default.
 os.environ.setdefault(
     "XLA_FLAGS", "--xla_cpu_enable_concurrency_optimized_scheduler=false"
 )

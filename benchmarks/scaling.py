@@ -2,10 +2,10 @@
 
     python benchmarks/scaling.py [--batch 64] [--steps 10] [--repeats 3]
 
-Trains the MixViT paper's ConViT at one global batch by one process and by two,
-with as many threads in all, and counts the bytes that the loopback device
-carries (Linux). Then estimates many accelerators from counts and data sheets;
-the arithmetic is printed.
+Trains the MixViT paper's ConViT at the same global batch in one process and in two,
+with the same total number of threads, and counts the bytes on the loopback device
+(Linux). Then it estimates many accelerators from counts and data sheets, and prints the
+arithmetic.
 """
 
 import argparse
@@ -33,7 +33,7 @@ ACCELERATORS = {
     "256 chips (TPU v5e, 2D torus)": (256, 197e12, 100e9),
     "32 GPUs on 4 hosts (H100, 400 Gbit/s a GPU)": (32, 989e12, 50e9),
 }
-# Shares of the data sheets that are reached; guesses, on the careful side.
+# The shares of the data sheets that are reached: cautious guesses.
 COMPUTE, LINK = 0.35, 0.6
 NETWORKS = {
     "ConViT of MixViT, 64 a device": ("convit_mixvit", (32, 32, 3), 4, 64),

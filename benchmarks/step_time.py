@@ -2,10 +2,10 @@
 
     KERAS_BACKEND=jax python benchmarks/step_time.py --network wide_resnet
 
-The networks take turns. It prints the median and the least time of each, and likewise
-its ratio to the plain network and to the single one: seconds on a shared machine
-mean little, and there the least ones are less noisy.
-Before each step the process pauses, in case threads of the other library still spin.
+The networks run in turn. It prints the median and the minimum time of each, and their
+ratios to the plain network and to the single one: seconds on a shared machine mean
+little, and minimums are less noisy there. Before each step the process pauses, because
+threads of the other library may still spin.
 """
 
 import argparse

@@ -6,7 +6,7 @@ from keras_mixvit._start import installed_backends, is_command
 
 __version__ = "0.1.0"
 
-# The command prints its help without a backend, and chooses one by itself.
+# The command prints its help without a backend, and chooses its backend itself.
 if not is_command():
     try:
         import keras  # noqa: F401
@@ -93,7 +93,7 @@ __all__ = [
     "schedules",
 ]
 
-# They are large, and few programs use them.
+# Imported on first use: they are large, and few programs use them.
 ON_FIRST_USE = ("analysis", "costs", "prediction", "recipes", "training")
 
 

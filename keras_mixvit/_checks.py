@@ -1,4 +1,4 @@
-"""Checks of arguments, whose errors all have the same form."""
+"""Checks arguments; all errors have the same form."""
 
 import difflib
 import numbers
@@ -11,9 +11,9 @@ def require(condition: object, requirement: str, **received) -> None:
     """Raises `ValueError("<requirement> Received: <name>=<value>, ...")`.
 
     Args:
-        condition: Whether the requirement is met, of Python or NumPy.
+        condition: Whether the requirement is met, a boolean of Python or NumPy.
         requirement: A sentence such as "`x` must be positive.".
-        **received: What was received instead, by name.
+        **received: The received values, by name.
     """
     if not condition:
         values = ", ".join(f"{name}={value!r}" for name, value in received.items())
@@ -29,9 +29,9 @@ def require_choice(name: str, value, choices) -> None:
 
 
 def require_known(name: str, value, known, listed_by: str = "") -> None:
-    """Requires `value` to be one of many `known` names, else suggests the nearest.
+    """Requires `value` to be a `known` name; the error suggests the nearest one.
 
-    Where none is near, it lists all, or says with `listed_by` what does so.
+    If none is near, the error lists all, or says in `listed_by` where to find the list.
     """
     if is_among(value, known):
         return
@@ -45,7 +45,7 @@ def is_among(value, choices) -> bool:
     """Whether `value` is one of `choices`, for a value of any type."""
     try:
         return bool(value in choices)
-    # A list has no hash, and the comparison of an array has no truth value.
+    # A list has no hash, and comparing arrays gives no single truth value.
     except (TypeError, ValueError):
         return False
 
@@ -67,7 +67,7 @@ def is_number(value) -> bool:
 
 
 def numbers_of(value) -> list:
-    """The numbers of a number or a flat sequence, `[]` for anything else."""
+    """A list of one number or of a flat sequence of numbers; `[]` for anything else."""
     value = value.tolist() if hasattr(value, "tolist") else value
     values = value if isinstance(value, (tuple, list)) else [value]
     return list(values) if all(map(is_number, values)) else []
@@ -101,7 +101,7 @@ def require_temperature(value) -> None:
 
 
 def require_path(name: str, value) -> None:
-    """Requires `value` to be the path of a file or folder, or the name of a set."""
+    """Requires `value` to be the path of a file or folder, or a name."""
     require(
         isinstance(value, (str, os.PathLike)),
         f"`{name}` must be a string or an `os.PathLike`.",
@@ -110,7 +110,7 @@ def require_path(name: str, value) -> None:
 
 
 def require_image_size(value) -> tuple[int, int] | None:
-    """The size (H, W) that an `image_size` of one or two integers means."""
+    """The size (H, W) of an `image_size` of one or two integers."""
     size = (value, value) if is_integer(value) else value
     is_pair = isinstance(size, (tuple, list)) and len(size) == 2
     require(
@@ -122,7 +122,7 @@ def require_image_size(value) -> tuple[int, int] | None:
 
 
 def require_heads(width: int, num_heads: int) -> None:
-    """Requires the attention heads to divide the width."""
+    """Requires that the number of attention heads divides the width."""
     require(
         width % num_heads == 0,
         "`num_heads` must divide the width.",

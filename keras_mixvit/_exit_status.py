@@ -1,9 +1,8 @@
-"""Exit statuses of the command, beside 0 and 1."""
+"""Exit statuses of the command besides 0 and 1, as shells define them for signals."""
 
-# As shells give to signals: 128 and the number of SIGINT.
+# 128 plus the number of SIGINT.
 INTERRUPTED = 130
-# 128 and the number of SIGPIPE, which ends programs whose reader has ended.
+# 128 plus the number of SIGPIPE, which ends programs whose reader has ended.
 CLOSED_PIPE = 141
-# Of a prediction that answered all images but some that could not be read; argparse
-# takes 2.
+# `predict` could not read some images, and answered the others. argparse uses 2.
 UNREAD = 3

@@ -1,6 +1,6 @@
-"""The formats that a model is exported to."""
+"""The export formats of models."""
 
-# Backends on which Keras 3.15 writes a format, its suffix, and its packages.
+# The backends on which Keras 3.15 writes a format, its suffix, and its packages.
 FORMATS = {
     "tf_saved_model": (("tensorflow", "jax"), "", ("tensorflow",)),
     "onnx": (("tensorflow",), ".onnx", ("tf2onnx", "onnx")),

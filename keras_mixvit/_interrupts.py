@@ -7,12 +7,12 @@ DEFERRED = (signal.SIGINT, signal.SIGTERM)
 
 @contextlib.contextmanager
 def interrupted_later():
-    """Lets the first Ctrl-C wait until the context ends.
+    """Delays the first Ctrl-C until the context ends.
 
-    A step that is interrupted halfway would leave a mixture of old and new
-    weights. A second Ctrl-C does not wait. Handlers are those in use before
-    the context; a signal without a Python handler, and any other thread than
-    the main one, are not touched.
+    A step that is interrupted halfway would leave a mixture of old and new weights. A
+    second Ctrl-C takes effect at once. The handler is the one from before the context.
+    It has no effect on a signal without a Python handler, or outside of the main
+    thread.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -31,7 +31,7 @@ def interrupted_later():
         yield
     finally:
         for number, handler in handlers.items():
-            # A handler that was set within the context stays.
+            # Keeps a handler that was set within the context.
             if signal.getsignal(number) is later:
                 signal.signal(number, handler)
         for number, frame in waiting:

@@ -1,10 +1,10 @@
 """Models that keep the state of their last finished step when a run fails.
 
-On JAX, Keras 3.15 takes the values out of the variables before a step, and the
-compiled step consumes them: while a run lasts, only what the last step returned
-holds the weights. Keras puts them back when the run ends, but not after an error
-in `evaluate` or `predict`. Elsewhere variables always have values, but a Ctrl-C
-can end a step halfway.
+On JAX, Keras 3.15 takes the values out of the variables before a step, and the compiled
+step consumes them. So during a run, only the result of the last step holds the weights.
+Keras puts them back when the run ends, but not after an error in `evaluate` or
+`predict`. On other backends variables always have values, but Ctrl-C can end a step
+halfway.
 """
 
 import contextlib
@@ -21,12 +21,11 @@ ON_JAX = keras.config.backend() == "jax"
 class KeepsSteps(ModelMixin):
     """Mixin of `keras.Model`: an error in a run loses no finished step.
 
-    After any exception in `fit`, `evaluate`, `predict` or a step on one batch,
-    weights, optimizer, seeds and metrics are those of the last finished step,
-    and the model can be used again. Ctrl-C waits for the end of the step.
+    After any exception in `fit`, `evaluate`, `predict` or a step on one batch, weights,
+    optimizer, seeds and metrics are those of the last finished step, and you can use
+    the model again. Ctrl-C waits for the end of the step.
 
-    The mixin holds references to state that Keras holds anyway, so that it
-    needs no memory.
+    The mixin refers to state that Keras keeps anyway, so it needs no extra memory.
     """
 
     train_function: Any
@@ -34,6 +33,7 @@ class KeepsSteps(ModelMixin):
     predict_function: Any
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Trains as Keras does, and keeps finished steps after an error."""
         with kept_steps(self):
             history = super().fit(*args, **kwargs)
         if ON_JAX:
@@ -41,55 +41,64 @@ class KeepsSteps(ModelMixin):
         return history
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Evaluates as Keras does, and keeps the weights after an error."""
         with kept_steps(self):
             return super().evaluate(*args, **kwargs)
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """Predicts as Keras does, and keeps the weights after an error."""
         with kept_steps(self):
             return super().predict(*args, **kwargs)
 
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """One training step, which an error undoes."""
         with kept_steps(self):
             return super().train_on_batch(*args, **kwargs)
 
     def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """One evaluation step, which keeps the weights after an error."""
         with kept_steps(self):
             return super().test_on_batch(*args, **kwargs)
 
     def predict_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """One prediction step, which keeps the weights after an error."""
         with kept_steps(self):
             return super().predict_on_batch(*args, **kwargs)
 
     def train_step(self, *args: Any) -> Any:
+        """Keras's training step, which fails before it changes anything."""
         if keras.config.backend() != "tensorflow":
             return super().train_step(*args)
         import tensorflow as tf
 
-        # Else a graph decays weights, counts the step and draws seeds before it
-        # finds out that there is no batch.
+        # Otherwise a graph decays weights, counts the step and draws seeds before it
+        # finds that there is no batch.
         tensors = [tensor for tensor in keras.tree.flatten(args) if tensor is not None]
         with tf.control_dependencies(tensors):
             return super().train_step(*args)
 
     def make_train_function(self, force: bool = False) -> Any:
+        """Keras's train function, which stores its state after each step."""
         super().make_train_function(force)
         self.train_function = remembering(self, self.train_function)
         return self.train_function
 
     def make_test_function(self, force: bool = False) -> Any:
+        """Keras's test function, which stores its state after each step."""
         super().make_test_function(force)
         self.test_function = remembering(self, self.test_function)
         return self.test_function
 
     def make_predict_function(self, force: bool = False) -> Any:
+        """Keras's predict function, which stores its state after each step."""
         super().make_predict_function(force)
         self.predict_function = remembering(self, self.predict_function)
         return self.predict_function
 
     def jax_state_sync(self) -> None:
-        """Gives the variables the state of a run that has finished, on JAX."""
-        # Keras and its callbacks call this. What Keras holds can be older than
-        # this run, or be consumed by a step that ended in an error.
+        """Puts the state of a finished run into the variables, on JAX."""
+        # Keras and its callbacks call this. Keras's own state can be older than this
+        # run, or consumed by a step that failed.
         run = _run_of(self)
         if run is not None and run.is_finished:
             super().jax_state_sync()
@@ -97,10 +106,10 @@ class KeepsSteps(ModelMixin):
 
 
 class Run:
-    """What the steps of one `fit`, `evaluate` or `predict` on JAX have left.
+    """The state after the steps of one `fit`, `evaluate` or `predict` on JAX.
 
     Attributes:
-        state: Tuple of lists of arrays, what the next step takes, or `None`.
+        state: Tuple of lists of arrays, the input of the next step, or `None`.
         is_finished: Boolean, whether a step has finished.
     """
 
@@ -109,7 +118,7 @@ class Run:
         self.is_finished = False
 
     def give_back(self, model) -> bool:
-        """Gives variables without a value that of `state`; whether all have one."""
+        """Fills variables without a value from `state`; whether all have one."""
         places = [model.trainable_variables, model.non_trainable_variables]
         if self.state is not None and len(self.state) == 4:
             places.append(model.optimizer.variables)
@@ -127,7 +136,7 @@ class Run:
 
 @contextlib.contextmanager
 def kept_steps(model):
-    """Keeps what the steps of a model leave, as long as the context lasts.
+    """Keeps the state of the steps of a model within the context.
 
     Args:
         model: Model with the mixin.
@@ -137,19 +146,19 @@ def kept_steps(model):
         return
     runs = model.__dict__.setdefault("_runs_of_steps", _Runs())
     if runs.open:
-        # A callback may evaluate in the middle of `fit`.
+        # A callback may run `evaluate` during `fit`.
         model.jax_state_sync()
     run = Run()
     runs.open.append(run)
     try:
         yield
     except BaseException as error:
-        # Lets Keras know that its state is out of date, then fills the gaps.
+        # Tells Keras that its state is out of date, then fills the gaps.
         model.jax_state_sync()
         if not run.give_back(model):
             error.add_note(
                 f"The failed step has consumed the weights of {model.name!r}: load "
-                "them again before you go on."
+                "them again before you continue."
             )
         raise
     finally:
@@ -159,8 +168,8 @@ def kept_steps(model):
 def _give_own_arrays(variables, others):
     """Copies the values that variables share with others, on JAX.
 
-    Where an optimizer averages weights, Keras gives them at the end of `fit` the
-    very arrays of the averages. The next step would consume these twice, which JAX
+    If an optimizer averages weights, Keras makes weights and averages share the same
+    arrays at the end of `fit`. The next step would consume them twice, which JAX
     refuses. Goes away with a Keras that copies them.
     """
     held = {id(variable.value) for variable in others}
@@ -170,7 +179,7 @@ def _give_own_arrays(variables, others):
 
 
 class _Runs:
-    """The runs that are open, one in the other. Keras does not look into it."""
+    """The running runs, one inside the other. Keras does not track this object."""
 
     def __init__(self):
         self.open = []
@@ -182,11 +191,11 @@ def _run_of(model) -> Run | None:
 
 
 def remember(model, state) -> None:
-    """Tells the run that is open that a step has left this state, on JAX.
+    """Stores the state after a step in the current run, on JAX.
 
     Args:
         model: Model with the mixin.
-        state: What the next step takes.
+        state: The input of the next step.
     """
     run = _run_of(model)
     if run is not None:
@@ -194,21 +203,21 @@ def remember(model, state) -> None:
 
 
 def has_value(variable) -> bool:
-    """Whether a variable has a value that can be read, on JAX."""
+    """Whether a variable has a readable value, on JAX."""
     try:
         value = variable.value
     except TypeError:
-        # Keras's, of a value that is None.
+        # Keras's error for a value that is None.
         return False
     return value is not None and not value.is_deleted()
 
 
 def remembering(model, function):
-    """A step function of Keras that leaves its state to `kept_steps`.
+    """A step function of Keras that stores its state for `kept_steps`.
 
     Args:
         model: Model with the mixin.
-        function: What `make_train_function` and its siblings make.
+        function: Step function from `make_train_function` or its siblings.
     """
     if function is None or getattr(function, "is_remembering", False):
         return function
@@ -217,17 +226,17 @@ def remembering(model, function):
     def on_jax(state, iterator):
         run = _run_of(model) or Run()
         run.state = state
-        # Read before the first step: an error here must find the state intact.
+        # Reads data before the first step, so an error here leaves the state intact.
         batches = _taken(iterator, batches_per_call)
         with interrupted_later():
             outputs, run.state = function(state, iter(batches))
             run.is_finished = True
         return outputs, run.state
 
-    # Keras asks hundreds of layers for their variables, so the list is kept. The
-    # first step makes metrics, whose variables belong to it.
+    # Keras collects variables from hundreds of layers, so this caches the list. The
+    # first step creates metrics, whose variables belong to it.
     state: list | None = None
-    # A graph fails before it changes anything: see `train_step`.
+    # A graph raises an error before it changes anything: see `train_step`.
     changes_in_place = not ON_JAX and (
         keras.config.backend() == "torch" or model.run_eagerly
     )
@@ -261,7 +270,7 @@ def _taken(iterator, count):
 
 @contextlib.contextmanager
 def _kept_state(state):
-    """Undoes what a step that fails has done to statistics and seeds."""
+    """Restores statistics and seeds after a step that fails."""
     before = [keras.ops.copy(variable) for variable in state]
     try:
         yield

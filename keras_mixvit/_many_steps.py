@@ -1,7 +1,7 @@
-"""Training steps on JAX that run many at a time, from images on the device.
+"""Runs many training steps in one call on JAX, also from images on the device.
 
-Keras 3.15 runs `steps_per_execution` steps by a loop in Python there: every
-step waits for the host. Here one compiled scan runs them all. Keras documents
+Keras 3.15 runs `steps_per_execution` steps in a Python loop on JAX, so every step waits
+for the host. Here, one compiled scan runs them all. Keras documents
 `make_train_function` as a method to override.
 """
 
@@ -18,10 +18,10 @@ ON_JAX = keras.config.backend() == "jax"
 
 
 class ManySteps(ModelMixin):
-    """Mixin of `keras.Model`: `steps_per_execution` runs one scan on JAX.
+    """Mixin of `keras.Model`: one scan runs `steps_per_execution` steps on JAX.
 
-    A subclass may have `_device_images`, a `DeviceImages`, which is then an input
-    of the compiled function and not a constant in it.
+    A subclass may define `_device_images`, a `DeviceImages`. It is then an input of the
+    compiled function, not a constant in it.
     """
 
     train_function: Any
@@ -31,6 +31,7 @@ class ManySteps(ModelMixin):
         return None
 
     def make_train_function(self, force: bool = False) -> Any:
+        """Keras's train function, with one scan for all steps of a call on JAX."""
         compiles = ON_JAX and self.jit_compile and not self.run_eagerly
         if compiles and (self.steps_per_execution > 1 or self._device_images):
             if force or self.train_function is None:
@@ -40,14 +41,14 @@ class ManySteps(ModelMixin):
 
 
 def scanned_steps(model):
-    """A train function of Keras on JAX that runs all its batches by one scan.
+    """A train function of Keras on JAX that runs all its batches in one scan.
 
     Args:
         model: Model with the mixin.
 
     Returns:
         Function of a state and an iterator over the batches of one call, as
-        `keras.Model.make_train_function` makes.
+        `keras.Model.make_train_function` returns.
     """
     import jax
 
@@ -92,7 +93,7 @@ def scanned_steps(model):
 
 
 def _shardings(state):
-    """How the state stays spread over devices, or `None` on one of them."""
+    """The shardings that keep the state on several devices, or `None` on one."""
     if keras.distribution.distribution() is None:
         return None
     import jax
@@ -101,7 +102,7 @@ def _shardings(state):
 
 
 def _groups(iterator):
-    """Runs of batches of equal shapes; the last batch of an epoch may differ."""
+    """Groups of consecutive batches of equal shape; the last of an epoch may differ."""
     group, before = [], None
     for batch in iterator:
         leaves = keras.tree.flatten(batch)
@@ -116,10 +117,10 @@ def _groups(iterator):
 
 
 def _stacked(group):
-    """Batches as one, where that is cheap, and whether it was done.
+    """Stacks batches if that is cheap; also returns whether it did.
 
-    Arrays on the host are stacked there: the device then takes a few large
-    arrays instead of many small ones.
+    It stacks arrays on the host, so the device receives a few large arrays instead of
+    many small ones.
     """
     leaves = keras.tree.flatten(group)
     on_host = all(isinstance(leaf, np.ndarray) for leaf in leaves if leaf is not None)

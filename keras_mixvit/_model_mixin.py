@@ -1,7 +1,7 @@
-"""The base of what is mixed into `keras.Model`."""
+"""The base class of the mixins of `keras.Model`."""
 
 from typing import Any
 
-# A mixin calls methods of the model that it is mixed into. Keras has no annotations:
-# to a type checker such a model is `Any`, and this class too.
+# A mixin calls methods of its model. Keras has no annotations, so a type checker sees
+# such a model, and this class, as `Any`.
 ModelMixin: Any = object

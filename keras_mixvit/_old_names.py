@@ -1,8 +1,8 @@
-"""Names of arguments in files that earlier versions wrote."""
+"""The names of arguments in files of earlier versions."""
 
 from typing import Any
 
-# What an argument was called before, by the class whose config holds it.
+# The old names of arguments, by the class whose config has them.
 RENAMED = {
     "ManifoldMixUp": {"places": "num_layers"},
     "MixMo": {"num_heads": "num_classifiers"},
@@ -10,16 +10,16 @@ RENAMED = {
     "WideResNet": {"strided": "strided_conv"},
 }
 
-# Arguments that no longer are: this layer does not draw.
+# Arguments that no longer exist: this layer does not draw random numbers.
 DROPPED = {"BinarizedPatchCutMix": ("alpha", "seed")}
 
 
 def with_new_names(owner: type, config: dict[str, Any]) -> dict[str, Any]:
-    """A config with the names that the constructor of a class takes.
+    """A config with the current names of the arguments of a class.
 
     Args:
         owner: The class, or a subclass of it.
-        config: Dict of arguments, as a file holds it.
+        config: Dict of arguments, as in a file.
     """
     renamed: dict[str, str] = {}
     dropped: set[str] = set()

@@ -2,19 +2,19 @@
 
 import math
 
-# The continued fraction ends where a step changes no digit of a float.
+# The continued fraction ends when a step no longer changes a float.
 SMALLEST, PRECISION, MOST_STEPS = 1e-300, 1e-15, 10_000
 
 
 def spread_of(values: list[float]) -> dict[str, float | int | None]:
-    """Mean, standard deviation (n - 1) and standard error of numbers.
+    """The mean, standard deviation (n - 1) and standard error of numbers.
 
     Args:
         values: List of floats.
 
     Returns:
-        Dict of `count`, `mean`, `sd` and `se`; the last two are `None` for a
-        single number, all but `count` for none.
+        Dict of `count`, `mean`, `sd` and `se`; the last two are `None` for a single
+        number, and all except `count` for no numbers.
     """
     count = len(values)
     if count == 0:
@@ -28,14 +28,14 @@ def spread_of(values: list[float]) -> dict[str, float | int | None]:
 
 
 def paired_test(differences: list[float]) -> dict[str, float | int | None]:
-    """The mean of paired differences, and whether chance explains it.
+    """The mean of paired differences, and the p of its t-test.
 
     Args:
         differences: List of floats, one for each pair.
 
     Returns:
-        What `spread_of` gives, and the two-sided `p` of Student's t-test with
-        n - 1 degrees of freedom, which is `None` where there is no spread.
+        The result of `spread_of`, and the two-sided `p` of Student's t-test with n - 1
+        degrees of freedom, which is `None` without a spread.
     """
     found = spread_of(differences)
     mean, se = found["mean"], found["se"]
@@ -48,7 +48,7 @@ def two_sided_p(t: float, degrees: int) -> float:
     """The probability of a t at least as far from 0.
 
     Args:
-        t: Float, the mean over its standard error.
+        t: Float, the mean divided by its standard error.
         degrees: Positive integer, the degrees of freedom.
 
     References:
@@ -70,7 +70,7 @@ def incomplete_beta(x: float, a: float, b: float) -> float:
     """
     if x <= 0 or x >= 1:
         return min(1.0, max(0.0, x))
-    # The fraction converges fast below the mean, and there is a symmetry.
+    # The fraction converges fast below the mean; symmetry gives the rest.
     if x > (a + 1) / (a + b + 2):
         return 1 - incomplete_beta(1 - x, b, a)
     front = math.exp(

@@ -1,4 +1,4 @@
-"""Signals that end a process, kept until the processes that it started have ended."""
+"""Delays signals that end a process until the processes that it started have ended."""
 
 import contextlib
 import signal
@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-# Windows has no SIGHUP, which ends a program whose terminal is closed.
+# Windows has no SIGHUP, which ends a program when its terminal closes.
 ENDING = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
@@ -15,11 +15,10 @@ ENDING = tuple(
 
 @contextlib.contextmanager
 def ending_later() -> Iterator[list[int]]:
-    """Lets SIGTERM and SIGHUP wait until the context ends.
+    """Delays SIGTERM and SIGHUP until the context ends.
 
-    Gives the list of those that came. What is not for this process to handle stays:
-    signals that are ignored or have a handler of C, and any other thread than the
-    main one.
+    It yields the list of received signals. It does not change signals that are ignored
+    or have a C handler, and does nothing outside of the main thread.
     """
     came: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -43,7 +42,7 @@ def ending_later() -> Iterator[list[int]]:
 
 
 def stop(processes: list[subprocess.Popen], grace: float = 5.0) -> None:
-    """Ends the processes that still run: SIGTERM first, then SIGKILL.
+    """Ends the processes that are still running: SIGTERM first, then SIGKILL.
 
     Args:
         processes: List of processes.
@@ -57,6 +56,6 @@ def stop(processes: list[subprocess.Popen], grace: float = 5.0) -> None:
         try:
             process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            # A suspended process obeys nothing else.
+            # A suspended process reacts to nothing else.
             process.kill()
             process.wait()

@@ -1,8 +1,8 @@
-"""What a string means that may be a name or a path."""
+"""Decides whether a string is a name or a path."""
 
 import os
 
-# Suffixes of files that hold images or weights, and of archives.
+# Suffixes of files with images or weights, and of archives.
 SUFFIXES = (
     *(".npz", ".npy", ".keras", ".safetensors"),
     *(".zip", ".tar", ".tar.gz", ".tgz"),
@@ -13,9 +13,8 @@ SEPARATORS = tuple({"/", os.sep, os.altsep or os.sep})
 def is_path(text: str | os.PathLike) -> bool:
     """Whether a string is a path, and not a name.
 
-    A path contains a separator or ends in the suffix of a file, or is `"."` or
-    `".."`. The files that exist do not matter: a name means the same in every
-    working directory.
+    A path contains a separator, ends in the suffix of a file, or is `"."` or `".."`.
+    Existing files do not matter, so a name means the same in every working directory.
 
     Args:
         text: String, or `os.PathLike`, which is always a path.
@@ -33,12 +32,12 @@ def path_hint(name: str, folder: str | os.PathLike | None = None) -> str:
     """The end of an error about an unknown name: how to write it as a path.
 
     Args:
-        name: String, which is no path.
+        name: String that is not a path.
         folder: Path of the folder that would hold it, or `None` for the working
             directory. Defaults to `None`.
 
     Returns:
-        A sentence with a leading space, or `""` where nothing has that name.
+        A sentence with a leading space, or `""` if nothing has that name.
     """
     if not name or not os.path.exists(os.path.join(folder or "", name)):
         return ""

@@ -1,12 +1,12 @@
-"""What code that must not import a class may ask of its instances."""
+"""Protocols, for code that must not import a class."""
 
 from typing import Any, Protocol, runtime_checkable
 
 
 @runtime_checkable
 class HasBackbone(Protocol):
-    """A model that uses the layers of a backbone, as all but `Ensemble` do."""
+    """A model with a backbone, as all except `Ensemble` are."""
 
     @property
     def backbone(self) -> Any:
-        """The `Backbone`."""
+        """The `Backbone` whose layers the model uses."""

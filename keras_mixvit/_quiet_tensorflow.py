@@ -1,8 +1,8 @@
-"""TensorFlow's start-up messages, kept off the command's stderr.
+"""Keeps TensorFlow's start-up messages off the command's stderr.
 
 Compiled code prints them to the file descriptor when TensorFlow is imported, some
-before it has read its log level. Keras imports TensorFlow where it is installed,
-whatever the backend.
+before it has read its log level. Keras imports TensorFlow if it is installed, on any
+backend.
 """
 
 import contextlib
@@ -13,11 +13,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-# TensorFlow reads it when it is imported. At 3 it prints nothing but what ends the
-# process: errors raise exceptions anyway, but for the one of each machine without a
-# GPU.
+# TensorFlow reads it on import. At 3 it prints only what ends the process. Errors raise
+# exceptions anyway, except the one that every machine without a GPU prints.
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-# Messages that are no errors, on oneDNN, CUDA and the processor.
+# Messages that are not errors, about oneDNN, CUDA and the processor.
 MESSAGE = re.compile(
     rb"[IW]\d{4} [\d:.]+ +\d+ \S+\] "
     rb"|\d{4}-\d\d-\d\d [\d:.]+: [IW] "
@@ -27,16 +26,16 @@ MESSAGE = re.compile(
 
 
 def quieten_tensorflow() -> None:
-    """Leaves TensorFlow's messages out of stderr, whenever it is imported.
+    """Keeps TensorFlow's messages off stderr, whenever it is imported.
 
-    A log level that the user set stays, and only 3 leaves out anything.
+    A log level of the user stays, and messages are dropped only at level 3.
     """
     if os.environ.setdefault(LOG_LEVEL, "3") == "3" and Quiet not in sys.meta_path:
         sys.meta_path.insert(0, Quiet)
 
 
 class Quiet:
-    """Finds TensorFlow as the other finders do, and imports it quietly."""
+    """Finds TensorFlow with the other finders, and imports it quietly."""
 
     @classmethod
     def find_spec(cls, name, path=None, target=None):
@@ -52,22 +51,21 @@ class Quiet:
                 with quiet_stderr():
                     execute(module)
 
-            # `setattr`, since a type checker takes methods for constants.
+            # `setattr`, because a type checker does not allow assigning to methods.
             setattr(spec.loader, "exec_module", exec_module)  # noqa: B010
         return spec
 
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Leaves messages that are no errors out of what the process prints to stderr.
+    """Drops messages that are not errors from the stderr of this process.
 
-    Another process filters them, so that the last words of a process that crashes
-    are printed too.
+    Another process filters them, so the last lines before a crash are printed, too.
     """
     try:
         stderr = os.dup(2)
     except OSError:
-        # It is closed: nobody reads the messages.
+        # stderr is closed: nobody reads the messages.
         yield
         return
     sys.stderr.flush()
@@ -84,8 +82,8 @@ def quiet_stderr() -> Iterator[None]:
 
 
 def copy_lines() -> None:
-    """Copies the lines of stdin that are no messages to stderr."""
-    # Ctrl-C is for the command.
+    """Copies the lines of stdin that are not such messages to stderr."""
+    # The command handles Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for line in sys.stdin.buffer:
         if not MESSAGE.match(line):

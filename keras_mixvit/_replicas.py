@@ -1,17 +1,17 @@
-"""What the replicas of one training step know of each other.
+"""Exchanges between the replicas of one training step.
 
-On JAX there is one program over global arrays, so that nothing here has an
-effect. On TensorFlow a replica is a copy of the model within a strategy, on
-PyTorch a process of the group that `data_parallel` joined.
+On JAX, one program runs over global arrays, so nothing here has an effect. On
+TensorFlow, a replica is a copy of the model within a strategy; on PyTorch, it is a
+process of the group that `data_parallel` joined.
 """
 
 import functools
 
 import keras
 
-# What `data_parallel` joined on PyTorch, innermost last.
+# The groups that `data_parallel` joined on PyTorch, innermost last.
 _JOINED: list = []
-# Far apart, so that the seeds of two replicas do not meet.
+# Large, so the seeds of two replicas stay apart.
 SEED_STRIDE = 1_000_003
 
 
@@ -36,7 +36,7 @@ def joined_processes():
 
 
 def seed_shift():
-    """What a replica adds to its seeds: a number, a scalar tensor, or 0."""
+    """The number that a replica adds to its seeds: a number, a scalar tensor, or 0."""
     if keras.config.backend() == "torch":
         joined = joined_processes()
         return 0 if joined is None else joined.process_index * SEED_STRIDE
@@ -48,7 +48,7 @@ def seed_shift():
 
 
 def are_several() -> bool:
-    """Whether batch statistics of this replica are those of a part only."""
+    """Whether this replica sees only a part of each batch."""
     if keras.config.backend() == "torch":
         return joined_processes() is not None
     return keras.config.backend() == "tensorflow" and _replica_context() is not None

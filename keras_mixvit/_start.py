@@ -1,7 +1,7 @@
-"""How the command `keras-mixvit` starts, before Keras is imported.
+"""Starts the command `keras-mixvit`, before Keras is imported.
 
-Keras chooses its backend when it is imported, and TensorFlow prints its messages
-when it is. So nothing here imports either.
+On import, Keras chooses its backend and TensorFlow prints its messages. So this module
+imports neither at the top.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from keras_mixvit._quiet_tensorflow import quieten_tensorflow
 
 BACKENDS = ("tensorflow", "jax", "torch")
 KERAS_DEFAULT = "tensorflow"
-# Every part that registers what a saved model may hold, or is public.
+# All parts that are public or register classes of saved models.
 PARTS = (
     *("augmentation", "backbones", "convert", "data", "distribution"),
     *("evaluation", "layers", "masks", "metrics", "models", "schedules"),
@@ -29,7 +29,7 @@ def is_command() -> bool:
     It is the script `keras-mixvit`, or `python -m keras_mixvit.cli`.
     """
     script = os.path.basename(sys.argv[0]) if sys.argv else ""
-    # The words as Python got them: `sys.argv` says only "-m" during the import.
+    # The original arguments of Python: during the import, `sys.argv` has only "-m".
     words = itertools.pairwise(sys.orig_argv)
     return script in SCRIPTS or ("-m", "keras_mixvit.cli") in words
 
@@ -42,23 +42,23 @@ def installed_backends() -> list[str]:
 def start() -> str | None:
     """Chooses the backend and imports Keras and every part of the library.
 
-    It chooses the backend that `KERAS_BACKEND` names, or the one of Keras's
-    configuration file if it is installed, or one that is. It keeps TensorFlow's
-    start-up messages off stderr, unless the user set its variables.
+    It chooses the backend in `KERAS_BACKEND`; else the one in Keras's configuration
+    file, if it is installed; else an installed one. It keeps TensorFlow's start-up
+    messages off stderr, unless the user set its variables.
 
     Returns:
-        A sentence about the choice, or `None` where `KERAS_BACKEND` made it or there
-        was none.
+        A sentence about the choice, or `None` if `KERAS_BACKEND` made it or there was
+        no choice.
 
     Raises:
-        ModuleNotFoundError: If no backend, or not the one that is named, is
-            installed, or it cannot be imported.
-        ValueError: If `KERAS_BACKEND` is no backend of this library.
+        ModuleNotFoundError: If no backend or not the named one is installed, or it
+            cannot be imported.
+        ValueError: If `KERAS_BACKEND` is not a backend of this library.
     """
     if "keras" in sys.modules:
         return None
     backend, sentence = chosen_backend()
-    # Processes that are started use the same one.
+    # Child processes use the same backend.
     os.environ["KERAS_BACKEND"] = backend
     quieten_tensorflow()
     try:
@@ -74,8 +74,8 @@ def start() -> str | None:
 def chosen_backend() -> tuple[str, str | None]:
     """The backend, and a sentence about the choice if there was one.
 
-    Keras writes a configuration file that names TensorFlow when it is first imported,
-    whatever backend it uses.
+    On its first import, Keras writes a configuration file that names TensorFlow, for
+    any backend.
     """
     named, installed = os.environ.get("KERAS_BACKEND"), installed_backends()
     listed = ", ".join(installed) or "none is"
@@ -100,7 +100,7 @@ def chosen_backend() -> tuple[str, str | None]:
         return named, None
     configured, path = configured_backend()
     backend = configured if configured in installed else installed[0]
-    # Keras's own default, which nobody may have chosen, is not missed.
+    # Does not report Keras's own default as missing: maybe nobody chose it.
     missed = configured not in (None, KERAS_DEFAULT, backend)
     why = "the one that is installed"
     if configured == backend:
@@ -121,7 +121,7 @@ def configured_backend() -> tuple[str | None, str]:
     folder = os.environ.get("KERAS_HOME")
     if folder is None:
         home = os.path.expanduser("~")
-        # As Keras does, where the home folder cannot be written.
+        # As Keras does if the home folder is not writable.
         folder = os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras")
     path = os.path.expanduser(os.path.join(folder, "keras.json"))
     try:

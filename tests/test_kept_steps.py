@@ -275,5 +275,5 @@ def test_weights_that_are_lost_for_good_are_reported(states):
         failing()
     assert notes_of(error.value) == [
         "The failed step has consumed the weights of 'single_network': load them "
-        "again before you go on."
+        "again before you continue."
     ]

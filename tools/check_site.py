@@ -1,4 +1,4 @@
-"""Looks at every page of the built site in a browser.
+"""Checks every page of the built site in a browser.
 
     mkdocs build --strict
     python tools/check_site.py [--site site] [--browser /usr/bin/chromium]
@@ -6,8 +6,8 @@
 
 It needs the extra `browser` and Chromium. It serves the site on this machine, and opens
 every page at the width of a desktop and of a phone, in light and in dark mode. It ends
-with status 1 if a page logs an error, asks another machine for anything, is wider than
-the window, or has a picture without alternative text or a formula not rendered;
+with status 1 if a page logs an error, sends a request to another machine, is wider than
+the window, or has a picture without alternative text or a formula that is not rendered;
 or if the search does not find MixViT, or code cannot be copied.
 """
 
@@ -28,7 +28,7 @@ WINDOWS = {
     "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True},
 }
 SCHEMES = ("light", "dark")
-# What is wrong on a page, found by the page itself.
+# Finds the faults of a page, within the page.
 FAULTS = r"""
 () => {
     const faults = [];
@@ -86,7 +86,7 @@ def paths_of(site: Path, part: str) -> list[str]:
 
 
 class Visit:
-    """A window of the browser, and what went wrong in it."""
+    """A window of the browser, and the faults found in it."""
 
     def __init__(self, browser, root: str, window: str, scheme: str):
         self.root, self.label, self.scheme = root, f"{window}, {scheme}", scheme

@@ -1,13 +1,14 @@
-"""What MkDocs calls while it builds the site, see `hooks` in mkdocs.yml.
+"""The hooks of MkDocs for the build of the site, see `hooks` in mkdocs.yml.
 
-It adds the pages that are made of other files, lists them in the navigation, leads
-links of the repository to pages, links names of the API, and renders formulas as
+They add pages made from other files, list them in the navigation, turn links to files
+of the repository into links to pages, link names of the API, and render formulas as
 MathML, which browsers show without a script or a font.
 """
 
 import importlib.util
 import re
 import sys
+from html import unescape
 from pathlib import Path
 
 from latex2mathml.converter import convert
@@ -32,6 +33,8 @@ FORMULA = re.compile(
     r"\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^\s$](?:[^$]*[^\s$])?)\$", re.S
 )
 PLACEHOLDER = "xformula{}x"
+# Code and tags of HTML.
+HTML_CODE = re.compile(r"<(pre|code)\b.*?</\1>|<[^>]*>", re.S)
 _formulas = {}
 
 
@@ -57,7 +60,7 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Leads links to pages, links names of the API, and takes formulas out."""
+    """Makes links lead to pages, links names of the API, and takes formulas out."""
     source = page.file.src_uri
     if source.startswith("api/"):
         return markdown
@@ -74,16 +77,30 @@ def on_page_markdown(markdown, page, config, files):
 
 def on_page_content(html, page, config, files):
     """Puts the formulas back, as MathML."""
+    if page.file.src_uri.startswith("api/"):
+        return _with_formulas(html)
     for place, mathml in enumerate(_formulas.pop(page.file.src_uri, ())):
         html = html.replace(PLACEHOLDER.format(place), mathml)
     return html
 
 
+def _with_formulas(html):
+    """Renders the formulas in the HTML of docstrings."""
+    pieces, end = [], 0
+    for kept in HTML_CODE.finditer(html):
+        pieces += [FORMULA.sub(_mathml, html[end : kept.start()]), kept[0]]
+        end = kept.end()
+    return "".join([*pieces, FORMULA.sub(_mathml, html[end:])])
+
+
+def _mathml(match):
+    display = "inline" if match["block"] is None else "block"
+    return convert(unescape(match["block"] or match["inline"]).strip(), display=display)
+
+
 def _without_formulas(text, found):
     def placeholder(match):
-        block = match["block"]
-        display = "inline" if block is None else "block"
-        found.append(convert((block or match["inline"]).strip(), display=display))
+        found.append(_mathml(match))
         return PLACEHOLDER.format(len(found) - 1)
 
     return FORMULA.sub(placeholder, text)

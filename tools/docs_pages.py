@@ -1,4 +1,4 @@
-"""Pages of the site that are made of other files of the repository.
+"""Makes pages of the site from other files of the repository.
 
 `tools/docs_hooks.py` gives them to MkDocs. Nothing here imports the package.
 """
@@ -64,7 +64,7 @@ def result_nav():
 
 
 def site_links(markdown: str, path: str) -> str:
-    """Markdown of a page, whose links to files of the repository lead to pages.
+    """The Markdown of a page, with links to pages in place of links to files.
 
     Args:
         markdown: String.
@@ -119,7 +119,7 @@ def public_names(package: str) -> tuple[str, ...]:
 
 @functools.cache
 def api_names() -> dict[str, str]:
-    """Full names of what inline code may name without being mistaken."""
+    """The full names of all names that inline code uses without ambiguity."""
     found = {}
     for package in PACKAGES:
         whole = f"keras_mixvit.{package}"

@@ -1,4 +1,4 @@
-"""Writes the tables of README.md and docs/ that follow from files of the repository.
+"""Writes the tables of README.md and docs/ from files of the repository.
 
     python tools/make_tables.py
 
@@ -37,7 +37,7 @@ SETS = {
     "imagenet100": "ImageNet-100",
     "imagenet1k": "ImageNet",
 }
-# What the words in the figures of the papers mean, and their order in a cell.
+# The words for the metrics of the papers, and their order in a cell.
 METRICS = {
     "accuracy": "",
     "top5": "top 5 ",
@@ -49,7 +49,7 @@ METRICS = {
 
 
 def studies() -> list[dict]:
-    """What the studies measured, by file; other files of results are no studies."""
+    """The results of all studies, by file; other files of results are not studies."""
     found = []
     for path in sorted(RESULTS.glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -95,7 +95,7 @@ def results_table(found: dict, columns: tuple[str, ...]) -> list[str]:
 
 
 def about(found: dict) -> str:
-    """What was trained, and how much of it is finished."""
+    """A sentence about a study and how many of its trainings are finished."""
     asked = len(found["rows"]) * len(found["seeds"])
     done = finished(found)
     share = f"{done} of its" if done < asked else "All of its"
@@ -103,10 +103,11 @@ def about(found: dict) -> str:
 
 
 def meaning(found: list[dict]) -> str:
-    """How to read the tables, and what the seeds allow to conclude."""
+    """How to read the tables, and whether the seeds allow conclusions."""
     text = (
         "Mean ± standard deviation over the seeds, on the test images. NLL_c is the "
-        "negative log-likelihood after temperature scaling; less is better, as for ECE."
+        "negative log-likelihood after temperature scaling; lower is better, as for "
+        "ECE."
     )
     counts = [
         row["summary"]["accuracy"]["count"]

@@ -26,8 +26,7 @@ ROOT = Path(__file__).parents[1]
 TUTORIALS = ROOT / "tutorials"
 PICTURES = ROOT / "docs" / "tutorials"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-# What the tests set for programs that run a few times only, and what would keep
-# figures from being shown.
+# Variables that the tests set for short programs, and those that would hide figures.
 UNWANTED = ("JAX_DISABLE_MOST_OPTIMIZATIONS", "MPLBACKEND", "XLA_FLAGS")
 
 
@@ -41,7 +40,7 @@ def notebook_of(source: Path):
 
 
 def environment(backend: str | None = None) -> dict[str, str]:
-    """The environment of a reader, whatever this process was started in."""
+    """The environment of a reader, independent of that of this process."""
     kept = {name: v for name, v in os.environ.items() if name not in UNWANTED}
     backend = backend or os.environ.get("KERAS_BACKEND", "jax")
     if backend == "torch":
@@ -51,7 +50,7 @@ def environment(backend: str | None = None) -> dict[str, str]:
 
 
 def execute(notebook, backend: str | None = None, seconds_per_cell: int = 600):
-    """Runs all cells in a kernel of its own, in the folder of the tutorials."""
+    """Runs all cells in a new kernel, in the folder of the tutorials."""
     client = NotebookClient(
         notebook,
         timeout=seconds_per_cell,
@@ -59,8 +58,8 @@ def execute(notebook, backend: str | None = None, seconds_per_cell: int = 600):
         resources={"metadata": {"path": str(TUTORIALS)}},
         record_timing=False,
         coalesce_streams=True,
-        # What TensorFlow's C++ logs says nothing of the tutorial; warnings of
-        # Python reach the notebook all the same.
+        # TensorFlow's C++ logs do not matter to a tutorial; Python's warnings still
+        # reach the notebook.
         extra_arguments=["--IPKernelApp.capture_fd_output=False"],
     )
     client.execute(env=environment(backend))

@@ -32,7 +32,7 @@ def risk_coverage_curve(
 
     Args:
         predictions: Dict from the name of a model to its logits `(n, K)`,
-            `model.predict(x)`, or `(n, M, K)`, of which the mean is shown.
+            `model.predict(x)`, or `(n, M, K)`, whose mean is shown.
         labels: Integer array `(n,)`.
 
     Returns:

@@ -6,7 +6,7 @@ from keras_mixvit.analysis._style import COLOURS, GREY, new_figure, style
 
 PANELS = (
     ("accuracy", 100, "test accuracy (%), more is better"),
-    ("calibrated_nll", 1, "test NLL_c, less is better"),
+    ("calibrated_nll", 1, "test NLL_c, lower is better"),
 )
 # Inches.
 MARGINS, PER_ROW = 0.95, 0.36

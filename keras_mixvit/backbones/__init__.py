@@ -1,4 +1,4 @@
-"""Backbones: networks of a stem, a body and a trunk."""
+"""Backbones: networks with a stem, a body and a trunk."""
 
 from keras_mixvit.backbones._backbone import Backbone
 from keras_mixvit.backbones._cait import CaiT

@@ -4,9 +4,9 @@ import keras
 
 
 class AttentionMap(keras.layers.Layer):
-    """The attention weights of a block as a layer, to be a node of a graph.
+    """A layer that returns the attention weights of a block, for use in a graph.
 
-    A layer, so that the block's variables are cast as in the block itself.
+    It is a layer so that Keras casts the block's variables as in the block itself.
 
     Args:
         block: Block with a method `attention_map`.

@@ -14,20 +14,20 @@ from keras_mixvit.layers._patch_embedding import require_divides
 
 
 class Backbone(KeepsSteps, keras.Model, abc.ABC):
-    """A network of three stages with a grid of features between them.
+    """A network of three stages, with a grid of features between them, for your own.
 
         images (B, H, W, C) --stem--> grid --body--> grid --trunk--> (B, f)
 
-    A grid has shape (B, h, w, d). A network with tokens that belong to no
-    position of the image, a class token or registers, passes from body to trunk
-    the list [grid, prefix] instead, prefix of shape (B, P, d): `apply_position`
-    makes it, the other two `apply` methods take it, and models give sources to
+    A grid has shape (B, h, w, d). Some networks have tokens that belong to no position
+    of the image: a class token or registers. They pass the list [grid, prefix] from
+    body to trunk instead, where prefix has shape (B, P, d). `apply_position` makes
+    this list, the other two `apply` methods take it, and models attribute sources to
     the grid only.
 
-    `stem`, `body` and `trunk` are functional models; position opens the body. A
-    subclass makes its layers, gives `make_stem` and the three `apply` methods,
-    which also run the same layers on grids of another shape, and calls `_connect`
-    at the end of its constructor.
+    `stem`, `body` and `trunk` are functional models; the body begins with the
+    position. A subclass makes its layers and defines `make_stem` and the three `apply`
+    methods, which also run the same layers on grids of another shape. It calls
+    `_connect` at the end of its constructor.
 
     Args:
         image_shape: Tuple of integers (H, W, C).
@@ -39,8 +39,8 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
             Defaults to `None`.
 
     Raises:
-        ValueError: If `image_shape` is no triple of positive integers or
-            `patch_size` does not divide the image size.
+        ValueError: If `image_shape` is not three positive integers, or `patch_size`
+            does not divide the image size.
     """
 
     def __init__(
@@ -79,14 +79,14 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
 
     @abc.abstractmethod
     def make_stem(self, name: str = "stem") -> keras.Model:
-        """A stem of new layers, from images to a grid, before position."""
+        """A new stem, from images to a grid without position."""
 
     @abc.abstractmethod
     def head_initializer(self) -> keras.initializers.Initializer | None:
-        """What `SubnetworkHeads` takes for a head on the features."""
+        """The initialiser for `SubnetworkHeads`, or `None` for its default."""
 
     def apply_position(self, grid: Any) -> Any:
-        """Grid, or `[grid, prefix]`, with what tells positions apart; here as it is."""
+        """Grid, or `[grid, prefix]`, with position added; unchanged in this class."""
         return grid
 
     @abc.abstractmethod
@@ -99,12 +99,11 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
         """Grid, or `[grid, prefix]`, after the blocks of the body.
 
         Args:
-            grid: Tensor `(B, h, w, d)`, or what `apply_position` gave.
-            maps: Dict that is given the attention weights of each block, by
-                the name of the block, or `None`. Defaults to `None`.
-            between: Function from the index of a group of blocks and its
-                output to what the next one reads, or `None`. Defaults to
-                `None`.
+            grid: Tensor `(B, h, w, d)`, or the result of `apply_position`.
+            maps: Dict to fill with the attention weights of each block, by its name, or
+                `None`. Defaults to `None`.
+            between: Function that takes the index of a group of blocks and its output,
+                and returns the input of the next group; or `None`. Defaults to `None`.
         """
 
     @abc.abstractmethod
@@ -112,7 +111,7 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
         """Features `(B, f)` of a grid.
 
         Args:
-            grid: Tensor `(B, h, w, d)`, or what `apply_blocks` gave.
+            grid: Tensor `(B, h, w, d)`, or the result of `apply_blocks`.
             maps: As in `apply_blocks`. Defaults to `None`.
         """
 
@@ -123,25 +122,25 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
         source: int | None = None,
         maps: dict[str, Any] | None = None,
     ) -> Any:
-        """Features `(B, M, f)` of a grid that is given to each source in turn.
+        """Features `(B, M, f)` of a grid attributed to each source in turn.
 
-        Here the M grids are formed, and the trunk runs on all of them. A
-        subclass may know a cheaper way to the same features.
+        This method builds the M grids and runs the trunk on all of them. A subclass may
+        compute the same features at a lower cost.
 
         Args:
             grid: Tensor `(B, h, w, d)`, or `[grid, prefix]`, after the body.
-            attribution: Layer that makes M grids of it.
-            source: Integer, the only source, M = 1; `None` for all. Defaults
-                to `None`.
+            attribution: Layer that makes the M grids.
+            source: Integer, the only source, so M = 1; or `None` for all. Defaults to
+                `None`.
             maps: As in `apply_blocks`. Defaults to `None`.
         """
         prefix = prefix_of(grid)
         grids = attribution(grid_of(grid), source=source)
         folded = ops.reshape(grids, (-1, *grids.shape[2:]))
         if prefix is not None:
-            # Sources belong to patches: prefix tokens stay as they are.
+            # Only patches have a source: prefix tokens stay the same.
             folded = [folded, ops.repeat(prefix, grids.shape[1], axis=0)]
-        # The stage is one layer of a graph.
+        # In a graph, the stage is one layer.
         features = (
             self.trunk(folded) if maps is None else self.apply_trunk(folded, maps)
         )
@@ -149,7 +148,7 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
 
     def _connect(self):
         self.stem = self.make_stem()
-        # Stages pass the compute dtype on: no cast at their borders.
+        # Stages pass tensors of the compute dtype, without a cast in between.
         grid_shape, dtype = self.stem.output.shape[1:], self.compute_dtype
         grid = keras.Input(grid_shape, name="grid", dtype=dtype)
         body = self.apply_blocks(self.apply_position(grid))

@@ -12,9 +12,9 @@ from keras_mixvit.layers import TalkingHeadsAttention
 class CaiT(VisionTransformer):
     """CaiT: talking-heads self-attention blocks, class attention, layer scale.
 
-    Defaults are those of CaiT-XXS-24. As published, stochastic depth has the
-    same rate in all self-attention blocks, and the class-attention blocks
-    have neither stochastic depth nor dropout.
+    The defaults are those of CaiT-XXS-24. As in the published CaiT, all self-attention
+    blocks have the same rate of stochastic depth, and class-attention blocks have
+    neither stochastic depth nor dropout.
 
     Args:
         image_shape: Tuple of integers (H, W, C). Defaults to `(32, 32, 3)`.
@@ -46,9 +46,8 @@ class CaiT(VisionTransformer):
             divided, or `None`. Defaults to `None`.
         seed: Integer seed of dropout and stochastic depth, or `None`.
             Defaults to `None`.
-        recompute: Boolean, whether to compute each block a second time in the
-            backward pass, which needs less memory and more time. Defaults to
-            `False`.
+        recompute: Boolean, whether to compute each block again in the backward pass,
+            which saves memory and takes more time. Defaults to `False`.
         name: String, the name of the model. Defaults to `"cait"`.
         dtype: Dtype or dtype policy, or `None` for the global policy.
             Defaults to `None`.
@@ -60,8 +59,8 @@ class CaiT(VisionTransformer):
         `(B, width)`.
 
     Raises:
-        ValueError: If `patch_size` does not divide the image size,
-            `num_heads` not the width, or an argument is out of its range.
+        ValueError: If `patch_size` does not divide the image size, `num_heads` does not
+            divide the width, or an argument is out of its range.
 
     Example:
 

@@ -15,17 +15,16 @@ from keras_mixvit.layers import GatedPositionalAttention
 class ConViT(VisionTransformer):
     """ConViT: gated positional self-attention (GPSA) blocks, then a class token.
 
-    Defaults are the MixViT paper's variant, which reads the grid by class
-    attention. Section 4 of the paper says two class-attention blocks and
-    Appendix H two self-attention blocks; its Algorithm 2 is class attention.
-    Where the paper is silent the published ConViT decides: no query, key and
-    value biases, no layer scale, epsilon 1e-6, stochastic depth rising
-    linearly over all blocks.
+    The defaults are the MixViT paper's variant, whose trunk is class attention. Section
+    4 of the paper says two class-attention blocks, Appendix H two self-attention
+    blocks; its Algorithm 2 is class attention. For what the paper leaves open, the
+    defaults follow the published ConViT: no query, key and value biases, no layer
+    scale, epsilon 1e-6, stochastic depth that rises linearly over all blocks.
 
-    The published ConViT has self-attention over class token and patches
-    instead (`trunk_attention="self_attention"`). Only the class token leaves
-    its last block, so that this block is computed as class attention: the
-    same function and parameters, without the queries that nobody reads.
+    The published ConViT has self-attention over class token and patches instead
+    (`trunk_attention="self_attention"`). Its last block outputs only the class token,
+    so it is computed as class attention: the same function and parameters, without
+    unused queries.
 
     Args:
         image_shape: Tuple of integers (H, W, C). Defaults to `(32, 32, 3)`.
@@ -36,8 +35,8 @@ class ConViT(VisionTransformer):
         num_blocks: Integer, the number of GPSA blocks. Defaults to `5`.
         num_class_blocks: Integer, the number of blocks of the trunk. Defaults
             to `2`.
-        trunk_attention: `"class_attention"` or `"self_attention"`, what the
-            blocks of the trunk are. Defaults to `"class_attention"`.
+        trunk_attention: `"class_attention"` or `"self_attention"`, the kind of blocks
+            in the trunk. Defaults to `"class_attention"`.
         mlp_ratio: Positive float, hidden features of an MLP per feature of a
             token. Defaults to `4.0`.
         qkv_bias: Boolean, whether query, key and value have biases. Defaults
@@ -60,9 +59,8 @@ class ConViT(VisionTransformer):
             divided, or `None`. Defaults to `None`.
         seed: Integer seed of dropout and stochastic depth, or `None`.
             Defaults to `None`.
-        recompute: Boolean, whether to compute each block a second time in the
-            backward pass, which needs less memory and more time. Defaults to
-            `False`.
+        recompute: Boolean, whether to compute each block again in the backward pass,
+            which saves memory and takes more time. Defaults to `False`.
         name: String, the name of the model. Defaults to `"convit"`.
         dtype: Dtype or dtype policy, or `None` for the global policy.
             Defaults to `None`.
@@ -74,8 +72,8 @@ class ConViT(VisionTransformer):
         `(B, width)`.
 
     Raises:
-        ValueError: If `patch_size` does not divide the image size,
-            `num_heads` not the width, or an argument is out of its range.
+        ValueError: If `patch_size` does not divide the image size, `num_heads` does not
+            divide the width, or an argument is out of its range.
 
     Example:
 

@@ -13,11 +13,11 @@ from keras_mixvit.layers import BasicBlock, PreActivationBlock
 
 @dataclass
 class ConvolutionalParts:
-    """The layers of a residual network, but for its stem.
+    """The layers of a residual network, except its stem.
 
     Fields:
         groups: List of groups, which are lists of blocks.
-        norm: Batch norm beside them, or `None`.
+        norm: Batch norm before or after the groups, or `None`.
     """
 
     groups: list[list[PreActivationBlock | BasicBlock]]
@@ -25,11 +25,11 @@ class ConvolutionalParts:
 
 
 class ConvolutionalBackbone(Backbone):
-    """What the residual networks share: groups of blocks, average pooling.
+    """Base class of the residual networks: groups of blocks, average pooling.
 
-    A subclass documents the arguments, gives `_make_parts` and
-    `_stem_convolution`, and calls `_make_network` at the end of its constructor.
-    Convolutional networks have no attention, so that they add nothing to `maps`.
+    A subclass documents the arguments, defines `_make_parts` and `_stem_convolution`,
+    and calls `_make_network` at the end of its constructor. Convolutional networks have
+    no attention, so they add nothing to `maps`.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ConvolutionalBackbone(Backbone):
         self._block_options = {**self._layer_options, "recompute": recompute}
 
     def _make_network(self):
-        # Layers belong to the stages; held in a dataclass, none is listed twice.
+        # The stages own the layers; in a dataclass, no layer is listed twice.
         self._parts = self._make_parts()
         self._connect()
 
@@ -64,12 +64,12 @@ class ConvolutionalBackbone(Backbone):
 
     @abc.abstractmethod
     def _stem_convolution(self, images, name: str):
-        """Grid of normalised images, by a convolution of this name."""
+        """The grid of normalised images, from a convolution with this name."""
 
     def make_stem(self, name: str = "stem") -> keras.Model:
         images = keras.Input(self.image_shape, name="images")
-        # Variables of one model need paths of their own: PyTorch's trainer
-        # forgets all but one of those that share a path.
+        # Each variable of a model needs its own path: PyTorch's trainer keeps only one
+        # variable per path.
         grid = self._stem_convolution(
             normalized(images, self.mean, self.std), name.replace("stem", "convolution")
         )

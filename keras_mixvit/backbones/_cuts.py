@@ -1,4 +1,4 @@
-"""Where a functional Keras model can be cut in two."""
+"""Finds where you can cut a functional Keras model in two."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -30,15 +30,15 @@ def copied(
     suffix: str = "",
     policy: keras.DTypePolicy | None = None,
 ) -> tuple[keras.Model, list[Call]]:
-    """A copy of a functional model, weights included, and the calls that make it.
+    """A copy of a functional model with its weights, and the calls that make it.
 
-    Batch norm becomes the one that is synchronised where a batch is spread over
-    replicas; its variables are the same.
+    The copy has `SynchronizedBatchNormalization`, with the same variables, in place of
+    Keras's batch norm.
 
     Args:
         model: Functional `keras.Model` of one input.
         image_shape: Tuple of integers (H, W, C), the shape of the new input.
-        suffix: String, what the names of its layers get. Defaults to `""`.
+        suffix: String that is appended to the names of its layers. Defaults to `""`.
         policy: Dtype policy of its layers, or `None` for their own. Defaults to
             `None`.
 
@@ -52,7 +52,7 @@ def copied(
         kind = layer.__class__
         if kind is keras.layers.BatchNormalization:
             kind = SynchronizedBatchNormalization
-            # Keras knows no synchronisation but on TensorFlow, this layer always.
+            # Keras synchronises on TensorFlow only, this layer always.
             for name in ("synchronized", "renorm"):
                 config.pop(name, None)
         if policy is not None and "dtype" in config:
@@ -81,16 +81,15 @@ def copied(
 
 
 def cuts(calls: list[Call], model: keras.Model) -> dict[str, Any]:
-    """The places where one tensor is all that the rest of a model reads.
+    """The layers after which the rest of a model reads a single tensor.
 
     Args:
-        calls: What `copied` gave.
-        model: What `copied` gave.
+        calls: List that `copied` returned.
+        model: Model that `copied` returned.
 
     Returns:
-        Dict from names of layers, in the order of computation, to their output.
-        A skip connection passes by every layer that it skips, so that these are
-        not among them.
+        Dict from names of layers, in the order of computation, to their output. Layers
+        within a skip connection are not among them.
     """
     last_use = {id(x): i for i, call in enumerate(calls) for x in call.inputs}
     last_use[id(model.output)] = len(calls)
@@ -110,12 +109,12 @@ def require_cut(argument: str, name: str, calls: list[Call], found: dict) -> Any
     Args:
         argument: String, the name of the argument, for errors.
         name: String, the name of the layer.
-        calls: What `copied` gave.
-        found: What `cuts` gave, perhaps fewer.
+        calls: List that `copied` returned.
+        found: Dict that `cuts` returned, or a part of it.
 
     Raises:
-        ValueError: If there is no such layer, or the model cannot be cut there; the
-            error names the nearest layer at which it can.
+        ValueError: If there is no such layer, or you cannot cut the model there; the
+            error names the nearest layer where you can.
     """
     names = [call.name for call in calls]
     needs = " that divides the images" if argument == "grid" else " after `grid`"

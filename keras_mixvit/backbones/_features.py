@@ -1,8 +1,8 @@
-"""What passes from stage to stage: a grid, or a grid and prefix tokens.
+"""The features between two stages: a grid, or a grid and prefix tokens.
 
-Prefix tokens are those that belong to no position of the image: a class token
-and registers, `(B, P, d)`. A network without them passes a grid alone; with
-them it passes the list of both.
+Prefix tokens `(B, P, d)` belong to no position of the image: a class token and
+registers. A network without them passes the grid alone; otherwise it passes a list of
+both.
 """
 
 from typing import Any
@@ -11,22 +11,22 @@ from keras import ops
 
 
 def grid_of(features: Any) -> Any:
-    """The grid `(B, h, w, d)` of what passes between stages."""
+    """The grid `(B, h, w, d)` of the features."""
     return features[0] if isinstance(features, (list, tuple)) else features
 
 
 def prefix_of(features: Any) -> Any:
-    """Its prefix tokens `(B, P, d)`, or `None`."""
+    """The prefix tokens `(B, P, d)` of the features, or `None`."""
     return features[1] if isinstance(features, (list, tuple)) else None
 
 
 def with_prefix(grid: Any, prefix: Any) -> Any:
-    """A grid, with prefix tokens unless they are `None`."""
+    """The features of a grid, and of prefix tokens unless they are `None`."""
     return grid if prefix is None else [grid, prefix]
 
 
 def joined(features: Any) -> Any:
-    """Prefix tokens and then those of the grid `(B, P + h·w, d)`, or the grid alone."""
+    """Prefix tokens, then those of the grid, `(B, P + h·w, d)`; or the grid alone."""
     grid, prefix = grid_of(features), prefix_of(features)
     if prefix is None:
         return grid
@@ -36,7 +36,7 @@ def joined(features: Any) -> Any:
 
 
 def parted(tokens: Any, like: Any) -> Any:
-    """Inverts `joined`: tokens in the shape of the features that were joined."""
+    """The inverse of `joined`: tokens in the shape of the features before it."""
     grid, prefix = grid_of(like), prefix_of(like)
     if prefix is None:
         return tokens

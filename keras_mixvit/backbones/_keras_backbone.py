@@ -14,10 +14,10 @@ from keras_mixvit.backbones._normalization import as_config, normalized
 
 @dataclass
 class Given:
-    """What a backbone was given.
+    """The arguments of a backbone.
 
     Fields:
-        config: The model, serialized, without its weights.
+        config: The serialized model, without its weights.
         policy: Dtype policy, or `None`.
     """
 
@@ -27,7 +27,7 @@ class Given:
 
 @dataclass
 class KerasParts:
-    """The copy of the model that a backbone cuts.
+    """The copy of the model that the backbone cuts.
 
     Fields:
         model: Functional `keras.Model`.
@@ -44,23 +44,22 @@ class KerasParts:
 class KerasBackbone(Backbone):
     """Any functional Keras model, cut at two layers into stem, body and trunk.
 
-    It takes models of `keras.applications` and your own. The weights are kept,
-    and the model that you give is copied, not changed. Further stems of a `MixMo`
-    start as copies of the first. Batch norm is computed over the whole batch
-    where a batch is spread over replicas.
+    Use it for models of `keras.applications` and for your own. It copies your model
+    with its weights and does not change it. Further stems of a `MixMo` start as copies
+    of the first. If a batch is split over replicas, batch norm uses the whole batch.
 
-    A cut is a layer whose output is all that the rest of the model reads; the
-    first and last layers of a residual stage are, the layers within are not.
+    You can cut at a layer if the rest of the model reads only its output. This holds
+    for the first and the last layer of a residual stage, but not for those in between.
 
     Args:
         model: Functional `keras.Model` of one input, images `(B, H, W, C)`,
             without its classifier (`include_top=False`). Its output is a grid
             `(B, h, w, f)`, which the trunk averages, or features `(B, f)`.
-        grid: String, the name of the layer that ends the stem. `MixMo` mixes its
-            output, so that its height and width must divide those of the images
-            by the same number.
-        features: String, the name of the layer that ends the body, or `None` for
-            the last layer with a grid. Defaults to `None`.
+        grid: String, the name of the last layer of the stem. `MixMo` mixes its output.
+            Height and width of the images must be the same multiple of those of the
+            output.
+        features: String, the name of the last layer of the body, or `None` for the last
+            layer with a grid. Defaults to `None`.
         image_shape: Tuple of integers (H, W, C), or `None` for that of the model.
             Defaults to `None`.
         mean: Float or sequence of C floats, subtracted from the images, or
@@ -68,8 +67,8 @@ class KerasBackbone(Backbone):
         std: Positive float or sequence of C floats, by which images are then
             divided, or `None`. Defaults to `None`.
         name: String, the name of the model. Defaults to `"keras_backbone"`.
-        dtype: Dtype or dtype policy of all layers, or `None` for those that they
-            have in `model`. Defaults to `None`.
+        dtype: Dtype or dtype policy of all layers, or `None` to keep those of `model`.
+            Defaults to `None`.
 
     Input shape:
         `(B, H, W, C)`.
@@ -78,8 +77,8 @@ class KerasBackbone(Backbone):
         `(B, f)`.
 
     Raises:
-        ValueError: If `model` is not such a model, or cannot be cut there; the
-            error names the nearest layer at which it can.
+        ValueError: If `model` is not such a model, or you cannot cut it there; the
+            error names the nearest layer where you can.
 
     Example:
 
@@ -134,14 +133,14 @@ class KerasBackbone(Backbone):
         super().__init__(
             shape, _patch_size(shape, mixed.shape), name=name, dtype=_policy(own)
         )
-        # As a file of it is read: with lists, not tuples.
+        # As in a config read from a file: with lists, not tuples.
         config = json.loads(json.dumps(keras.saving.serialize_keras_object(model)))
         self._given = Given(config, policy)
         self.grid = grid
         self.features = features
         self.mean = as_config(mean)
         self.std = as_config(std)
-        # Layers belong to the stages; held in a dataclass, none is listed twice.
+        # The stages own the layers; in a dataclass, no layer is listed twice.
         self._parts = KerasParts(own, mixed, ends)
         self._connect()
 
@@ -153,7 +152,7 @@ class KerasBackbone(Backbone):
         if len(features.shape) == 4:
             pool = keras.layers.GlobalAveragePooling2D(
                 data_format="channels_last",
-                # The model may have a layer of a shorter name.
+                # The model may have a layer with a shorter name.
                 name=f"{self.name}_pool",
                 dtype=self.dtype_policy,
             )
@@ -165,7 +164,7 @@ class KerasBackbone(Backbone):
         parts = self._parts
         stem = keras.Model(parts.model.input, parts.mixed, name=name)
         if name != "stem":
-            # Variables of one model need paths of their own.
+            # Each variable of a model needs its own path.
             suffix = name.removeprefix("stem")
             stem = copied(stem, self.image_shape, suffix)[0]
             stem = keras.Model(stem.input, stem.output, name=name)
@@ -202,13 +201,13 @@ class KerasBackbone(Backbone):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        # Keras empties what it reads.
+        # Keras empties the dict that it reads.
         model = keras.saving.deserialize_keras_object(copy.deepcopy(config["model"]))
         return cls(**{**config, "model": model})
 
 
 def _image_shape(model, image_shape):
-    """The shape of the images that a model takes, or is to take."""
+    """The shape of the images that a model takes, or should take."""
     require(
         isinstance(model, keras.Model)
         and _is_functional(model)
@@ -220,7 +219,7 @@ def _image_shape(model, image_shape):
     formats = {getattr(layer, "data_format", None) for layer in model.layers}
     require(
         "channels_first" not in formats,
-        "`model` must be of layers with data_format='channels_last'.",
+        "`model` must have layers with data_format='channels_last'.",
         model=model.name,
     )
     shape = model.inputs[0].shape[1:] if image_shape is None else image_shape
@@ -235,7 +234,7 @@ def _image_shape(model, image_shape):
 def _is_functional(model):
     try:
         return bool(model.inputs) and bool(model.outputs)
-    except AttributeError:  # Its class writes `call`.
+    except AttributeError:  # Its class defines `call`.
         return False
 
 
@@ -246,7 +245,7 @@ def _copied(model, shape, policy):
         if tuple(model.inputs[0].shape[1:]) == shape:
             raise
         raise ValueError(
-            "`image_shape` must be a shape of images that `model` can take. Received: "
+            "`image_shape` must be a shape of images that `model` takes. Received: "
             f"image_shape={shape!r} ({type(error).__name__}: {error})"
         ) from error
 
@@ -274,7 +273,7 @@ def _policy(model):
 
 
 def _patch_size(image_shape, grid_shape):
-    """The side in pixels of a position of a grid, or `None` if it is no integer."""
+    """The side in pixels of a position of a grid, or `None` if it is not an integer."""
     height, width, _ = image_shape
     _, rows, columns, _ = grid_shape
     size = height // rows

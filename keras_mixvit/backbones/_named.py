@@ -35,8 +35,8 @@ def _vit(width, depth, **options):
 
 
 def _deit3(width, stochastic_depth_rate):
-    # Layer scale and rates, the same in all blocks, are those of the published
-    # code for ImageNet-1k.
+    # Layer scale and rates are those of the published code for ImageNet-1k, the same in
+    # all blocks.
     return _vit(
         width,
         12,
@@ -48,14 +48,14 @@ def _deit3(width, stochastic_depth_rate):
 
 
 def _dinov2(width):
-    # timm's table has no entries for the registers nor, added to it, the class
-    # token. The rates of its pretraining are not those of a classifier.
+    # timm's position table has no entries for the registers and the class token. The
+    # rates of the pretraining are not those of a classifier.
     return _vit(width, 12, num_registers=4, prefix_positions=False, layer_scale=1e-5)
 
 
-# Layer scale is that of the published code, which has no M-24: the CaiT paper
-# takes 1e-5 at depth 24. Stochastic depth is not in that code; the rates are
-# those for training at 224 pixels as they are commonly quoted from the paper.
+# Layer scale is that of the published code, which has no M-24: the CaiT paper uses 1e-5
+# at depth 24. That code has no stochastic depth; the rates are those commonly quoted
+# from the paper for training at 224 pixels.
 NAMED = {
     "cait_xxs24": _cait(192, 24, 1e-5, 0.05),
     "cait_xxs36": _cait(192, 36, 1e-5, 0.1),
@@ -68,7 +68,7 @@ NAMED = {
     "convit_tiny": _convit(4),
     "convit_small": _convit(9),
     "convit_base": _convit(16),
-    # The variant of the MixViT paper, which states no stochastic depth for it.
+    # The variant of the MixViT paper, which gives no stochastic depth for it.
     "convit_mixvit": (ConViT, {}),
     "convit_dytox": (
         ConViT,
@@ -86,7 +86,7 @@ NAMED = {
     "vit_small_patch14_reg4_dinov2": _dinov2(384),
     "vit_base_patch14_reg4_dinov2": _dinov2(768),
 }
-# Image size and patch size in pixels, where they are not 224 and 16.
+# Image size and patch size in pixels, if they are not 224 and 16.
 SIZES = {
     "vit_small_patch14_reg4_dinov2": (518, 14),
     "vit_base_patch14_reg4_dinov2": (518, 14),
@@ -94,7 +94,7 @@ SIZES = {
 
 
 def published_sizes(name: str) -> tuple[int, int]:
-    """Sides in pixels of image and patch of a named backbone."""
+    """The sides in pixels of image and patch of a named backbone."""
     return SIZES.get(name, (224, 16))
 
 
@@ -105,7 +105,7 @@ def make_backbone(
     patch_size: int | None = None,
     **changes: Any,
 ) -> Backbone:
-    """A published backbone by its name, with new weights.
+    """A published backbone by its name, with new weights, to train from scratch.
 
     | name | width | blocks | heads | layer scale | stochastic depth |
     |---|---|---|---|---|---|
@@ -134,20 +134,20 @@ def make_backbone(
     | `vit_small_patch14_reg4_dinov2` | 384 | 10 + 2 | 6 | 1e-5 | 0 |
     | `vit_base_patch14_reg4_dinov2` | 768 | 10 + 2 | 12 | 1e-5 | 0 |
 
-    `convit_mixvit` is the MixViT paper's, `convit_dytox` the one from which
-    it was made, whose epsilon is 1e-5. The last blocks of `convit_tiny`,
-    `convit_small` and `convit_base` are self-attention over class token and
-    patches, those of the other ConViTs and of CaiT class attention. In a ViT or
-    DeiT the class token is there from the first block on, and the blocks after
-    the plus are those that run once per subnetwork.
+    `convit_mixvit` is the ConViT of the MixViT paper. It was derived from
+    `convit_dytox`, whose epsilon is 1e-5. The last blocks of `convit_tiny`,
+    `convit_small` and `convit_base` are self-attention over class token and patches;
+    those of the other ConViTs and of CaiT are class attention. A ViT or DeiT has its
+    class token from the first block on. The blocks after the plus run once per
+    subnetwork.
 
     Args:
         name: String, one of the names above.
-        image_shape: Tuple of integers (H, W, C), or `None` for (224, 224, 3),
-            with DINOv2 (518, 518, 3). Defaults to `None`.
-        patch_size: Integer, the side of a patch in pixels, or `None` for 16,
-            with DINOv2 14. Defaults to `None`.
-        **changes: Arguments of `CaiT`, `ConViT` or `ViT` that shall differ.
+        image_shape: Tuple of integers (H, W, C), or `None` for (224, 224, 3); for
+            DINOv2, (518, 518, 3). Defaults to `None`.
+        patch_size: Integer, the side of a patch in pixels, or `None` for 16; for
+            DINOv2, 14. Defaults to `None`.
+        **changes: Arguments of `CaiT`, `ConViT` or `ViT` to override.
 
     Returns:
         A `CaiT`, a `ConViT` or a `ViT`.
@@ -181,7 +181,7 @@ def make_backbone(
 
 
 def backbone_names() -> tuple[str, ...]:
-    """The names that `make_backbone` knows.
+    """The names that `make_backbone` accepts.
 
     Returns:
         Tuple of strings.

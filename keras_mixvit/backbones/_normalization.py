@@ -1,4 +1,4 @@
-"""Mean and standard deviation of images, as every backbone takes them."""
+"""Normalises images by the mean and standard deviation that every backbone takes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from keras_mixvit._checks import is_number, numbers_of, require
 
 
 def as_config(value: Any) -> float | tuple[float, ...] | None:
-    """A number as it is, several as a tuple of floats, as a config keeps them."""
+    """One number unchanged, or several as a tuple of floats, for a config."""
     is_one = is_number(value) or not numbers_of(value)
     return value if is_one else tuple(map(float, value))
 
@@ -31,7 +31,8 @@ def normalized(
         Tensor of the same shape.
 
     Raises:
-        ValueError: If a sequence has another length or a number is impossible.
+        ValueError: If a sequence does not have C numbers, or a number is out of its
+            range.
     """
     if mean is None and std is None:
         return images
@@ -46,8 +47,8 @@ def normalized(
     stds = np.broadcast_to(1.0 if std is None else std, channels)
     require(np.all(np.isfinite(means)), "`mean` must be finite.", mean=means.tolist())
     require(np.all(stds > 0), "`std` must be positive.", std=stds.tolist())
-    # Not `Normalization`, whose constants are lost in an export to ONNX. In
-    # float32, because the product is larger than the result.
+    # Not `Normalization`, which loses its constants in an export to ONNX. In float32,
+    # because the product is larger than the result.
     layer = keras.layers.Rescaling(
         (1 / stds).tolist(),
         (-means / stds).tolist(),

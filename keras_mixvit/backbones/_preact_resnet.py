@@ -14,12 +14,12 @@ from keras_mixvit.layers._convolution import convolution
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class PreActResNet(ConvolutionalBackbone):
-    """PreActResNet-18 for images of 64 x 64 pixels, as MixMo takes it.
+    """PreActResNet-18 for images of 64 x 64 pixels, MixMo's network on Tiny ImageNet.
 
-    Stem: a 3 x 3 convolution with a stride of 2 to 64 channels, whatever the
-    widening. Body: four groups of two blocks with 64, 128, 256 and 512 times
-    `widening` channels, all but the first with a stride of 2. Trunk: average
-    pooling of the last sum; as published, no batch norm and no ReLU before it.
+    Stem: a 3 x 3 convolution with stride 2 to 64 channels for any `widening`. Body:
+        four groups of two blocks with 64, 128, 256 and 512 times `widening` channels;
+        all groups but the first have stride 2. Trunk: average pooling of the last sum,
+        without batch norm and ReLU before it, as published.
 
     Args:
         image_shape: Tuple of integers (H, W, C). Defaults to `(64, 64, 3)`.
@@ -30,9 +30,8 @@ class PreActResNet(ConvolutionalBackbone):
             `None`. Defaults to `None`.
         std: Positive float or sequence of C floats, by which images are then
             divided, or `None`. Defaults to `None`.
-        recompute: Boolean, whether to compute each block a second time in the
-            backward pass, which needs less memory and more time. Defaults to
-            `False`.
+        recompute: Boolean, whether to compute each block again in the backward pass,
+            which saves memory and takes more time. Defaults to `False`.
         name: String, the name of the model. Defaults to `"preact_resnet"`.
         dtype: Dtype or dtype policy, or `None` for the global policy.
             Defaults to `None`.

@@ -14,14 +14,14 @@ from keras_mixvit.layers._convolution import batch_norm, convolution
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class ResNet(ConvolutionalBackbone):
-    """ResNet-18 for images of 224 x 224 pixels, as MixMo takes it on ImageNet.
+    """ResNet-18 for images of 224 x 224 pixels, MixMo's network on ImageNet.
 
-    Stem: a 7 x 7 convolution with a stride of 2 to 64 channels; inputs are
-    mixed before its batch norm, on a grid of 112 x 112. Body: batch norm,
-    ReLU, 3 x 3 max pooling with a stride of 2, four groups of two blocks with
-    64, 128, 256 and 512 times `widening` channels, all but the first with a
-    stride of 2. Trunk: average pooling. The paper does not say whether the
-    stem is widened; here it is not, as in its other networks.
+    Stem: a 7 x 7 convolution with stride 2 to 64 channels; `MixMo` mixes inputs before
+    its batch norm, on a grid of 112 x 112. Body: batch norm, ReLU, 3 x 3 max pooling
+    with stride 2, then four groups of two blocks with 64, 128, 256 and 512 times
+    `widening` channels; all groups but the first have stride 2. Trunk: average pooling.
+    The paper does not say whether the stem is widened; here it is not, as in the
+    paper's other networks.
 
     Args:
         image_shape: Tuple of integers (H, W, C). Defaults to `(224, 224, 3)`.
@@ -32,9 +32,8 @@ class ResNet(ConvolutionalBackbone):
             `None`. Defaults to `None`.
         std: Positive float or sequence of C floats, by which images are then
             divided, or `None`. Defaults to `None`.
-        recompute: Boolean, whether to compute each block a second time in the
-            backward pass, which needs less memory and more time. Defaults to
-            `False`.
+        recompute: Boolean, whether to compute each block again in the backward pass,
+            which saves memory and takes more time. Defaults to `False`.
         name: String, the name of the model. Defaults to `"resnet"`.
         dtype: Dtype or dtype policy, or `None` for the global policy.
             Defaults to `None`.
@@ -101,7 +100,8 @@ class ResNet(ConvolutionalBackbone):
         self, grid: Any, maps: dict[str, Any] | None = None, between: Any = None
     ) -> Any:
         grid = ops.relu(self._parts.norm(grid))
-        # After a ReLU, zeros around the grid are no larger than anything in it.
+        # Values after a ReLU are at least 0, so padding with zeros does not change a
+        # maximum.
         grid = ops.pad(grid, ((0, 0), (1, 1), (1, 1), (0, 0)))
         grid = ops.max_pool(grid, 3, 2, data_format="channels_last")
         return super().apply_blocks(grid, maps, between)

@@ -28,12 +28,12 @@ from keras_mixvit.layers._standardization import Standardization
 
 @dataclass
 class TransformerParts:
-    """The layers of a vision transformer, but for its stem.
+    """The layers of a vision transformer, except its stem.
 
     Fields:
         position: Layer that adds position to the grid.
         blocks: List of the blocks of the body.
-        class_token: `ClassToken`, in a `ViT` `PrefixTokens` or `None`.
+        class_token: `ClassToken`, or in a `ViT` `PrefixTokens` or `None`.
         class_blocks: List of the blocks of the trunk.
         norm: The last normalisation.
     """
@@ -46,9 +46,9 @@ class TransformerParts:
 
 
 class VisionTransformer(Backbone):
-    """What ViT, ConViT and CaiT share: patches, blocks, class attention, a norm.
+    """Base class of ViT, ConViT and CaiT: patches, blocks, class attention, a norm.
 
-    A subclass documents the arguments, gives `_attention`, the self-attention of
+    A subclass documents the arguments. It defines `_attention`, the self-attention of
     one block, and `_stochastic_depth_rates`, one rate per block, and calls
     `_make_network` at the end of its constructor.
     """
@@ -125,14 +125,14 @@ class VisionTransformer(Backbone):
             for i in range(self.num_blocks, len(rates))
         ]
         norm = LayerNormalization(epsilon=self.epsilon, name="norm", dtype=dtype)
-        # Layers belong to the stages; held in a dataclass, none is listed twice.
+        # The stages own the layers; in a dataclass, no layer is listed twice.
         self._parts = TransformerParts(
             position, blocks, class_token, class_blocks, norm
         )
         self._connect()
 
     def _make_tokens(self):
-        """The layer that gives the class token, and what else is no patch."""
+        """The layer that makes the tokens that are not patches."""
         return ClassToken(name="class_token", dtype=self.dtype_policy)
 
     def _class_block(self, index, attention_seed, **options):
@@ -178,8 +178,8 @@ class VisionTransformer(Backbone):
 
     def make_stem(self, name: str = "stem") -> keras.Model:
         images = keras.Input(self.image_shape, name="images")
-        # Variables of one model need paths of their own: PyTorch's trainer
-        # forgets all but one of those that share a path.
+        # Each variable of a model needs its own path: PyTorch's trainer keeps only one
+        # variable per path.
         embedding = PatchEmbedding(
             self.width,
             self.patch_size,
@@ -227,7 +227,7 @@ class VisionTransformer(Backbone):
         vectors = attribution(grid, source=source, added=False)
         if maps is not None or not isinstance(grid, keras.KerasTensor):
             return self._read_shared_grid(grid, vectors, maps)
-        # A stage of its own, as `trunk` is in other graphs.
+        # A separate stage, like `trunk` in other graphs.
         inputs = [
             keras.Input(batch_shape=x.shape, dtype=self.compute_dtype, name=name)
             for name, x in (("grid", grid), ("vectors", vectors))
@@ -250,7 +250,7 @@ class VisionTransformer(Backbone):
         return ops.reshape(features, (-1, vectors.shape[0], features.shape[-1]))
 
     def _can_share_grid(self):
-        """Whether the trunk is that of this class, and subclasses left it alone."""
+        """Whether the trunk is the one of this class, not overridden by a subclass."""
         blocks = self._parts.class_blocks
         return type(self).apply_trunk is VisionTransformer.apply_trunk and all(
             type(block) is ClassAttentionBlock

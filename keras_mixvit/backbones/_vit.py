@@ -22,14 +22,13 @@ from keras_mixvit.layers import PrefixTokens, SelfAttention
 class ViT(VisionTransformer):
     """ViT: self-attention over class token, registers and patches in all blocks.
 
-    With other options it is DeiT, DeiT-III or DINOv2. The class token and the
-    registers are there from the first block on. From the body to the trunk pass
-    the grid and these prefix tokens, `[(B, h, w, d), (B, P, d)]`, or the grid
-    alone if there are none. The trunk are the last `num_class_blocks` blocks.
-    Only the class token leaves the last one, so that it is computed as class
-    attention: the same function and parameters, without the queries that nobody
-    reads. With average pooling it is a block like the others, and the mean of
-    the patches leaves.
+    With other options it is DeiT, DeiT-III or DINOv2. Class token and registers join
+    before the first block. The body passes the grid and these prefix tokens to the
+    trunk, `[(B, h, w, d), (B, P, d)]`, or the grid alone if there are none. The trunk
+    is the last `num_class_blocks` blocks. The last one outputs only the class token, so
+    it is computed as class attention: the same function and parameters, without unused
+    queries. With average pooling, it is a block like the others, and the output is the
+    mean of the patches.
 
     Args:
         image_shape: Tuple of integers (H, W, C). Defaults to `(32, 32, 3)`.
@@ -41,16 +40,16 @@ class ViT(VisionTransformer):
             `10`.
         num_class_blocks: Integer, the number of blocks of the trunk. Defaults
             to `2`.
-        pooling: `"token"`, the class token leaves the network, or `"average"`,
-            the mean of the patches. Defaults to `"token"`.
-        class_token: Boolean, whether there is a class token, without which
-            `pooling` is `"average"`. Defaults to `True`.
+        pooling: `"token"`, the output is the class token, or `"average"`, the mean of
+            the patches. Defaults to `"token"`.
+        class_token: Boolean, whether there is a class token; if not, `pooling` must be
+            `"average"`. Defaults to `True`.
         num_registers: Integer, the number of register tokens. Defaults to `0`.
         prefix_positions: Boolean, whether class token and registers have
             entries in the position table. Defaults to `True`.
-        norm_after_pooling: Boolean, whether the last normalisation is that of
-            the mean, not of each token before; or `None`, which is `True` with
-            average pooling and `False` without. Defaults to `None`.
+        norm_after_pooling: Boolean, whether the last normalisation comes after the
+            pooling; `None` is `True` for average pooling and `False` otherwise.
+            Defaults to `None`.
         mlp_ratio: Positive float, hidden features of an MLP per feature of a
             token. Defaults to `4.0`.
         mlp_activation: `"gelu"` or `"swiglu"`, as in `MLP`. Defaults to
@@ -67,18 +66,16 @@ class ViT(VisionTransformer):
             Defaults to `0.0`.
         stochastic_depth_rate: Float in [0, 1), stochastic depth of the last
             block. Defaults to `0.0`.
-        stochastic_depth_rises: Boolean, whether it rises linearly from 0 to
-            that rate, which otherwise is that of every block. Defaults to
-            `True`.
+        stochastic_depth_rises: Boolean, whether the rate rises linearly from 0 in the
+            first block; otherwise all blocks have the same rate. Defaults to `True`.
         mean: Float or sequence of C floats, subtracted from the images, or
             `None`. Defaults to `None`.
         std: Positive float or sequence of C floats, by which images are then
             divided, or `None`. Defaults to `None`.
         seed: Integer seed of dropout and stochastic depth, or `None`.
             Defaults to `None`.
-        recompute: Boolean, whether to compute each block a second time in the
-            backward pass, which needs less memory and more time. Defaults to
-            `False`.
+        recompute: Boolean, whether to compute each block again in the backward pass,
+            which saves memory and takes more time. Defaults to `False`.
         name: String, the name of the model. Defaults to `"vit"`.
         dtype: Dtype or dtype policy, or `None` for the global policy.
             Defaults to `None`.
@@ -90,8 +87,8 @@ class ViT(VisionTransformer):
         `(B, width)`.
 
     Raises:
-        ValueError: If `patch_size` does not divide the image size,
-            `num_heads` not the width, or an argument is out of its range.
+        ValueError: If `patch_size` does not divide the image size, `num_heads` does not
+            divide the width, or an argument is out of its range.
 
     Example:
 
@@ -178,7 +175,7 @@ class ViT(VisionTransformer):
 
     @property
     def num_prefix_tokens(self) -> int:
-        """The number P of tokens beside the grid: class token and registers."""
+        """The number P of prefix tokens: class token and registers."""
         return int(self.class_token) + self.num_registers
 
     @property
@@ -240,13 +237,13 @@ class ViT(VisionTransformer):
             record_attention(maps, block, tokens)
             tokens = block(tokens)
         if self.pooling == "token":
-            # To class attention, registers are further patches.
+            # Class attention treats registers as further patches.
             token, others = tokens[:, 0], ops.expand_dims(tokens[:, 1:], 1)
             record_attention(maps, last_block, token, others)
             return self._parts.norm(last_block(token, others))
         record_attention(maps, last_block, tokens)
         tokens = last_block(tokens)
-        # Without prefix tokens this is the grid itself.
+        # Without prefix tokens, this is the grid.
         patches = tokens[:, self.num_prefix_tokens :]
         axes = tuple(range(1, len(patches.shape) - 1))
         if self.normalizes_mean:

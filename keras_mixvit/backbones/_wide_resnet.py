@@ -18,20 +18,20 @@ from keras_mixvit.layers._convolution import batch_norm, convolution
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class WideResNet(ConvolutionalBackbone):
-    """WideResNet for images of 32 x 32 pixels, as MixMo and MIMO take it.
+    """WideResNet for images of 32 x 32 pixels, the network of MixMo and MIMO on CIFAR.
 
-    Stem: a 3 x 3 convolution to 16 channels, whatever the widening. Body:
-    three groups of `(depth - 4) / 6` blocks with 16, 32 and 64 times
-    `widening` channels, the second and third with a stride of 2. Trunk: batch
+    Stem: a 3 x 3 convolution to 16 channels for any `widening`. Body: three groups of
+    `(depth - 4) / 6` blocks with 16, 32 and 64 times `widening` channels; the second
+    and third have stride 2. Trunk: batch
     norm, ReLU, average pooling.
 
     Args:
         image_shape: Tuple of integers (H, W, C). Defaults to `(32, 32, 3)`.
         depth: Integer 6n + 4, the number of layers. Defaults to `28`.
         widening: Integer, the factor w of the channels. Defaults to `10`.
-        strided_conv: `"second"`, as in the published MixMo, or `"first"`, as in
-            MIMO (edward2): the convolution of a block that has its stride.
-            Defaults to `"second"`.
+        strided_conv: `"second"`, as in the published MixMo, or `"first"`, as in MIMO
+            (edward2): the convolution with the stride of a block. Defaults to
+            `"second"`.
         l2: Non-negative float, the weight of the sum of squares of all
             parameters in the loss; the papers train with 3e-4. Defaults to
             `0.0`.
@@ -39,9 +39,8 @@ class WideResNet(ConvolutionalBackbone):
             `None`. Defaults to `None`.
         std: Positive float or sequence of C floats, by which images are then
             divided, or `None`. Defaults to `None`.
-        recompute: Boolean, whether to compute each block a second time in the
-            backward pass, which needs less memory and more time. Defaults to
-            `False`.
+        recompute: Boolean, whether to compute each block again in the backward pass,
+            which saves memory and takes more time. Defaults to `False`.
         name: String, the name of the model. Defaults to `"wide_resnet"`.
         dtype: Dtype or dtype policy, or `None` for the global policy.
             Defaults to `None`.

@@ -1,4 +1,4 @@
-"""Weights of timm's CaiT and ConViT and of the published MixMo, in and out."""
+"""Weights of timm's CaiT, ConViT and ViT and of the published MixMo."""
 
 from keras_mixvit.convert._conversion import Conversion
 from keras_mixvit.convert._hub import fetch

@@ -1,4 +1,4 @@
-"""Named arrays of another library, and checks that they fit."""
+"""Reads named arrays of another library, and checks that they fit."""
 
 import os
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from keras_mixvit.convert._read_weights import read_weights
 
 
 def named_arrays(weights: Mapping | str | os.PathLike) -> Mapping:
-    """Weights by name: a mapping as it is, or what the file of a path holds."""
+    """Weights by name: a mapping unchanged, or the content of a file."""
     if isinstance(weights, Mapping):
         return weights
     require(
@@ -23,7 +23,7 @@ def named_arrays(weights: Mapping | str | os.PathLike) -> Mapping:
 
 
 def as_array(value) -> np.ndarray:
-    """A NumPy array from one of any library, with gradients or in bfloat16 too."""
+    """A NumPy array from one of any library, even with gradients or in bfloat16."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         value = value.float() if value.is_floating_point() else value
@@ -31,12 +31,12 @@ def as_array(value) -> np.ndarray:
 
 
 def require_match(arrays: dict, expected: dict, requirement: str) -> None:
-    """Requires arrays to have exactly the expected names and shapes.
+    """Requires exactly the expected names and shapes.
 
     Args:
         arrays: Dict from names to arrays.
         expected: Dict from names to shapes.
-        requirement: The sentence of the error, before what was received.
+        requirement: String, the first sentence of the error.
     """
     missing = [name for name in expected if name not in arrays]
     unexpected = [name for name in arrays if name not in expected]
@@ -55,7 +55,7 @@ def require_match(arrays: dict, expected: dict, requirement: str) -> None:
 
 
 def require_real(arrays: dict) -> None:
-    """Requires arrays of real numbers; bfloat16 is a dtype of its own.
+    """Requires arrays of real numbers, bfloat16 included.
 
     Args:
         arrays: Dict from names to arrays.
@@ -69,7 +69,7 @@ def require_real(arrays: dict) -> None:
 
 
 def require_finite(arrays: dict) -> None:
-    """Requires weights that are finite in float32: NaN would spread everywhere.
+    """Requires weights that are finite in float32, because NaN would spread.
 
     Args:
         arrays: Dict from names to arrays of real numbers.

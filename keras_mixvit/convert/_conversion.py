@@ -3,20 +3,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a conversion of weights read, and what it did not change.
+    """The report of a conversion: which weights it loaded, and which it did not.
 
-    Printed, it is a summary in four lines.
+    Print it for a summary in four lines.
 
     Args:
-        loaded: Tuple of strings, the names in the file whose weights the model
-            now has.
-        resized: Tuple of strings, those of them that were resized to another
-            grid. Defaults to `()`.
-        unused: Tuple of strings, the names in the file that the model did not
-            take, its head for one. Defaults to `()`.
-        untouched: Tuple of strings, the paths of variables of the model that
-            keep their values, new heads and source attribution for example.
+        loaded: Tuple of strings, the names in the file that were loaded.
+        resized: Tuple of strings, the loaded names that were resized to another grid.
             Defaults to `()`.
+        unused: Tuple of strings, the names in the file that were not loaded, such as
+            its head. Defaults to `()`.
+        untouched: Tuple of strings, the paths of variables that keep their values, such
+            as new heads and source attribution. Defaults to `()`.
 
     Example:
 

@@ -72,21 +72,21 @@ REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 def fetch(
     name: str | os.PathLike, revision: str | None = None, cache_dir: str | None = None
 ) -> tuple[dict, Path]:
-    """Finds the files of a model of timm: in a folder, the cache, or the hub.
+    """Finds the files of a timm model in a folder, in the cache, or on the hub.
 
-    Fetched files stay in the cache of the hub's client, where their SHA-256 sums
-    are their names. Every use compares the two.
+    Downloads stay in the cache of the hub's client, under their SHA-256 sums. Every use
+    checks these sums.
 
     Args:
         name: String: a name in `PRETRAINED`, a repository `"owner/name"` or
-            `"hf://owner/name"` of the hub, or the path of a folder with
-            `config.json` and `model.safetensors`, such as `"./my_cait"`. A
-            string without a separator is always a name. If `"owner/name"` is
-            also a folder, write `"./owner/name"` or `"hf://owner/name"`.
+            `"hf://owner/name"` on the hub, or the path of a folder with `config.json`
+            and `model.safetensors`, such as `"./my_cait"`. A string without a path
+            separator is always a name. If `"owner/name"` is also a folder, write
+            `"./owner/name"` or `"hf://owner/name"`.
         revision: String, a branch, tag or commit, or `None` for the newest
             one. Defaults to `None`.
-        cache_dir: String, the folder of the cache, or `None` for the hub
-            client's own. Defaults to `None`.
+        cache_dir: String, the folder of the cache, or `None` for that of the hub's
+            client. Defaults to `None`.
 
     Returns:
         The content of `config.json`, and the path of `model.safetensors`.
@@ -125,7 +125,7 @@ def fetch(
         for file in FILES:
             paths.append(_from_hub(name, file, revision, cache_dir))
             if paths[0].parents[1].name == "snapshots":
-                # All files from one commit, whatever is newest by now.
+                # Takes all files from one commit, even if there is a newer one by now.
                 revision = paths[0].parents[0].name
     for path in paths:
         _verify(path)
@@ -138,7 +138,7 @@ def fetch(
         ) from error
     require(
         isinstance(config, dict),
-        "`name` must have a config.json that holds a dict.",
+        "`name` must have a config.json with a dict.",
         config=str(paths[0]),
     )
     return config, paths[1]
@@ -148,18 +148,18 @@ def _is_folder(name):
     """Whether a name is the path of a folder, and not a repository of the hub."""
     if name.startswith(HUB) or not Path(name).is_dir():
         return False
-    # Absolute paths, and those that open with `./` or `../`, are not ambiguous.
+    # Absolute paths, and paths that start with `./` or `../`, are not ambiguous.
     require(
         REPOSITORY.fullmatch(name) is None,
-        f"`name` must say whether it is a folder or a repository: './{name}' is the "
-        f"folder, '{HUB}{name}' the repository of the hub.",
+        f"`name` must be clearly a folder or a repository: './{name}' is the folder, "
+        f"'{HUB}{name}' the repository on the hub.",
         name=name,
     )
     return "/" in name or os.sep in name or name in (os.curdir, os.pardir)
 
 
 def _require_pretrained(name):
-    """Requires a known name; a folder of that name gets a hint."""
+    """Requires a known name; if a folder has that name, the error gives a hint."""
     hint = path_hint(name)
     require(
         name in PRETRAINED or not hint,
@@ -198,7 +198,7 @@ def _from_hub(repository, file, revision, cache_dir):
         RevisionNotFoundError,
     ) as error:
         raise ValueError(
-            "`name` must be an existing folder, or a repository of the hub, with "
+            "`name` must be an existing folder, or a repository on the hub, with "
             f"{' and '.join(FILES)}. Received: name={repository!r}, "
             f"revision={revision!r} ({_first(error)})"
         ) from error
@@ -217,7 +217,7 @@ def _first(error):
 
 
 def _verify(path):
-    """Compares a file of the cache with the sum that is its name there."""
+    """Compares a file of the cache with the checksum in its name."""
     stored = path.resolve()
     if not re.fullmatch("[0-9a-f]{64}", stored.name):
         return
@@ -225,8 +225,8 @@ def _verify(path):
         found = hashlib.file_digest(file, "sha256").hexdigest()
     require(
         found == stored.name,
-        f"{path.name} in the cache must have the SHA-256 sum of the hub's; it is "
-        "damaged: delete it and fetch it again.",
+        f"{path.name} in the cache must have the SHA-256 sum of the file on the hub; "
+        "it is damaged: delete it and fetch it again.",
         path=str(stored),
         sum=found,
     )

@@ -20,17 +20,16 @@ from keras_mixvit.convert._conversion import Conversion
 def load_mixmo_weights(
     model: keras.Model, weights: Mapping | str | os.PathLike
 ) -> Conversion:
-    """Gives a model the weights of a checkpoint of the published MixMo code.
+    """Loads a checkpoint of the published MixMo code into a model.
 
-    Its networks are `WideResNet` and `PreActResNet` under `SingleNetwork` or
-    `MixMo`. The published networks take images that are normalised already.
-    If anything does not fit, the error lists all of it and the model stays as
-    it was.
+    The published networks are `WideResNet` and `PreActResNet` under `SingleNetwork` or
+    `MixMo`. They take normalised images. If anything does not fit, the error lists all
+    problems, and the model does not change.
 
     Args:
-        model: `SingleNetwork` or `MixMo` with as many subnetworks.
+        model: `SingleNetwork`, or `MixMo` with the same number of subnetworks.
         weights: Mapping from the published names to arrays, or the path of a
-            checkpoint, which `read_weights` reads.
+            checkpoint, for `read_weights`.
 
     Returns:
         A `Conversion`.
@@ -52,7 +51,7 @@ def load_mixmo_weights(
     """
     weights = named_arrays(weights)
     entries = layout(model)
-    # PyTorch counts batches; our layers do not need the count.
+    # PyTorch counts batches; the layers here do not need the count.
     unused = tuple(name for name in weights if name.endswith("num_batches_tracked"))
     arrays = {
         name: as_array(array) for name, array in weights.items() if name not in unused
@@ -81,7 +80,7 @@ def load_mixmo_weights(
 
 
 def mixmo_weights(model: keras.Model) -> dict[str, np.ndarray]:
-    """The weights of a model under the published names, in their layout.
+    """The weights of a model under the published MixMo names, to use in that code.
 
     Args:
         model: `SingleNetwork` or `MixMo` on `WideResNet` or `PreActResNet`.
@@ -90,7 +89,7 @@ def mixmo_weights(model: keras.Model) -> dict[str, np.ndarray]:
         Dict from names to float32 arrays.
 
     Raises:
-        ValueError: If the model is none of the published networks.
+        ValueError: If the model is not one of the published networks.
 
     Example:
 
@@ -108,14 +107,14 @@ def mixmo_weights(model: keras.Model) -> dict[str, np.ndarray]:
 
 
 def layout(model) -> dict[str, tuple]:
-    """Published names of the variables of a model.
+    """The published names of the variables of a model.
 
     Args:
         model: `SingleNetwork` or `MixMo`.
 
     Returns:
-        Dict from names to a variable, the subnetwork that a name stands for where
-        the variable is of all heads, else `None`, and the shape of one.
+        Dict from names to tuples: the variable; the index of the subnetwork if the
+        variable holds all heads, else `None`; and the shape for one name.
 
     Raises:
         ValueError: If the model is none of the published networks.

@@ -16,13 +16,13 @@ from keras_mixvit.convert._timm_config import require_config
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A backbone and the file of its weights.
+    """A backbone and the path of its pretrained weights.
 
     Args:
         backbone: The `Backbone`, with new weights.
         path: Path of the file of weights.
-        num_classes: Integer, the classes of their head.
-        source_grid: Tuple of integers (h, w), the grid that they were trained
+        num_classes: Integer, the number of classes of the pretrained head.
+        source_grid: Tuple of integers (h, w), the grid that the weights were trained
             on, or `None` if it is unknown.
 
     Example:
@@ -46,14 +46,15 @@ def pretrained_backbone(
     cache_dir: str | None = None,
     changes: dict | None = None,
 ) -> Pretrained:
-    """The backbone of a model of timm, without its weights.
+    """The backbone of a timm model, without its weights, and where these are.
 
-    The backbone normalises images of 0 to 255 as in the training of the model.
+    It takes images with values from 0 to 255, and normalises them as in the training of
+    the model.
 
     Args:
-        name: String, what `fetch` takes.
-        image_size: Integer or tuple of integers (H, W) in pixels, or `None`
-            for that of the model. Defaults to `None`.
+        name: String, as in `fetch`.
+        image_size: Integer or tuple of integers (H, W) in pixels, or `None` for the
+            size of the model. Defaults to `None`.
         revision: String or `None`, as in `fetch`. Defaults to `None`.
         cache_dir: String or `None`, as in `fetch`. Defaults to `None`.
         changes: Dict of arguments of `CaiT`, `ConViT` or `ViT` to change, or
@@ -63,8 +64,8 @@ def pretrained_backbone(
         A `Pretrained`.
 
     Raises:
-        ValueError: If `name`, `image_size` or `changes` is invalid, or the
-            model is none of the named backbones.
+        ValueError: If `name`, `image_size` or `changes` is invalid, or the model is not
+            one of the named backbones.
         ConnectionError: If the hub cannot be reached.
 
     Example:
@@ -82,13 +83,13 @@ def pretrained_backbone(
     changes = changes or {}
     require(
         not {"image_shape", "patch_size"} & set(changes),
-        "`changes` must not hold `image_shape`, for which there is `image_size`, nor "
-        "`patch_size`, which is that of the weights.",
+        "`changes` must not have `image_shape` (use `image_size`) or `patch_size` "
+        "(the weights decide it).",
         changes=sorted(changes),
     )
     config, path = fetch(name, revision, cache_dir)
     architecture = str(config.get("architecture"))
-    # timm's names end in the image size, but for ConViT and DINOv2.
+    # timm's names end in the image size, except those of ConViT and DINOv2.
     known = re.sub(r"_\d+$", "", architecture)
     require(
         known in backbone_names(),

@@ -6,29 +6,29 @@ import numpy as np
 
 from keras_mixvit._checks import require, require_path
 
-# Under these keys, checkpoints of a training keep the weights.
+# Checkpoints of a training store the weights under these keys.
 NESTED = re.compile(r"model|state_dict|.+(?<!_optimizer)_state_dict")
 
 
 def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """Reads named arrays from a `.safetensors`, `.pth` or `.npz` file.
 
-    It never runs code from a file: it reads a `.pth` with `weights_only=True`,
-    an `.npz` without pickle. In a `.pth` the weights may lie under `model`,
-    `state_dict` or the only name that ends in `_state_dict`, other than an
-    optimizer's. It removes the prefix `module.` of all names, which distributed
-    training adds.
+    It never runs code from a file: it reads a `.pth` with `weights_only=True`, and an
+    `.npz` without pickle. In a `.pth`, the weights may be under `model`, under
+    `state_dict`, or under the only name that ends in `_state_dict` and is not an
+    optimizer's. It removes the prefix `module.`, which distributed training adds to all
+    names.
 
     Args:
-        path: Path of the file. `.safetensors` needs the package safetensors;
-            `.pth`, `.pt`, `.bin` and `.ckpt` need PyTorch, whatever the backend.
+        path: Path of the file. `.safetensors` needs the package safetensors; `.pth`,
+            `.pt`, `.bin` and `.ckpt` need PyTorch, on any backend.
 
     Returns:
         Dict from names to arrays.
 
     Raises:
-        ValueError: If the file is missing, damaged, of another kind, or holds
-            anything but arrays.
+        ValueError: If the file is missing, damaged or of another kind, or does not hold
+            only arrays.
         ModuleNotFoundError: If the package that reads the file is missing.
 
     Example:
@@ -53,7 +53,7 @@ def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
             f"Reading a {path.suffix} file needs the package {error.name}: pip install "
             f"{error.name}."
         ) from error
-    # Each reader raises errors of its own for damaged files.
+    # Each reader raises its own errors for damaged files.
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(
@@ -86,7 +86,7 @@ def _read_pth(path):
         isinstance(value, torch.Tensor) for value in found.values()
     )
     if not is_state:
-        raise TypeError("it holds other things than named tensors")
+        raise TypeError("it does not hold only named tensors")
     # NumPy has no bfloat16.
     return {
         name: (value.float() if value.is_floating_point() else value).detach().numpy()
@@ -95,7 +95,7 @@ def _read_pth(path):
 
 
 def _read_npz(path):
-    # NumPy does not close a damaged file that it opened itself.
+    # If NumPy opens a damaged file itself, it does not close it.
     with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
 

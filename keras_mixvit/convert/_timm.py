@@ -33,28 +33,26 @@ def load_timm_weights(
     include_head: bool | None = None,
     source_grid: tuple[int, int] | None = None,
 ) -> Conversion:
-    """Gives a model the weights of timm's CaiT, ConViT, ViT or DeiT.
+    """Loads weights of timm's CaiT, ConViT, ViT or DeiT into a model.
 
-    Weights of the original releases of CaiT, ConViT, DeiT and DeiT-III fit too.
-    The position table is resized (bicubic, antialiased, as timm does) where the
-    model has another grid, but for its entries for class token and registers;
-    gated positional attention uses offsets between tokens and has nothing to
-    resize. If anything does not fit, the error lists all of it and the model
-    stays as it was.
+    Weights of the original releases of CaiT, ConViT, DeiT and DeiT-III fit, too. If the
+    model has another grid, the position table is resized (bicubic, antialiased, as timm
+    does), except its entries for class token and registers. Gated positional attention
+    uses offsets between tokens and needs no resizing. If anything does not fit, the
+    error lists all problems, and the model does not change.
 
     Args:
         model: `SingleNetwork`, `MixViT`, or the `CaiT`, `ConViT` or `ViT` alone.
         weights: Mapping from timm's names to arrays, or the path of a file
             that `read_weights` reads.
-        include_head: Boolean, whether to load the head. Several heads all get
-            it. `None` loads it if `model` has exactly one head. Defaults to
-            `None`.
-        source_grid: Tuple of integers (h, w), the grid of the weights, or
-            `None` for the grid of the model if it has as many positions, else a
-            square. Defaults to `None`.
+        include_head: Boolean, whether to load the head, into all heads of the model.
+            `None` loads it if the model has exactly one head. Defaults to `None`.
+        source_grid: Tuple of integers (h, w), the grid of the weights, or `None`: the
+            grid of the model if the numbers of positions are equal, else a square.
+            Defaults to `None`.
 
     Returns:
-        A `Conversion`, which lists what was loaded and what was not.
+        A `Conversion`, which lists the loaded and the other weights.
 
     Raises:
         ValueError: If a name is missing or unexpected, a shape does not fit, a
@@ -109,8 +107,7 @@ def load_timm_weights(
         "`weights` must have the names and shapes of timm's model of the same size.",
     )
     require_finite({name: arrays[name] for name in expected})
-    # Read everything before you write anything: an error must not leave half a
-    # model.
+    # Reads everything before it writes anything, so an error cannot leave half a model.
     values = [entry.to_ours(arrays[entry.key]) for entry in entries]
     for entry, value in zip(entries, values, strict=True):
         entry.variable.assign(value)
@@ -128,14 +125,14 @@ def load_timm_weights(
 def timm_weights(
     model: keras.Model, subnetwork: int | None = None
 ) -> dict[str, np.ndarray]:
-    """The weights of a model under timm's names and in timm's layout.
+    """The weights of a model under timm's names and in timm's layout, to use in timm.
 
-    Source attribution has no place in timm and is left out.
+    timm has no source attribution, so it is left out.
 
     Args:
         model: `SingleNetwork`, `MixViT`, or the `CaiT`, `ConViT` or `ViT` alone.
-        subnetwork: Integer, whose head to include, or `None` for the head of
-            a single network and none of several. Defaults to `None`.
+        subnetwork: Integer, the subnetwork whose head to include, or `None` for the
+            head of a single network and no head of several. Defaults to `None`.
 
     Returns:
         Dict from names to float32 arrays, as `safetensors.numpy.save_file` or
@@ -170,12 +167,12 @@ def timm_weights(
 
 
 def parts(model):
-    """Backbone of a model, or the model if it is one, and heads or `None`."""
+    """The backbone of a model (or the model itself), and its heads or `None`."""
     return getattr(model, "backbone", model), getattr(model, "heads", None)
 
 
 def _resized(table, grid_shape, source_grid, slots):
-    """A position table `(1, slots + N, d)` for another grid, or the table itself."""
+    """A position table `(1, slots + N, d)` resized to a grid, or the table itself."""
     positions = math.prod(grid_shape)
     if table.ndim != 3:
         return table
@@ -188,7 +185,7 @@ def _resized(table, grid_shape, source_grid, slots):
         np.shape(grid) == (2,)
         and all(map(is_integer, grid))
         and math.prod(grid) == found > 0,
-        f"`source_grid` must be (h, w) with the positions of the table, {found}.",
+        f"`source_grid` must be (h, w) with as many positions as the table, {found}.",
         source_grid=source_grid,
     )
     if tuple(grid) == tuple(grid_shape):

@@ -1,4 +1,4 @@
-"""What is used of a `config.json` of timm, and what it must be."""
+"""Checks the values of a timm `config.json` that this library uses."""
 
 from keras_mixvit._checks import is_integer, require
 
@@ -6,14 +6,14 @@ LARGEST = 2**20
 
 
 def require_config(config: dict) -> dict:
-    """Requires the values of a `config.json` that are used to be of their kind.
+    """Requires the right kinds of values in a `config.json`.
 
     Args:
-        config: What the file holds. `num_classes` and all of `pretrained_cfg`
+        config: Dict, the content of the file. `num_classes` and all of `pretrained_cfg`
             may be missing or null.
 
     Returns:
-        The dict `pretrained_cfg`, without what is null.
+        The dict `pretrained_cfg`, without null values.
 
     Raises:
         ValueError: If a value is of another kind.
@@ -21,7 +21,7 @@ def require_config(config: dict) -> dict:
     classes = config.get("num_classes")
     require(
         classes is None or (is_integer(classes) and 0 <= classes <= LARGEST),
-        "`num_classes` in config.json must be an integer that is not negative.",
+        "`num_classes` in config.json must be an integer of at least 0.",
         num_classes=classes,
     )
     trained = config.get("pretrained_cfg")

@@ -1,8 +1,8 @@
-"""How timm names and lays out the weights of a vision transformer.
+"""The names and layouts of the weights of a vision transformer in timm.
 
-A table of entries, one per variable of ours. timm's models and the original
-releases of CaiT, ConViT and DeiT share their names. Blocks that timm has in
-another model keep their names there: class attention is `blocks_token_only`.
+It is a table with one entry per variable of this library. timm's models and the
+original releases of CaiT, ConViT and DeiT share their names. Blocks keep their names in
+timm's other models: class attention is `blocks_token_only`.
 """
 
 import math
@@ -26,7 +26,7 @@ from keras_mixvit.layers import (
 
 @dataclass(frozen=True)
 class Entry:
-    """One variable of ours and where timm has it.
+    """A variable of this library, and its name and layout in timm.
 
     Args:
         key: String, timm's name.
@@ -34,9 +34,9 @@ class Entry:
         layout: `"same"`, `"linear"` (timm has (out, in)), `"patches"` (a
             convolution), `"tokens"` (timm has (1, tokens, features)), or
             `"head"` and `"head_bias"` (one of M).
-        part: Tuple of integers (first, end), which of timm's outputs or tokens,
-            or `None` for all. The parts of an array follow one another in the
-            table. Defaults to `None`.
+        part: Tuple of integers (first, end), the range of timm's outputs or tokens, or
+            `None` for all. The parts of an array are next to each other in the table.
+            Defaults to `None`.
     """
 
     key: str
@@ -46,7 +46,7 @@ class Entry:
 
     @property
     def axis(self) -> int:
-        """The axis of timm's array that has parts."""
+        """The axis along which timm's array has parts."""
         return 1 if self.layout == "tokens" else 0
 
     def to_ours(self, array: np.ndarray) -> np.ndarray:
@@ -65,11 +65,11 @@ class Entry:
         return np.broadcast_to(array, shape)
 
     def to_timm(self, array: np.ndarray, subnetwork: int, patch_size: int):
-        """The value of the variable in timm's layout, or a part of timm's."""
+        """The value of the variable in timm's layout, or one part of timm's array."""
         if self.layout == "linear":
             return array.T
         if self.layout == "patches":
-            # Rows are (row, column, channel) of a patch.
+            # The rows of the kernel are (row, column, channel) of a patch.
             patches = array.reshape(patch_size, patch_size, -1, array.shape[-1])
             return np.transpose(patches, (3, 2, 0, 1))
         if self.layout == "tokens":
@@ -80,18 +80,18 @@ class Entry:
 
 
 def backbone_entries(backbone: VisionTransformer, stems=None) -> list[Entry]:
-    """Entries of all variables of a backbone.
+    """The entries of all variables of a backbone.
 
     Args:
         backbone: `VisionTransformer`.
-        stems: List of stems, all of which timm's embedding is for, or `None`
-            for the backbone's own. Defaults to `None`.
+        stems: List of stems that all get timm's embedding, or `None` for the backbone's
+            stem. Defaults to `None`.
 
     Returns:
         List of entries.
 
     Raises:
-        ValueError: If the backbone is none of timm's.
+        ValueError: If timm does not have the backbone.
     """
     require(
         isinstance(backbone, VisionTransformer),
@@ -110,7 +110,7 @@ def backbone_entries(backbone: VisionTransformer, stems=None) -> list[Entry]:
     entries += _tokens(backbone)
     for i in range(backbone.num_blocks):
         entries += _block(f"blocks.{i}", body.get_layer(f"block_{i}"), is_vit)
-    # Self-attention over class token and patches counts on.
+    # The numbers of self-attention blocks over class token and patches continue.
     counts_on = is_vit or (
         isinstance(backbone, ConViT) and backbone.trunk_attention == "self_attention"
     )
@@ -124,7 +124,7 @@ def backbone_entries(backbone: VisionTransformer, stems=None) -> list[Entry]:
 
 
 def prefix_slots(backbone: VisionTransformer) -> int:
-    """How many entries of timm's position table belong to no patch."""
+    """The number of entries of timm's position table that do not belong to a patch."""
     has_slots = isinstance(backbone, ViT) and backbone.prefix_positions
     return backbone.num_prefix_tokens if has_slots else 0
 
@@ -152,7 +152,7 @@ def _tokens(backbone):
 
 
 def with_timm_names(weights: Mapping) -> dict:
-    """Weights of a ViT under timm's names; DeiT-III names layer scale otherwise."""
+    """Weights of a ViT under timm's names; DeiT-III has other names for layer scale."""
     return {
         re.sub(r"^(blocks\.\d+)\.gamma_([12])$", r"\1.ls\2.gamma", name): array
         for name, array in weights.items()
@@ -160,7 +160,7 @@ def with_timm_names(weights: Mapping) -> dict:
 
 
 def head_entries(heads: SubnetworkHeads) -> list[Entry]:
-    """Entries of the heads: timm's one head is each of ours."""
+    """The entries of the heads; timm's single head is the value of each."""
     return [
         Entry("head.weight", heads.kernel, "head"),
         Entry("head.bias", heads.bias, "head_bias"),
@@ -170,7 +170,7 @@ def head_entries(heads: SubnetworkHeads) -> list[Entry]:
 def timm_arrays(
     entries: list[Entry], values: list, subnetwork: int, patch_size: int
 ) -> dict[str, np.ndarray]:
-    """Values of the variables of entries as arrays under timm's names."""
+    """The values of entries as arrays under timm's names."""
     found = {}
     for entry, value in zip(entries, values, strict=True):
         array = entry.to_timm(value, subnetwork, patch_size)
@@ -181,7 +181,7 @@ def timm_arrays(
 
 
 def timm_shapes(entries: list[Entry], patch_size: int) -> dict[str, tuple[int, ...]]:
-    """Shapes of timm's arrays that fill the variables of entries."""
+    """The shapes of timm's arrays for entries."""
     shapes = {}
     for entry in entries:
         shape = tuple(entry.variable.shape)

@@ -1,4 +1,4 @@
-"""What networks cost: their operations, counted layer by layer."""
+"""Counts the operations of networks, layer by layer."""
 
 from keras_mixvit.costs._flop_report import FlopReport
 from keras_mixvit.costs._flops import flops

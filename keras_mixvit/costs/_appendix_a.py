@@ -1,4 +1,4 @@
-"""The MixViT paper's own count of what its networks cost."""
+"""The MixViT paper's own formulas for the costs of its networks."""
 
 from dataclasses import dataclass
 
@@ -10,24 +10,22 @@ from keras_mixvit.models import MIMOModel
 
 @dataclass(frozen=True)
 class AppendixA:
-    """Multiplications of a MixViT by the formulas of its paper.
+    """The multiplications of a MixViT, by the formulas of its paper.
 
-    They are about late source attribution and parallel inference, and class
-    attention in its usual form, with keys and values of all N tokens. They
-    leave out biases, patch embedding, heads, normalisation and source
-    attribution. The terms of self-attention sum to 12 N d² + 2 N² d; the paper
-    prints 13 N d² + 2 N² d.
+    The formulas are for late source attribution and parallel inference, and for class
+    attention in its usual form, with keys and values of all N tokens. They leave out
+    biases, patch embedding, heads, normalisation and source attribution. The terms of
+    self-attention sum to 12 N d² + 2 N² d; the paper prints 13 N d² + 2 N² d.
 
     Args:
         blocks: Integer, the number L of self-attention blocks.
-        class_blocks: Integer, the number of class-attention blocks, 2 in the
-            paper.
+        class_blocks: Integer, the number of class-attention blocks; 2 in the paper.
         tokens: Integer, the number N of patches.
         width: Integer, the width d of a token.
         subnetworks: Integer, the number M of subnetworks; 1 gives a single
             network.
-        training: Boolean; in training everything runs once. Defaults to
-            `False`.
+        training: Boolean, whether to count training, in which everything runs once.
+            Defaults to `False`.
 
     References:
         MixViT, Section 2.4 and Appendix A.
@@ -42,12 +40,12 @@ class AppendixA:
 
     @property
     def self_attention(self) -> int:
-        """One self-attention block with its MLP: the sum of the five terms."""
+        """One self-attention block with its MLP: the sum of five terms."""
         return 12 * self.tokens * self.width**2 + 2 * self.tokens**2 * self.width
 
     @property
     def self_attention_as_printed(self) -> int:
-        """The same as the paper prints it, one N d² more than its terms."""
+        """The value that the paper prints, N d² more than the sum of its terms."""
         return self.self_attention + self.tokens * self.width**2
 
     @property
@@ -62,29 +60,29 @@ class AppendixA:
 
     @property
     def multiply_adds(self) -> int:
-        """All blocks, those of class attention once per subnetwork."""
+        """Multiplications of all blocks, with class attention once per subnetwork."""
         class_blocks = self.passes * self.class_blocks * self.class_attention
         return self.blocks * self.self_attention + class_blocks
 
     @property
     def ratio(self) -> float:
-        """`multiply_adds` against those of a single network."""
+        """`multiply_adds` divided by those of a single network."""
         single = self.multiply_adds - self.further * (self.passes - 1)
         return self.multiply_adds / single
 
     @property
     def further(self) -> int:
-        """What each further pass of the class-attention blocks adds."""
+        """The multiplications that each further pass of class attention adds."""
         return self.class_blocks * self.class_attention
 
     @property
     def rough_ratio(self) -> float:
-        """Section 2.4, (L + 2 M) / (L + 2): all blocks cost the same."""
+        """Bound of Section 2.4: (L + 2 M) / (L + 2), if all blocks cost the same."""
         return self._bound(1.0)
 
     @property
     def tight_ratio(self) -> float:
-        """Appendix A, (L + 0.5 M) / (L + 0.5): a quarter for class attention."""
+        """Bound of Appendix A: (L + 0.5 M) / (L + 0.5), a quarter per class block."""
         return self._bound(0.25)
 
     def _bound(self, share):
@@ -93,15 +91,15 @@ class AppendixA:
 
 
 def appendix_a(model, training: bool = False) -> AppendixA | None:
-    """The paper's formulas for a model or backbone, where they apply.
+    """The paper's formulas for a model or backbone, if they apply.
 
     Args:
         model: Model or backbone.
-        training: Boolean, whether training is meant. Defaults to `False`.
+        training: Boolean, whether to count training. Defaults to `False`.
 
     Returns:
-        `AppendixA`, or `None` without class-attention blocks over patches or
-        with an MLP that is not four times as wide as a token.
+        `AppendixA`, or `None` if there are no class-attention blocks over patches, or
+        an MLP is not four times as wide as a token.
     """
     backbone = model.backbone if isinstance(model, HasBackbone) else model
     if not isinstance(backbone, VisionTransformer) or backbone.mlp_ratio != 4:

@@ -1,4 +1,4 @@
-"""What attention costs."""
+"""The costs of attention layers."""
 
 import math
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ def talking_heads_attention(call):
 def gated_positional_attention(call):
     batch, height, width, _ = call.inputs[0]
     heads = call.layer.num_heads
-    # Its own grid is known from the layer; without, it is that of the input.
+    # The layer may have its own grid; without one, it is that of the input.
     rows, columns = call.layer.grid_shape or (height, width)
     scores = heads * (rows**2 + columns**2)
     maps = heads * (height * width) ** 2
-    # Four operations and a softmax for the scores of each axis, their outer
+    # For the scores of each axis four operations and a softmax; then their outer
     # product, the share of a copy, the gate.
     once = 9 * scores + heads * (rows * columns) ** 2 + 2 * maps + 2 * heads
     gating = Cost(elementwise=2 * batch * maps, per_call=once)
@@ -48,7 +48,7 @@ def _attention(call, qkv_bias):
 
 
 def drops(call, elements, rate):
-    """Products of dropout, in training."""
+    """The products of dropout in training."""
     return elements if call.training and rate else 0
 
 
@@ -87,7 +87,7 @@ def class_attention(call):
 
 @dataclass(frozen=True)
 class SharedQueries:
-    """What class attention computes once for all subnetworks, a row of its own.
+    """The part of class attention that runs once for all subnetworks, in its own row.
 
     Args:
         cost: `Cost` for one image.
@@ -103,7 +103,7 @@ def shared_queries(call):
 
 
 def _queries(tokens, width, heads, patches, bias):
-    """Queries of so many tokens, absorbed keys, and their scores on a grid."""
+    """Queries of some tokens, absorbed keys, and their scores on a grid."""
     return Cost(
         multiply_adds=2 * tokens * width**2 + tokens * heads * patches * width,
         biases=3 * tokens * width if bias else 0,
@@ -112,9 +112,9 @@ def _queries(tokens, width, heads, patches, bias):
 
 
 def _sharing(queries, patches, width):
-    """What so many queries cost beside, where subnetworks share a grid."""
+    """The additional costs of queries if subnetworks share a grid."""
     return Cost(
-        # Vector and offset are two more tokens.
+        # Vector and offset count as two more tokens.
         multiply_adds=4 * queries * width,
         # Gains of queries and of sums, to which the rest is added; scores with
         # scales, rates and offset; weights with scales, and the sums of two.

@@ -1,25 +1,24 @@
-"""What one call of a layer costs, by kind of operation."""
+"""The cost of one call of a layer, by kind of operation."""
 
 from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Numbers of operations.
+    """Numbers of operations by kind; you can add costs.
 
     Args:
-        multiply_adds: Integer, the multiply-adds of convolutions and matrix
-            products, padded positions included. Defaults to `0`.
-        biases: Integer, one per element to which a bias is added. Defaults to
-            `0`.
+        multiply_adds: Integer, the multiply-adds of convolutions and matrix products,
+            with padded positions. Defaults to `0`.
+        biases: Integer, one per element that gets a bias. Defaults to `0`.
         norms: Integer, the operations of normalisations. Defaults to `0`.
         activations: Integer, one per element of an activation function.
             Defaults to `0`.
         softmax: Integer, five per element of a softmax. Defaults to `0`.
         elementwise: Integer, everything else: sums of branches, gains, masks,
             pooling. Defaults to `0`.
-        per_call: Integer, operations done once per call, whatever the number
-            of images; in no sum. Defaults to `0`.
+        per_call: Integer, operations once per call, for any number of images; not part
+            of any sum. Defaults to `0`.
     """
 
     multiply_adds: int = 0
@@ -32,13 +31,13 @@ class Cost:
 
     @property
     def flops(self) -> int:
-        """Two per multiply-add and one per other operation on an image."""
+        """FLOPs: two per multiply-add and one per other operation on an image."""
         others = self.biases + self.activations + self.softmax + self.elementwise
         return 2 * self.multiply_adds + self.norms + others
 
     @property
     def with_norms(self) -> int:
-        """Multiply-adds and norms: what the MixMo paper calls flops."""
+        """Multiply-adds plus norms, the flops of the MixMo paper."""
         return self.multiply_adds + self.norms
 
     def __add__(self, other):

@@ -13,12 +13,11 @@ class FlopRow:
 
     Args:
         name: String, the path of the layer, such as `"body/block_0/mlp"`.
-        stage: String, `"stem"`, `"body"`, `"trunk"`, `"heads"`, or
-            `"mixing"`, `"attribution"` and `"other"` for what is in none.
+        stage: String, `"stem"`, `"body"`, `"trunk"`, `"heads"`, or `"mixing"`,
+            `"attribution"` or `"other"` outside of these.
         layer_class: String, the name of its class.
-        count: Integer, the times that it runs per image: for each subnetwork
-            or once.
-        cost: `Cost` of all of them.
+        count: Integer, how often it runs per image: once, or once per subnetwork.
+        cost: `Cost` of all these runs.
     """
 
     name: str
@@ -40,12 +39,12 @@ class FlopRow:
 
 @dataclass(frozen=True)
 class PerSubnetwork:
-    """What subnetworks cost.
+    """The cost of one subnetwork and of further ones.
 
     Args:
         alone: `Cost` of the network when it runs for one subnetwork only.
-        further: `Cost` that each further one adds, or `None` where there is
-            none.
+        further: `Cost` that each further subnetwork adds, or `None` if there is only
+            one.
     """
 
     alone: Cost
@@ -59,17 +58,16 @@ class PerSubnetwork:
 
 @dataclass(frozen=True)
 class FlopReport:
-    """What `flops` counted, for one image or one mixed sample.
+    """The counts of `flops` for one image or one mixed sample, as numbers and a table.
 
     Args:
         name: String, the name of the model.
-        rows: Tuple of `FlopRow`, one per call of a layer, as they run.
-        training: Boolean, whether the forward pass of training was counted.
+        rows: Tuple of `FlopRow`, one per call of a layer, in order.
+        training: Boolean, whether the counts are of the forward pass in training.
             Defaults to `False`.
-        skipped: Tuple of strings, the layers that were not counted. Defaults
-            to `()`.
-        per_subnetwork: `PerSubnetwork`, or `None` for a network that is no
-            MIMO model. Defaults to `None`.
+        skipped: Tuple of strings, the layers without a count. Defaults to `()`.
+        per_subnetwork: `PerSubnetwork`, or `None` if the network is not a MIMO model.
+            Defaults to `None`.
         paper: `AppendixA`, the MixViT paper's formulas for this
             configuration, or `None`. Defaults to `None`.
 
@@ -96,7 +94,7 @@ class FlopReport:
 
     @property
     def stages(self) -> dict[str, Cost]:
-        """`Cost` of every stage, by its name, in the order in which they run."""
+        """`Cost` of every stage by name, in the order of computation."""
         names = dict.fromkeys(row.stage for row in self.rows if row.cost != Cost())
         return {name: self._stage(name) for name in names}
 
@@ -104,9 +102,9 @@ class FlopReport:
     def training_step_flops(self) -> int | None:
         """FLOPs forward and backward, by convention three times forward.
 
-        The backward pass has two products for each of the forward pass, one
-        for the gradient of the input and one for that of the weights. Nothing
-        was counted there: it is `None` unless training was asked for.
+        For each product of the forward pass, the backward pass has two: one for the
+        gradient of the input and one for that of the weights. This is an estimate, not
+        a count. It is `None` unless `training` is true.
         """
         return 3 * self.total.flops if self.training else None
 
@@ -114,12 +112,12 @@ class FlopReport:
         """The counts as text.
 
         Args:
-            by_layer: Boolean, whether to list every call of a layer instead of
-                the stages. Defaults to `False`.
+            by_layer: Boolean, whether to list all calls of layers instead of the
+                stages. Defaults to `False`.
 
         Returns:
-            A table, and below it what subnetworks cost, what the paper's
-            formulas give, and what was not counted.
+            A table, followed by the cost of subnetworks, the values of the paper's
+            formulas, and the layers without a count.
         """
         if by_layer:
             head = ["layer", "stage", "class", "count"]
@@ -168,7 +166,7 @@ def _numbers(cost):
 
 
 def _aligned(lines, left):
-    """Lines of cells, the first `left` columns flush left, the others right."""
+    """Lines of cells, the first `left` columns left-aligned, others right-aligned."""
     cells = [[x if isinstance(x, str) else f"{x:,}" for x in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line in cells:

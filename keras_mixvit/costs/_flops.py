@@ -14,7 +14,8 @@ from keras_mixvit.layers._source_attribution import SourceAttribution
 from keras_mixvit.layers._source_statistics import SourceStatistics
 from keras_mixvit.models import Ensemble, MIMOModel, MixViT
 
-# Layers that make the axis of subnetworks or have it, given more than two inputs.
+# Layers that create the axis of subnetworks, or have it if they get more than two
+# inputs.
 PER_SOURCE = (ClassAttention, ClassAttentionBlock, SourceStatistics)
 
 
@@ -23,59 +24,54 @@ def flops(
 ) -> FlopReport:
     """Counts the operations of a model on one image, layer by layer.
 
-    Multiply-adds of convolutions and matrix products are exact, those of all
-    attention layers included; class attention is counted as it is computed,
-    without keys and values of the tokens. A kernel counts in full at the border
-    of an image, padding included, as in published figures. Everything else
-    stands in columns of its own:
+    Multiply-adds of convolutions and matrix products are exact, also in all attention
+    layers. Class attention counts as it is computed, without keys and values of the
+    tokens. At the border of an image, a kernel counts in full, with its padding, as in
+    published figures. Everything else has its own column:
 
     * biases: one per element;
-    * norms: two per element with stored statistics (batch norm in inference),
-      as the MixMo paper counts them; seven with statistics of the input (mean,
-      difference, square, mean of squares, quotient, gain, shift), less where
-      gain or shift are missing;
-    * activations: one per element; softmax: five (maximum, difference,
-      exponential, sum, quotient);
+    * norms: two per element with stored statistics (batch norm in inference), as in the
+      MixMo paper; seven with statistics of the input (mean, difference, square, mean of
+      squares, quotient, gain, shift), fewer without gain or shift;
+    * activations: one per element; softmax: five (maximum, difference, exponential,
+      sum, quotient);
     * elementwise: sums of branches, scaling of queries, gains, masks, dropout in
       training; pooling with one per element of each window;
-    * per call: the positional half of gated positional attention, which is the
-      same for all images of a batch. It belongs to a call and not to an image,
-      and is in no sum.
+    * per call: the positional part of gated positional attention, which is the same for
+      all images of a batch. It belongs to a call, not to an image, so no sum includes
+      it.
 
-    FLOPs are twice the multiply-adds and all other columns but the last.
-    `Cost.with_norms` is what the MixMo paper calls flops: multiply-adds and
-    norms. Of a model of this library `inference_network` is counted, up to the
-    subnetwork logits, whose mean is not. Memory traffic is no operation:
-    reshaping, padding and joining cost nothing.
+    FLOPs are twice the multiply-adds plus all other columns except the last.
+    `Cost.with_norms`, multiply-adds plus norms, is what the MixMo paper calls flops.
+    For a model of this library, it counts `inference_network` up to the subnetwork
+    logits, without their mean. Memory traffic is not an operation: reshaping, padding
+    and joining cost nothing.
 
-    One subnetwork alone costs what runs once and one share of what runs once
-    per subnetwork; every further one adds that share. With `inference=0` a
-    model of parallel inference costs the former, to the unit in multiply-adds.
-    On all tokens, which grow with M
-    squared, `alone` is the backbone on one image and `further` the average.
-    The models of an `Ensemble` share nothing: both are the mean over all
+    One subnetwork alone costs everything that runs once, plus one share of what runs
+    once per subnetwork; every further one adds that share. A model with parallel
+    inference has exactly the multiply-adds of the former with `inference=0`. All tokens
+    cost M squared, so there `alone` is the backbone on one image and `further` the
+    average. The models of an `Ensemble` share nothing: both are the mean over all
     subnetworks.
 
     Args:
         model: Model of this library, backbone, or functional or sequential
             Keras model, with a known image size.
-        training: Boolean; `True` counts the forward pass of `training_network`
-            on one mixed sample, with batch statistics and dropout. By the usual
-            convention a step costs three times that, which is only in
-            `training_step_flops`. Defaults to `False`.
-        unknown: `"error"` or `"skip"`: whether a layer that is not known is
-            refused, or listed in `skipped`. Known are this library's layers and
-            Keras's own dense, convolutional, normalising, pooling, activating,
-            merging and reshaping ones, not classes derived from them. Defaults
-            to `"error"`.
+        training: Boolean; `True` counts the forward pass of `training_network` on one
+            mixed sample, with batch statistics and dropout. By the usual convention, a
+            step costs three times that: see `training_step_flops`. Defaults to `False`.
+        unknown: `"error"` or `"skip"`: whether an unknown layer raises an error or is
+            listed in `skipped`. Known layers are those of this library and Keras's own
+            dense, convolutional, normalisation, pooling, activation, merging and
+            reshaping layers, but not subclasses of these. Defaults to `"error"`.
 
     Returns:
         `FlopReport`, with `rows`, `stages`, `total`, `per_subnetwork`, `paper`
         and `table()`.
 
     Raises:
-        ValueError: If the model is no graph of layers, a size is not known, or
-            a layer is not known.
+        ValueError: If the model is not a graph of layers, or a size or a layer is
+            unknown.
 
     Example:
 
@@ -128,8 +124,8 @@ def _add_rows(rows, skipped, path, stage, call, unknown):
     layer_class = type(call.layer).__name__
     require(
         rule is not None or unknown == "skip",
-        f"`model` must be made of layers that can be counted, or `unknown` 'skip'; "
-        f"the layer {path!r} is a {layer_class}.",
+        "`model` must have only known layers, or set `unknown` to 'skip'; the layer "
+        f"{path!r} is a {layer_class}.",
         unknown=unknown,
     )
     if rule is None:
@@ -143,11 +139,11 @@ def _add_rows(rows, skipped, path, stage, call, unknown):
 
 
 def _count(call):
-    """How many subnetworks a layer works for on one image."""
+    """The number of subnetworks for which a layer runs on one image."""
     if isinstance(call.layer, SubnetworkHeads):
         return call.output[1]
     if isinstance(call.layer, SourceAttribution):
-        # Masks are an input, and without them sources an axis of the output.
+        # Masks are an input; without them, sources are an axis of the output.
         shape = call.inputs[1] if len(call.inputs) > 1 else call.output
         return shape[0] if len(shape) == 2 else shape[1]
     if isinstance(call.layer, PER_SOURCE) and len(call.inputs) > 2:
@@ -167,7 +163,7 @@ def _per_subnetwork(model, rows, calls, training, unknown):
         return PerSubnetwork(total, None)
     stems = calls.stage_calls.count("stem") > 1
     own = sum((r.cost for r in rows if _is_own(r, stems)), Cost())
-    # What is done once per call is done once, however many subnetworks.
+    # Operations once per call run once, for any number of subnetworks.
     further = replace(own // subnetworks, per_call=0)
     alone = replace(total - own + further, per_call=total.per_call)
     if isinstance(model, MixViT) and model.input_mixing == "all_tokens":

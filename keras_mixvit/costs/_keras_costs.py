@@ -1,4 +1,4 @@
-"""What Keras's own layers and operations cost."""
+"""The costs of Keras's own layers and operations."""
 
 import math
 from dataclasses import dataclass
@@ -15,11 +15,10 @@ class LayerCall:
     """One call of a layer.
 
     Args:
-        layer: The layer, or `keras.Operation`, that is called.
-        inputs: Tuple of shapes of the tensors that it is given.
+        layer: The called layer or `keras.Operation`.
+        inputs: Tuple of the shapes of its input tensors.
         output: Shape of the (first) tensor that it returns.
-        training: Boolean, whether it is called as in training. Defaults to
-            `False`.
+        training: Boolean, whether it is called in training. Defaults to `False`.
         args: Tuple of all positional arguments. Defaults to `()`.
     """
 
@@ -31,7 +30,7 @@ class LayerCall:
 
 
 def activation_cost(function, elements: int) -> Cost:
-    """Cost of an activation function on so many elements."""
+    """Cost of an activation function on some elements."""
     if function in (None, keras.activations.linear):
         return Cost()
     if function in (keras.activations.softmax, keras.activations.log_softmax):
@@ -69,12 +68,12 @@ def batch_norm(call):
     elements = math.prod(call.output)
     if call.training and call.layer.trainable:
         return Cost(norms=own_statistics(call.layer) * elements)
-    # Stored statistics, gain and shift are one gain and one shift.
+    # Stored statistics, gain and shift merge into one gain and one shift.
     return Cost(norms=2 * elements)
 
 
 def own_statistics(layer) -> int:
-    """Mean, difference, square, mean of squares, quotient, gain, shift."""
+    """Operations per element: mean, difference, square and so on, at most seven."""
     return 5 + bool(layer.scale) + bool(layer.center)
 
 
@@ -91,7 +90,7 @@ def pooled(call):
 
 
 def window(layer) -> int:
-    """Elements of the window of a pooling layer, as those of 2-D images."""
+    """The number of elements in the window of a pooling layer of 2-D images."""
     size = layer.pool_size
     return size**2 if isinstance(size, int) else math.prod(size)
 
@@ -130,7 +129,7 @@ def rescaled(call):
 
 
 def added(call):
-    # Python's `sum` starts from 0, which no backend adds.
+    # Python's `sum` starts from 0, which costs nothing.
     numbers = [x for x in call.args if isinstance(x, (int, float))]
     return Cost() if 0 in numbers else elementwise(call)
 
@@ -201,7 +200,7 @@ FREE = (
     "Reshape Squeeze Stack Swapaxes Take Tile Transpose"
 )
 
-# Operations of `keras.ops` have no public classes: they go by their names.
+# Operations of `keras.ops` have no public classes, so their names identify them.
 OPERATION_COSTS = {
     "Add": added,
     "AveragePool": pooled,

@@ -1,4 +1,4 @@
-"""Every layer call of a network on one image, with concrete shapes."""
+"""Finds every layer call of a network on one image, with its shapes."""
 
 import re
 
@@ -24,7 +24,7 @@ STAGE_CLASSES = {
 
 
 class Relay(keras.Operation):
-    """Stands for a layer in a copy of its graph, which it leaves untouched."""
+    """Replaces a layer in a copy of its graph, so the layer itself is not called."""
 
     def __init__(self, outputs, name):
         super().__init__(name=name)
@@ -37,12 +37,12 @@ class Relay(keras.Operation):
 class LayerCalls:
     """Walks networks and collects `(path, stage, LayerCall)` in `found`.
 
-    Batches have one image: a batch axis of more tells that a layer runs once
-    per subnetwork. Keras copies the graph (`clone_model`); in the copy a
-    `Relay` stands for every layer, so that no layer is called.
+    Batches have one image, so a longer batch axis shows that a layer runs once per
+    subnetwork. Keras copies the graph (`clone_model`); in the copy, a `Relay` replaces
+    every layer, so no layer is called.
 
     Args:
-        training: Boolean, whether layers are called as in training.
+        training: Boolean, whether layers are called in training.
     """
 
     def __init__(self, training: bool):
@@ -52,7 +52,7 @@ class LayerCalls:
         self._stages: dict[int, str] = {}
 
     def learn_stages(self, model: MIMOModel) -> None:
-        """Notes which layer is of which stage of a model or of its models."""
+        """Records to which stage of a model, or of its models, each layer belongs."""
         for network in model.layers:
             stage = named_stage(network)
             if isinstance(network, MIMOModel):
@@ -63,13 +63,13 @@ class LayerCalls:
 
     def walk(self, network, shapes=None, path="", stage=None):
         """Walks a functional network; returns the specs of its outputs."""
-        # A view: a compiled model would compile its copy, too.
+        # Works on a view: the copy of a compiled model would compile, too.
         view = keras.Model(list(network.inputs), list(network.outputs))
         if shapes is None:
             shapes = [(1, *x.shape[1:]) for x in view.inputs]
         require(
             all(None not in shape for shape in shapes),
-            "`model` must have inputs of a known size, but for the batch.",
+            "`model` must have inputs of a known size, except for the batch.",
             shapes=shapes,
         )
         inputs = [
@@ -101,7 +101,7 @@ class LayerCalls:
         return [specification(x) for x in copy.outputs]
 
     def walk_stages(self, backbone, path="", stage=None):
-        """Walks the stages of a backbone, one after the other."""
+        """Walks through the stages of a backbone, one after the other."""
         networks = (backbone.stem, backbone.body, backbone.trunk)
         for name, network in zip(STAGES, networks, strict=True):
             self.walk(network, None, f"{path}{name}/", stage or name)
@@ -128,7 +128,7 @@ class LayerCalls:
         return outputs
 
     def _stage(self, layer, enclosing, inherited):
-        """Stage of a call: by class, by model, by name, else as its inputs."""
+        """The stage of a call: by class, by model, by name, or that of its inputs."""
         for kind, stage in STAGE_CLASSES.items():
             if isinstance(layer, kind):
                 return stage
@@ -145,12 +145,12 @@ def is_functional(model) -> bool:
     """Whether a model is a graph of layers: functional, or a built `Sequential`."""
     try:
         return isinstance(model, keras.Model) and bool(model.inputs)
-    except AttributeError:  # Its class writes `call`.
+    except AttributeError:  # Its class defines `call`.
         return False
 
 
 def named_stage(layer) -> str | None:
-    """The stage that a graph of layers is by its name, `stem_1` for example."""
+    """The stage in the name of a graph of layers, such as `stem_1`."""
     named = re.fullmatch(r"(stem|body|trunk)(_\d+)?", layer.name)
     return named[1] if named and is_functional(layer) else None
 
@@ -162,5 +162,5 @@ def is_tensor(x) -> bool:
 
 
 def specification(x):
-    """A symbolic tensor of its own, of the same shape and dtype."""
+    """A new symbolic tensor of the same shape and dtype."""
     return keras.KerasTensor(x.shape, x.dtype)

@@ -1,7 +1,7 @@
-"""What the library's layers cost.
+"""The costs of this library's layers.
 
-A rule takes a `LayerCall` and gives its `Cost`; that of a layer made of others
-gives their calls besides.
+A rule takes a `LayerCall` and returns its `Cost`; for a layer that contains layers, it
+also returns their calls.
 """
 
 import math
@@ -41,7 +41,7 @@ def mlp(call):
     batch, tokens, width = sequence(call.inputs[0])
     hidden = batch * tokens * call.layer.hidden_width
     features = batch * tokens * width
-    # A gate is as wide as what it multiplies.
+    # A gate has the width of the features that it multiplies.
     gates = hidden if call.layer.activation == "swiglu" else 0
     return Cost(
         multiply_adds=(2 * hidden + gates) * width,
@@ -64,30 +64,30 @@ def position_embedding(call):
 
 def prefix_tokens(call):
     layer, features = call.layer, math.prod(call.output)
-    # Tokens and their positions are summed once, for all images of a batch.
+    # Tokens and positions are added once for all images of a batch.
     once = features // call.output[0] if layer.has_positions else 0
     return Cost(elementwise=drops(call, features, layer.dropout_rate), per_call=once)
 
 
 def source_embedding(call):
     tokens, *masks = call.inputs
-    if len(call.output) == 2:  # The vectors alone.
+    if len(call.output) == 2:  # Only the vectors.
         return Cost()
-    # Masks choose the vectors by a product with the table.
+    # Masks select the vectors by a product with the table.
     products = math.prod(masks[0]) * tokens[-1] if masks else 0
     return Cost(multiply_adds=products, elementwise=math.prod(call.output))
 
 
 def standardization(call):
-    # A normalisation without gain and offset.
+    # Normalisation without gain and offset.
     return Cost(norms=5 * math.prod(call.output))
 
 
 def source_statistics(call):
     _, _, (subnetworks, width) = call.inputs
     rates = math.prod(call.output)
-    # Means of products, 7 operations for each rate and scale; vectors, which
-    # are the same for all images, are centred and squared.
+    # Means of products, 7 operations for each rate and scale; vectors, the same for all
+    # images, are centred and squared.
     return Cost(rates * width, elementwise=7 * rates, per_call=4 * subnetworks * width)
 
 
@@ -125,7 +125,7 @@ def class_attention_block(call):
     token, *others = call.inputs
     if len(others) == 1:
         return transformer_block(call)
-    # The grid of M subnetworks is normalised before, their tokens are not.
+    # The grid of M subnetworks is already normalised, their tokens are not.
     output, width = call.output, token[-1]
     attention = LayerCall(call.layer.attention, call.inputs, output, call.training)
     normed = [(math.prod(token[:-1]), width)]
@@ -181,7 +181,7 @@ def _part(call, layer, *shapes):
 
 
 def _chain(call, shape, *parts):
-    """Calls of layers one after the other."""
+    """Calls of layers, each with the output of the one before."""
     calls = []
     for layer in parts:
         calls.append(_part(call, layer, shape))
@@ -224,7 +224,7 @@ COSTS = {
 def rule_of(layer):
     """The rule of a layer or an operation of Keras, or `None`.
 
-    That of its own class only: a derived one may compute something else.
+    It ignores base classes: a subclass may compute something else.
     """
     kind = type(layer)
     is_layer = isinstance(layer, keras.layers.Layer)

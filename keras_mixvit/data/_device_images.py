@@ -56,7 +56,7 @@ def keeps_on_device(x, apply_on: str, keep_on_device: bool | None) -> bool:
 
     Args:
         x: Array or source of images.
-        apply_on: What `mixed_pair_dataset` was given.
+        apply_on: As in `mixed_pair_dataset`.
         keep_on_device: Likewise.
 
     Raises:

@@ -162,7 +162,7 @@ class ImagePipeline:
 
         Args:
             images: Array `(B, M, H, W, C)`.
-            draws: What `batch` gave.
+            draws: Draws that `batch` returned.
             xp: Array namespace. Defaults to `numpy`.
 
         Returns:
@@ -215,7 +215,7 @@ class ImagePipeline:
         return images if self.augment is None else self.augment.apply(images, drawn, xp)
 
     def _mixed(self, images, draws, kind, num_subnetworks, xp):
-        """Images `(n, H, W, C)`, n = B M, of which some have a partner."""
+        """Images `(n, H, W, C)`, n = B M; some of them have a partner."""
         mixing = flat_nest(draws["mixing"], xp)
         # NumPy leaves the others out; a compiled step has one shape, and mixes all.
         some = is_mixed(mixing["shares"]) if xp is np else None

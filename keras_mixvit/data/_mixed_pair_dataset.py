@@ -72,8 +72,8 @@ class MixedPairDataset(EpochBatches):
             `None`.
         num_classes: Integer K, to make soft labels of integers, which pixel
             and manifold mixing need, or `None`. Defaults to `None`.
-        augment: `Augment` of uint8 images, drawn anew for each occurrence of an
-            image in a batch, or `None` for none. Defaults to `None`.
+        augment: `Augment` of uint8 images, drawn again for each occurrence of an image
+            in a batch, or `None` for none. Defaults to `None`.
         pixel_mixing: `PixelMixing`, or `None` for none. Defaults to `None`.
         manifold_mixing: `ManifoldMixing`, for `ManifoldMixUp` models, or
             `None` for none. Defaults to `None`.

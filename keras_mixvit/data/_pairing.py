@@ -20,7 +20,7 @@ def paired(rng, chosen, num_subnetworks: int, input_repetition: float):
     pairs = rng.permuted(np.tile(chosen, (num_subnetworks, 1)), axis=1)
     repeated = round(input_repetition * len(chosen))
     if repeated:
-        # The last samples hold one image; the others are permuted anew.
+        # The last samples hold a single image; the others are permuted again.
         moved = len(chosen) - repeated
         pairs[1:] = pairs[0]
         pairs[1:, :moved] = rng.permuted(pairs[1:, :moved], axis=1)

@@ -1,4 +1,4 @@
-"""One model on many devices, on each backend by the engine that it has."""
+"""Trains one model on many devices, with the engine of each backend."""
 
 from keras_mixvit.distribution._data_parallel import data_parallel
 from keras_mixvit.distribution._find_parallel import find_parallel

@@ -10,27 +10,26 @@ from keras_mixvit.distribution._parallel import Parallel
 def data_parallel(devices: Any = None, timeout: float = 600.0) -> Parallel:
     """Trains one model on several devices, each with its share of every batch.
 
-    The result is a context in which the model is built, compiled and trained.
-    The batch of a data set is the global one: the same samples in the same
-    order make the same steps on any number of devices. So the learning rate
-    stays; if you make the batch k times larger, multiply the rate by k, too.
+    The result is a context: build, compile and train the model in it. The batch of a
+    data set is the global batch, so the same samples in the same order make the same
+    steps on any number of devices. The learning rate stays the same; if you make the
+    batch k times larger, multiply the rate by k, too.
 
     | backend | engine | several hosts |
     |---|---|---|
     | JAX | `keras.distribution.DataParallel` | the environment variables of `keras.distribution.initialize`, or that call before this one |
-    | TensorFlow | `tf.distribute.MirroredStrategy`, `TPUStrategy` for a resolver | refused: Keras fails |
+    | TensorFlow | `tf.distribute.MirroredStrategy`, `TPUStrategy` for a resolver | not supported: Keras fails |
     | PyTorch | `torch.distributed`, a process per device | `torchrun` |
 
-    On PyTorch every process runs the same program, started by `torchrun` or
-    by `keras-mixvit train --devices N`: weights are sent once, gradients
-    averaged while they are computed, and sums of metrics added.
+    On PyTorch, every process runs the same program; start it with `torchrun` or
+    `keras-mixvit train --devices N`. The processes share their weights once, average
+    gradients during the backward pass, and add up metrics.
 
     Args:
-        devices: Integer, how many devices; a list of their names, such as
+        devices: Integer, the number of devices; a list of their names, such as
             `["gpu:0", "gpu:1"]` (JAX, TensorFlow); a resolver of a TPU cluster
-            (TensorFlow); or `None` for all. On a machine without accelerators
-            a number splits the processor on JAX and TensorFlow, if it is not
-            in use yet. Defaults to `None`.
+            (TensorFlow); or `None` for all. On JAX and TensorFlow without accelerators,
+            a number splits the processor, if it is not in use yet. Defaults to `None`.
         timeout: Seconds to wait for another process before giving up.
             Defaults to `600.0`.
 
@@ -38,10 +37,8 @@ def data_parallel(devices: Any = None, timeout: float = 600.0) -> Parallel:
         A `Parallel`.
 
     Raises:
-        ValueError: If there are no such devices, or the backend cannot do
-            what is asked.
-        ConnectionError: If processes do not come together, or a port is in
-            use.
+        ValueError: If there are no such devices, or the backend does not support them.
+        ConnectionError: If processes do not connect, or a port is in use.
 
     Example:
 
@@ -82,7 +79,7 @@ def data_parallel(devices: Any = None, timeout: float = 600.0) -> Parallel:
     count = int(os.environ.get("WORLD_SIZE", 1))
     require(
         devices in (None, count),
-        f"`devices` must be None or {count}, the number of processes; start more by "
+        f"`devices` must be None or {count}, the number of processes; start more with "
         "`torchrun --nproc-per-node N` or `keras-mixvit train --devices N`.",
         devices=devices,
     )

@@ -13,11 +13,11 @@ from keras_mixvit.distribution._parallel import Parallel, Part, arguments
 
 @dataclass
 class SpreadState:
-    """What a run on several devices remembers between the calls of Keras.
+    """The state of a run on several devices between calls of Keras.
 
     Fields:
-        validation: List of the passes of the validation of `fit`, or `None`.
-        keeps_metrics: Boolean, whether metrics go on from the pass before.
+        validation: List of the passes of a validation in `fit`, or `None`.
+        keeps_metrics: Boolean, whether metrics continue from the previous pass.
         is_in_step: Boolean, whether a step is computing its metrics.
         summing: The `Parallel` that sums metrics over processes, or `None`.
     """
@@ -29,20 +29,20 @@ class SpreadState:
 
 
 class DistributedRuns(ModelMixin):
-    """Mixin of `keras.Model`: its runs take place on the devices in use.
+    """Mixin of `keras.Model`: runs it on all devices in use.
 
-    On one device they are Keras's. On several, each process reads its part of
-    mixed pairs, and what is evaluated or predicted may have any length: what
-    the devices do not divide, each of them sees.
+    On one device, its runs are Keras's. On several, each process reads its part of
+    mixed pairs. Data to evaluate or predict may have any length: if the devices do not
+    divide it, every device sees the rest.
     """
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        # Keras neither tracks nor saves a dataclass.
+        # Keras does not track or save a dataclass.
         self._spread = SpreadState()
 
     def _own_batches(self, pairs: MixedPairDataset) -> MixedPairDataset:
-        """What this process reads of the batches of mixed pairs."""
+        """The part of each batch of mixed pairs that this process reads."""
         parallel = find_parallel(self)
         if parallel is None:
             return pairs.on_device() if pairs.keeps_on_device else pairs
@@ -61,6 +61,7 @@ class DistributedRuns(ModelMixin):
         validation_data: Any = None,
         **kwargs: Any,
     ) -> Any:
+        """Trains on all devices in use, as Keras does on one."""
         parallel = find_parallel(self)
         if parallel is None:
             return super().fit(x, y, validation_data=validation_data, **kwargs)
@@ -69,8 +70,7 @@ class DistributedRuns(ModelMixin):
             parallel.require_data(x)
         require(
             not kwargs.get("validation_split"),
-            "`validation_split` must be 0 on several devices, which take "
-            "`validation_data`.",
+            "`validation_split` must be 0 on several devices. Pass `validation_data`.",
             validation_split=kwargs.get("validation_split"),
         )
         if validation_data is not None:
@@ -94,6 +94,7 @@ class DistributedRuns(ModelMixin):
         return_dict: bool = False,
         **kwargs: Any,
     ) -> Any:
+        """Evaluates on all devices in use, as Keras does on one."""
         options = {
             "verbose": verbose,
             "steps": steps,
@@ -131,16 +132,19 @@ class DistributedRuns(ModelMixin):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
+        """Predicts on all devices in use, as Keras does on one."""
         options = {"verbose": verbose, "callbacks": callbacks}
         return predict_spread(super().predict, self, x, batch_size, steps, **options)
 
     def reset_metrics(self) -> None:
+        """Resets metrics, unless they continue from the previous pass."""
         if not self._spread.keeps_metrics:
             super().reset_metrics()
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> Any:
+        """Keras's metrics of a step."""
         self._spread.is_in_step = True
         try:
             return super().compute_metrics(x, y, y_pred, sample_weight)
@@ -148,8 +152,9 @@ class DistributedRuns(ModelMixin):
             self._spread.is_in_step = False
 
     def get_metrics_result(self) -> Any:
+        """The values of metrics, summed over processes outside of steps."""
         summing = self._spread.summing
-        # A step tells what its process has seen: sums cost an exchange.
+        # A step returns the metrics of its own process, because sums cost an exchange.
         if summing is None or self._spread.is_in_step:
             return super().get_metrics_result()
         variables = self.metrics_variables
@@ -160,7 +165,7 @@ class DistributedRuns(ModelMixin):
             return super().get_metrics_result()
 
     def _divide_validation(self, parallel, validation_data, options):
-        """Remembers all passes of a validation, and gives Keras the last."""
+        """Stores all passes of a validation, and returns the last one for Keras."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
         size = options.get("validation_batch_size") or options.get("batch_size")
         steps = options.get("validation_steps")
@@ -174,7 +179,7 @@ class DistributedRuns(ModelMixin):
 
 
 def divided(parallel, model, x, y, sample_weight, batch_size, steps) -> list[Part]:
-    """The passes of an evaluation; some steps only are seen by all devices."""
+    """The passes of an evaluation; with `steps`, all devices see all of them."""
     if steps is not None:
         return [Part(arguments(x, y, sample_weight, batch_size), is_whole=True)]
     return parallel.parts(model, x, y, sample_weight, batch_size)

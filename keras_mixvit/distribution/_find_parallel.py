@@ -8,13 +8,13 @@ from keras_mixvit.distribution._parallel import Parallel
 
 
 def find_parallel(model: keras.Model) -> Parallel | None:
-    """How a model is distributed, however that was arranged, or `None`.
+    """The `Parallel` of a model, no matter how it was distributed, or `None`.
 
     Args:
         model: Model.
 
     Returns:
-        A `Parallel`, or `None` where there is one device.
+        A `Parallel`, or `None` on one device.
 
     Raises:
         ValueError: If `keras.distribution` is in use on TensorFlow, where it
@@ -37,8 +37,8 @@ def find_parallel(model: keras.Model) -> Parallel | None:
         return None if distribution is None else JaxParallel(distribution)
     require(
         distribution is None,
-        "`keras.distribution` must not be set on TensorFlow, where Keras accepts and "
-        "ignores it: use `keras_mixvit.distribution.data_parallel`.",
+        "`keras.distribution` must not be set on TensorFlow, where Keras ignores it: "
+        "use `keras_mixvit.distribution.data_parallel`.",
         distribution=distribution,
     )
     from keras_mixvit.distribution._tensorflow import TensorFlowParallel
@@ -50,15 +50,15 @@ def find_parallel(model: keras.Model) -> Parallel | None:
 def predict_spread(
     predict, model: keras.Model, x, batch_size: int | None, steps=None, **options
 ):
-    """What a model predicts, computed on the devices in use.
+    """The predictions of a model, computed on all devices in use.
 
     Args:
         predict: Keras's `predict` of the model.
-        model: The model, which may be a graph of another one's layers.
+        model: The model, which may be a graph with the layers of another model.
         x: Images, or a data set of them.
         batch_size: Integer, or `None`.
-        steps: Integer, how many batches to take, or `None` for all. Defaults
-            to `None`.
+        steps: Integer, the number of batches to use, or `None` for all. Defaults to
+            `None`.
         **options: Further arguments of `predict`.
     """
     parallel = find_parallel(model)
@@ -74,5 +74,5 @@ def predict_spread(
 
 
 def every_nth_row(outputs, count: int):
-    """Every `count`-th row of arrays."""
+    """Every `count`-th row of each array."""
     return keras.tree.map_structure(lambda array: array[::count], outputs)

@@ -21,7 +21,7 @@ from keras_mixvit.distribution._rendezvous import wait_for_processes
 
 
 class JaxParallel(Parallel):
-    """`keras.distribution` on JAX, around a distribution of Keras.
+    """`Parallel` on JAX, which uses a distribution of Keras.
 
     Args:
         distribution: `keras.distribution.DataParallel` or `ModelParallel`.
@@ -63,7 +63,7 @@ class JaxParallel(Parallel):
 
     def own_batches(self, pairs):
         self._require_divided(pairs)
-        # Where a replica spans several processes, they read the same samples.
+        # If a replica spans several processes, they read the same samples.
         readers = min(self.process_count, self.num_replicas)
         if readers == 1 or pairs.part is not None:
             return pairs
@@ -73,14 +73,14 @@ class JaxParallel(Parallel):
         rows = rows_of(x)
         require(
             rows is None or self.process_count == 1,
-            "`x` must be a `mixed_pair_dataset`, or a data set that gives this process "
-            "its part of each batch, where there are several processes.",
+            "`x` must be a `mixed_pair_dataset`, or a data set that yields the part "
+            "of each batch of this process, if there are several processes.",
             x=type(x).__name__,
         )
         require(
             rows is None or rows % self.num_replicas == 0,
-            f"`x` must have a number of samples that {self.num_replicas} divides, the "
-            "number of devices.",
+            "`x` must have a number of samples that is a multiple of "
+            f"{self.num_replicas}, the number of devices.",
             samples=rows,
         )
 
@@ -90,7 +90,7 @@ class JaxParallel(Parallel):
         rows = rows_of(x)
         if rows is None:
             return [Part(arguments(x, y, sample_weight, batch_size), is_whole=True)]
-        # What devices do not divide, each of them sees.
+        # Every device sees the rest that the devices do not divide.
         even, found = rows - rows % self.num_replicas, []
         size = size_of_batches(x, batch_size)
         size += -size % self.num_replicas
@@ -106,7 +106,7 @@ class JaxParallel(Parallel):
         return found
 
     def parts_to_predict(self, model, x, batch_size, steps):
-        # What other processes hold of the logits could not be read here.
+        # This process cannot read the logits of other processes.
         if steps is not None or self.process_count > 1:
             return super().parts_to_predict(model, x, batch_size, steps)
         return self.parts(model, x, None, None, batch_size)[::-1]
@@ -147,7 +147,7 @@ def chosen_devices(devices) -> list[str]:
         devices: Integer, list of names, or `None` for all.
     """
     if isinstance(devices, int):
-        # Has an effect on processors only, and only before they are used.
+        # This works on processors only, and only before they are used.
         with contextlib.suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", devices)
     found = keras.distribution.list_devices()
@@ -156,8 +156,8 @@ def chosen_devices(devices) -> list[str]:
     if isinstance(devices, int):
         require(
             devices <= len(found),
-            f"`devices` must be at most {len(found)}, the number that JAX has; a "
-            "processor is several with JAX_NUM_CPU_DEVICES in the environment.",
+            f"`devices` must be at most {len(found)}, the number that JAX has; the "
+            "environment variable JAX_NUM_CPU_DEVICES splits a processor.",
             devices=devices,
         )
         return found[:devices]
@@ -173,8 +173,7 @@ def chosen_devices(devices) -> list[str]:
 def join_processes(timeout: float) -> None:
     """Joins the processes that Keras's environment variables name, if any.
 
-    They are those of `keras.distribution.initialize`, which does the same, but
-    takes no time limit.
+    `keras.distribution.initialize` uses the same variables, but has no time limit.
 
     Args:
         timeout: Seconds to wait for the other processes.
@@ -205,7 +204,7 @@ def join_processes(timeout: float) -> None:
         initialization_timeout=int(timeout),
         heartbeat_timeout_seconds=int(timeout),
     )
-    # Weights that are drawn must be the same everywhere.
+    # Random weights must be the same in every process.
     seed = int(np.random.default_rng().integers(2**31))
     keras.utils.set_random_seed(_agreed_seed(seed))
 

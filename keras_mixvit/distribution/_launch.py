@@ -1,10 +1,10 @@
-"""Several processes of one program on this machine.
+"""Starts several processes of one program on this machine.
 
-Why not `torch.distributed.run`? It stops the other processes at once when one
-fails, so that process 0 may not come to say why; a suspended process keeps it
-waiting for 30 seconds; and if it cannot start a process, or you press Ctrl-C while
-it starts them, those that it has started run on alone.
-`tests/distribution/test_launch_torchrun.py` shows the first and the last.
+Why not `torch.distributed.run`? If one process fails, it stops the others at once, so
+process 0 may not be able to print the reason. A suspended process makes it wait for 30
+seconds. And if it cannot start a process, or you press Ctrl-C during the start, the
+processes that it has started keep running. `tests/distribution/test_launch_torchrun.py`
+shows the first and the last.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from keras_mixvit._checks import require_positive_integer
 from keras_mixvit._exit_status import CLOSED_PIPE
 from keras_mixvit._passed_signals import ending_later, stop
 
-# Seconds in which the other processes may end by themselves after one failed.
+# Seconds for the other processes to end by themselves after one has failed.
 GRACE = 10.0
 
 
@@ -34,24 +34,23 @@ def launch(
 ) -> int:
     """Runs a program in several processes of this machine, as `torchrun` does.
 
-    The processes find each other by PyTorch's environment variables. Process 0
-    prints; the output of the others appears only if they fail. When one process
-    fails, `launch` waits `grace` seconds and then stops the others. It stops all
-    processes, too, if it cannot start one, you press Ctrl-C, or SIGTERM or SIGHUP
-    ends this process.
+    The processes find each other by PyTorch's environment variables. Process 0 prints;
+    the output of the others appears only if they fail. When one process fails, `launch`
+    waits `grace` seconds and then stops the others. It also stops all processes if it
+    cannot start one, if you press Ctrl-C, or if SIGTERM or SIGHUP ends this process.
 
     Args:
         command: List of strings, the program and its arguments.
-        count: Integer, how many processes.
+        count: Integer, the number of processes.
         grace: Seconds from the first failure until it stops the others.
             Defaults to `10.0`.
         tell: Function that it calls with each sentence about what happened.
             Defaults to `print`.
 
     Returns:
-        0, or the exit status of the first process that failed; 1 if a signal
-        ended it. It says nothing of 141, the status of the command where nobody
-        reads its output any more.
+        0, or the exit status of the first process that failed; 1 if a signal ended it.
+        It prints nothing for 141, the status of the command after the reader of its
+        output has ended.
 
     Raises:
         ValueError: If `count` is not a positive integer.
@@ -66,7 +65,7 @@ def launch(
     require_positive_integer("count", count)
     address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
     threads = str(max(1, (os.cpu_count() or 1) // count))
-    # Logs are closed before their folder is removed.
+    # Closes the logs before it removes their folder.
     with (
         ending_later() as signals,
         tempfile.TemporaryDirectory() as folder,
@@ -82,7 +81,8 @@ def launch(
             for index, log in enumerate(logs):
                 own = {"RANK": str(index), "LOCAL_RANK": str(index)}
                 size = {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count)}
-                # As many threads in all as there are cores, unless the user set it.
+                # Shares the cores between the processes, unless the user set the
+                # variable.
                 shared = {"OMP_NUM_THREADS": threads, **os.environ}
                 environment = {**shared, **address, **own, **size}
                 processes.append(
@@ -92,13 +92,13 @@ def launch(
                     break
             failed = _watch(processes, grace, signals)
         except BaseException:
-            # After Ctrl-C or a failed start, no process may run on alone.
+            # After Ctrl-C or a failed start, no process may keep running.
             stop(processes, grace)
             raise
         if failed is None:
             return 0
         if any(process.returncode == CLOSED_PIPE for process in processes):
-            # Nobody reads any more what process 0 prints; the others miss it.
+            # The reader of the output has ended; the others fail without process 0.
             return CLOSED_PIPE
         log = logs[failed]
         if log is not None and not signals:
@@ -116,7 +116,7 @@ def launch(
 def _watch(processes, grace, signals):
     """The first process that failed, when all have ended, or `None`.
 
-    `signals` is filled when this process is to end, and the others with it.
+    `signals` receives the signals that end this process and the others.
     """
     failed = deadline = None
     while True:
@@ -149,7 +149,7 @@ def _free_port():
 
 
 def this_program(arguments: list[str]) -> list[str]:
-    """The command that runs `keras-mixvit` once more.
+    """The command that runs this `keras-mixvit` again.
 
     Args:
         arguments: List of strings.

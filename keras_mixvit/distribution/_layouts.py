@@ -1,7 +1,7 @@
 import keras
 
-# A product that widens is cut by its outputs and the next one by its inputs,
-# so that the two together need one exchange.
+# A product that widens is split along its outputs, and the next one along its inputs,
+# so both together need one exchange.
 WIDENING = {
     r".*/(qkv|query_key|value|expand)/kernel": (None, "model"),
     r".*/(qkv|query_key|value|expand)/bias": ("model",),
@@ -17,10 +17,10 @@ NARROWING = {
 def transformer_layouts(
     mesh: keras.distribution.DeviceMesh,
 ) -> keras.distribution.LayoutMap:
-    """How CaiT, ConViT and ViT lie on a mesh with an axis `"model"`.
+    """The layouts of CaiT, ConViT and ViT on a mesh with an axis `"model"`.
 
-    Kernels of attention and MLPs are cut; norms, tokens, positions, the
-    embedding of patches and the heads are whole on every device.
+    Kernels of attention and MLPs are split. Norms, tokens, positions, patch embedding
+    and heads are complete on every device.
 
     Args:
         mesh: `keras.distribution.DeviceMesh` with the axes `"batch"` and

@@ -13,16 +13,17 @@ def model_parallel(
     devices: int | list[str] | None = None,
     timeout: float = 600.0,
 ) -> Parallel:
-    """Spreads the weights of a transformer over devices, on JAX.
+    """Splits a transformer that is too large for one device over several, on JAX.
 
-    Devices form a mesh (batch, model): along the second axis each holds its
-    part of every attention and MLP kernel, and of what an optimizer keeps for
-    it; along the first one samples are shared as by `data_parallel`. The
-    result is a context in which the model is built, compiled and trained.
+    The devices form a mesh (batch, model). Along the second axis, each device holds its
+    part of every attention and MLP kernel, and of the optimizer's variables for it.
+    Along the first axis, devices share the samples as with `data_parallel`. The result
+    is a
+    context: build, compile and train the model in it.
 
     Args:
-        model_devices: Integer, devices that hold one model together. It must
-            divide the number of devices and the width of the model.
+        model_devices: Integer, the number of devices that hold one model together. It
+            must divide the number of devices and the width of the model.
         devices: Integer, list of names, or `None` for all, as in
             `data_parallel`. Defaults to `None`.
         timeout: Seconds to wait for another process before giving up.
@@ -34,7 +35,7 @@ def model_parallel(
     Raises:
         ValueError: If the backend is not JAX, there are no such devices, or
             `model_devices` does not divide them.
-        ConnectionError: If processes do not come together.
+        ConnectionError: If processes do not connect.
 
     Example:
 
@@ -47,8 +48,8 @@ def model_parallel(
     backend = keras.config.backend()
     require(
         backend == "jax",
-        "`model_parallel` must run on JAX: on other backends Keras spreads no weights, "
-        "or does so without effect. `data_parallel` runs on all.",
+        "`model_parallel` must run on JAX: on other backends, Keras cannot split "
+        "weights. `data_parallel` runs on all.",
         backend=backend,
     )
     from keras_mixvit.distribution._jax import (

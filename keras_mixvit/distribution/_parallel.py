@@ -13,14 +13,13 @@ from keras_mixvit.data.sources._image_batches import ImageBatches
 
 @dataclass(frozen=True)
 class Part:
-    """Data of one pass of `evaluate`.
+    """The data of one pass of `evaluate`.
 
     Args:
         arguments: Dict of arguments of `keras.Model.evaluate`.
-        is_whole: Boolean, whether every device sees all of it. Defaults to
-            `False`.
-        copies: Integer, how often each row stands in them, one after the
-            other. Defaults to `1`.
+        is_whole: Boolean, whether every device sees all data. Defaults to `False`.
+        copies: Integer, how often each row is repeated, one copy after the other.
+            Defaults to `1`.
     """
 
     arguments: dict
@@ -29,16 +28,17 @@ class Part:
 
 
 class Parallel:
-    """How one model is trained on several devices; `data_parallel` makes it.
+    """A context in which one model trains on several devices.
 
-    It is a context: build, compile and train the model in it. `fit`,
-    `evaluate` and `predict` of the library's models look for it themselves.
+    `data_parallel` and `model_parallel` return it. Build, compile and train the model
+    in it; `fit`, `evaluate` and `predict` of this library's models use it
+    automatically.
 
     Args:
-        num_replicas: Integer, how many devices, or groups of devices, share
+        num_replicas: Integer, the number of devices, or groups of devices, that share
             the samples of a batch.
-        process_index: Integer, which process this is. Defaults to `0`.
-        process_count: Integer, how many processes there are. Defaults to `1`.
+        process_index: Integer, the index of this process. Defaults to `0`.
+        process_count: Integer, the number of processes. Defaults to `1`.
 
     Example:
 
@@ -56,7 +56,7 @@ class Parallel:
         self.process_count = process_count
 
     def scope(self) -> contextlib.AbstractContextManager:
-        """The backend's context in which variables are made."""
+        """The backend's context for creating variables."""
         return contextlib.nullcontext()
 
     def __enter__(self) -> "Parallel":
@@ -69,19 +69,19 @@ class Parallel:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the process that writes files and prints."""
+        """Whether this process writes files and prints."""
         return self.process_index == 0
 
     def agree(self, value: Any) -> Any:
-        """The value that process 0 passes, in every process.
+        """Returns the value of process 0 in every process.
 
         Args:
-            value: Anything that JSON can hold.
+            value: Any value that JSON can represent.
         """
         return value
 
     def numbers(self, value: int) -> list[int]:
-        """The integers that the processes pass, in their order.
+        """Returns the integers of all processes, in their order.
 
         Args:
             value: Integer.
@@ -89,14 +89,13 @@ class Parallel:
         return [value]
 
     def on_main(self, function: Callable[[], Any]) -> Any:
-        """What a function returns in process 0, in every process.
+        """Calls a function in process 0, and returns its result in every process.
 
         Args:
-            function: Function without arguments, called in process 0 only,
-                whose result JSON can hold.
+            function: Function without arguments, whose result JSON can represent.
 
         Raises:
-            ConnectionError: In the other processes, if it fails.
+            ConnectionError: In the other processes, if the function fails.
         """
         result = error = None
         if self.is_main:
@@ -113,29 +112,29 @@ class Parallel:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Lets this process compute by itself within the context."""
+        """Lets this process compute alone within the context."""
         yield
 
     def check(self, model: keras.Model) -> None:
-        """Requires a compiled model to be one that replicas train alike."""
+        """Requires a compiled model that trains the same way on every replica."""
 
     @contextlib.contextmanager
     def training(self, model: keras.Model) -> Iterator[None]:
-        """Keeps the replicas of a model in step within the context."""
+        """Keeps the replicas of a model equal within the context."""
         yield
 
     @contextlib.contextmanager
     def evaluating(self, part: Part) -> Iterator[None]:
-        """Lets `evaluate` or `predict` see a part of the data."""
+        """Makes `evaluate` or `predict` see a part of the data, within the context."""
         yield
 
     def own_batches(self, pairs: MixedPairDataset) -> MixedPairDataset:
-        """What this process is to read of the batches of mixed pairs."""
+        """The part of each batch of mixed pairs that this process reads."""
         self._require_divided(pairs)
         return pairs
 
     def require_data(self, x: Any) -> None:
-        """Requires data that are no mixed pairs to be fit for `fit`."""
+        """Requires data other than mixed pairs to be usable in `fit`."""
 
     def parts(
         self,
@@ -145,7 +144,7 @@ class Parallel:
         sample_weight: Any,
         batch_size: int | None,
     ) -> list[Part]:
-        """What `evaluate` has to pass over, one after the other.
+        """The parts over which `evaluate` passes, one after the other.
 
         Args:
             model: Model.
@@ -161,18 +160,18 @@ class Parallel:
     def parts_to_predict(
         self, model: keras.Model, x: Any, batch_size: int | None, steps: int | None
     ) -> list[Part]:
-        """What `predict` has to pass over, in the order of the images.
+        """The parts over which `predict` passes, in the order of the images.
 
         Args:
             model: Model.
             x: Images, or a data set of them.
             batch_size: Integer, or `None`.
-            steps: Integer, how many batches to take, or `None` for all.
+            steps: Integer, the number of batches to use, or `None` for all.
         """
         return [Part(arguments(x, batch_size=batch_size), is_whole=True)]
 
     def summed(self, model: keras.Model, variables: list) -> list | None:
-        """Sums of metrics over processes that do not share them, or `None`.
+        """The sums of metrics over processes with separate metrics, or `None`.
 
         Args:
             model: Model.
@@ -184,22 +183,22 @@ class Parallel:
         uneven = sorted(size for size in batches if size % self.num_replicas)
         require(
             not uneven,
-            f"`batch_size` must be divided by {self.num_replicas}, the number of "
-            "devices, and so must the last batch, which `drop_remainder=True` leaves "
-            "out.",
+            f"`batch_size` must be a multiple of {self.num_replicas}, the number of "
+            "devices, and so must the size of the last batch, which "
+            "`drop_remainder=True` leaves out.",
             batch_size=pairs.batch_size,
             last_batch=pairs.last_batch_size,
         )
 
 
 def arguments(x, y=None, sample_weight=None, batch_size=None) -> dict:
-    """Those that are given, as `evaluate` takes them."""
+    """The arguments of `evaluate` that are not `None`."""
     given = {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size}
     return {key: value for key, value in given.items() if value is not None}
 
 
 def rows_of(x) -> int | None:
-    """How many rows data have that can be sliced, else `None`."""
+    """The number of rows of data that can be sliced, or `None`."""
     if isinstance(x, np.ndarray):
         return len(x)
     if isinstance(x, dict) and all(isinstance(v, np.ndarray) for v in x.values()):
@@ -208,7 +207,7 @@ def rows_of(x) -> int | None:
 
 
 def rows_between(x, y, sample_weight, batch_size: int, start: int, stop: int) -> dict:
-    """Rows `start` to `stop`, as arguments of `evaluate`."""
+    """The rows from `start` to `stop`, as arguments of `evaluate`."""
     if isinstance(x, ImageBatches):
         return {"x": x.rows(start, stop, batch_size)}
     part = slice(start, stop)

@@ -3,11 +3,11 @@ import contextlib
 
 @contextlib.contextmanager
 def peer_errors(errors: tuple, limit: str):
-    """Says in one sentence that another process did not take part.
+    """Turns the backend's errors about a missing process into one clear error.
 
     Args:
-        errors: Tuple of the backend's errors that say so.
-        limit: String, how long an exchange may take.
+        errors: Tuple of the types of these errors.
+        limit: String, the time limit of an exchange in words.
 
     Raises:
         ConnectionError: If an exchange within the context fails.

@@ -1,8 +1,8 @@
-"""Where processes meet before JAX connects them.
+"""Checks that all processes are there before JAX connects them.
 
-JAX 0.10 aborts a process, which no `except` catches, where another one does not
-come. Processes that were given different numbers of processes it connects without
-a word. Here you learn which one is missing, or was given another number;
+If a process is missing, JAX 0.10 aborts the others, and no `except` catches that. If
+processes were started with different numbers of processes, JAX connects them without an
+error. This module names the process that is missing or has another number.
 `tests/distribution/test_rendezvous.py` shows what JAX does.
 """
 
@@ -11,22 +11,22 @@ import json
 import socket
 import time
 
-# A message is a line of a few words.
+# The largest size of a message, which is a short line.
 MESSAGE_BYTES = 1024
 
 
 def wait_for_processes(address: str, count: int, index: int, timeout: float) -> None:
-    """Waits until all processes are there, or one is known to be wrong.
+    """Waits for all processes; an error if one is missing or wrong.
 
     Args:
         address: String `"host:port"` of process 0.
-        count: Integer, how many processes there are.
-        index: Integer, which one this is.
+        count: Integer, the number of processes.
+        index: Integer, the index of this process.
         timeout: Seconds to wait.
 
     Raises:
-        ConnectionError: If a process does not come, was given another number
-            of processes, or the port is in use.
+        ConnectionError: If a process is missing or has another number of processes, or
+            the port is in use.
     """
     deadline = time.monotonic() + timeout
     if index == 0:
@@ -44,8 +44,8 @@ def _gather(address, count, timeout, deadline):
             server.bind(("", port))
         except OSError as error:
             raise ConnectionError(
-                f"Port {port} is already in use: give the processes another address "
-                "in KERAS_DISTRIBUTION_JOB_ADDRESSES."
+                f"Port {port} is already in use: set another address in "
+                "KERAS_DISTRIBUTION_JOB_ADDRESSES for all processes."
             ) from error
         server.listen(count)
         came = {}
@@ -82,7 +82,7 @@ def _report(address, count, index, timeout, deadline):
                 answer = json.loads(peer.recv(MESSAGE_BYTES))
                 break
         except (OSError, ValueError):
-            # Process 0 is not there yet.
+            # Process 0 has not started yet.
             time.sleep(0.1)
     else:
         raise ConnectionError(_absent(count, address, timeout, [0]))
@@ -91,7 +91,7 @@ def _report(address, count, index, timeout, deadline):
 
 
 def _received(peer, deadline):
-    """What a process sends, or `None` where another program calls."""
+    """The message of a process, or `None` if another program connects."""
     peer.settimeout(max(0.01, min(5.0, deadline - time.monotonic())))
     try:
         message = json.loads(peer.recv(MESSAGE_BYTES))

@@ -1,42 +1,42 @@
-"""What replicas that are copies of a model, not parts of one program, can train."""
+"""Checks for replicas that are copies of a model, on TensorFlow and PyTorch."""
 
 from keras_mixvit._checks import require
 
 
 def require_own_layers(model) -> None:
-    """Requires dropout and batch norm of this library in a model.
+    """Requires this library's dropout and batch norm in a model.
 
     Args:
         model: Built model.
 
     Raises:
-        ValueError: If a layer of Keras would draw the same numbers on every
-            replica, or take the statistics of a part for those of a batch.
+        ValueError: If a layer of Keras would draw the same numbers on every replica, or
+            use the statistics of a part of the batch.
     """
     repeated = _paths(model, "seed_generator_state", "differs_between_replicas")
     require(
         not repeated,
-        "`model` must draw by `keras_mixvit.layers.Dropout`, `StochasticDepth` or "
-        "`ReplicaSeedGenerator`: generators of Keras repeat themselves on every "
-        "replica.",
+        "`model` must draw random numbers with `keras_mixvit.layers.Dropout`, "
+        "`StochasticDepth` or `ReplicaSeedGenerator`: Keras's generators draw the "
+        "same numbers on every replica.",
         generators=repeated,
     )
     local = _paths(model, "moving_mean", "is_of_all_replicas")
     require(
         not local,
-        "`model` must normalise by "
+        "`model` must normalise with "
         "`keras_mixvit.layers.SynchronizedBatchNormalization`: Keras's batch norm "
-        "would see a part of each batch on every replica.",
+        "would use a part of each batch on every replica.",
         layers=local,
     )
 
 
 def require_unmixed_features(pairs) -> None:
-    """Requires mixed pairs whose features no network mixes over a batch."""
+    """Requires mixed pairs without manifold mixing."""
     require(
         pairs.manifold_mixing is None,
-        "`manifold_mixing` must be None where replicas see parts of a batch; on JAX "
-        "they see all of it.",
+        "`manifold_mixing` must be None if replicas see only parts of a batch; on "
+        "JAX they see the whole batch.",
         manifold_mixing=pairs.manifold_mixing,
     )
 

@@ -22,7 +22,7 @@ from keras_mixvit.distribution._replica_checks import (
 
 
 class TensorFlowParallel(Parallel):
-    """`tf.distribute` on TensorFlow, around a strategy.
+    """`Parallel` on TensorFlow, which uses a `tf.distribute` strategy.
 
     Args:
         strategy: `tf.distribute.Strategy`.
@@ -61,7 +61,7 @@ class TensorFlowParallel(Parallel):
     def own_batches(self, pairs):
         self._require_divided(pairs)
         require_unmixed_features(pairs)
-        # A replica sees no partners in the parts of others.
+        # A replica cannot see partners in the parts of others.
         return pairs if pairs.part is not None else pairs.shard(0, 1)
 
     def parts(self, model, x, y, sample_weight, batch_size):
@@ -89,27 +89,26 @@ class TensorFlowParallel(Parallel):
         rows = rows_of(x)
         require(
             rows is None or rows % self.num_replicas == 0,
-            f"`x` must have a number of samples that {self.num_replicas} divides, the "
-            "number of devices.",
+            "`x` must have a number of samples that is a multiple of "
+            f"{self.num_replicas}, the number of devices.",
             samples=rows,
         )
 
 
 def fitting_size(rows: int, wanted: int, replicas: int) -> int | None:
-    """A size of batches none of which leaves a replica without a sample.
+    """A batch size with which every replica gets at least one sample of every batch.
 
-    Keras takes the mean of the replicas' shares of the first batch, which must
-    be equal. A last batch of another size is cut into shares of equal length,
-    rounded up, so that nothing may be left for the last replica; TensorFlow's
-    convolutions fail on nothing.
+    Keras averages over the replicas' shares of the first batch, which must be equal. It
+    splits a last batch of another size into shares of equal length, rounded up, so the
+    last replica may get none; TensorFlow's convolutions fail on empty batches.
 
     Args:
-        rows: Integer, how many samples there are.
-        wanted: Integer, the size that is asked for.
+        rows: Integer, the number of samples.
+        wanted: Integer, the desired batch size.
         replicas: Integer.
 
     Returns:
-        An integer near the wanted one, or `None` if there is none.
+        An integer near `wanted`, or `None` if there is none.
     """
     wanted += -wanted % replicas
     smaller = range(wanted, 0, -replicas)
@@ -123,7 +122,7 @@ def fitting_size(rows: int, wanted: int, replicas: int) -> int | None:
 
 
 def repeated(values, count: int):
-    """Every row so many times, which leaves all means as they are."""
+    """Repeats every row, which does not change any mean."""
     if values is None:
         return None
     if isinstance(values, ImageBatches):
@@ -134,7 +133,7 @@ def repeated(values, count: int):
 
 
 def chosen_strategy(devices):
-    """A strategy over all devices, the first ones, or those named.
+    """A strategy over all devices, the first ones, or those in a list.
 
     Args:
         devices: Integer, list of names such as `"gpu:0"`, a resolver of a
@@ -147,7 +146,7 @@ def chosen_strategy(devices):
     cluster = json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {})
     require(
         len(cluster.get("worker", ())) < 2,
-        "`TF_CONFIG` must name no further workers: Keras's `fit` fails under "
+        "`TF_CONFIG` must not name further workers: Keras's `fit` fails under "
         "MultiWorkerMirroredStrategy. Train on several hosts with JAX or PyTorch.",
         TF_CONFIG=cluster,
     )
@@ -160,8 +159,8 @@ def chosen_strategy(devices):
     elif isinstance(devices, int):
         require(
             devices <= len(found),
-            f"`devices` must be at most {len(found)}, the number that TensorFlow has; "
-            "a processor can be several only before it is used.",
+            f"`devices` must be at most {len(found)}, the number that TensorFlow "
+            "has; you can split a processor only before it is used.",
             devices=devices,
         )
         chosen = found[:devices]
@@ -181,5 +180,5 @@ def _split_processor(count):
     try:
         tf.config.set_logical_device_configuration(processor, [part] * count)
     except RuntimeError:
-        # It is in use: as many as it was split into before.
+        # It is already in use: keeps the earlier split.
         return

@@ -25,12 +25,12 @@ from keras_mixvit.distribution._replica_checks import (
     require_unmixed_features,
 )
 
-# DDP's default is 25, as much as a small network has in all: less overlaps more.
+# DDP's default is 25, a whole small network: smaller buckets overlap more.
 BUCKET_MEGABYTES = 4
 
 
 class TorchParallel(Parallel):
-    """`torch.distributed` on PyTorch, one process per device.
+    """`Parallel` on PyTorch, with `torch.distributed` and one process per device.
 
     Args:
         timeout: Seconds to wait for another process.
@@ -54,10 +54,10 @@ class TorchParallel(Parallel):
         limit = datetime.timedelta(seconds=self.timeout)
         if self._owns_group:
             with _came_together(self):
-                # What is no tensor of the model is exchanged by the processors.
+                # The processors exchange values that are not tensors of the model.
                 engine = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
                 distributed.init_process_group(engine, timeout=limit)
-        # Gradients overlap with what batch norms exchange: each in its order.
+        # Exchanges of gradients and batch norms overlap, each in its own order.
         self.gradient_group = distributed.new_group(timeout=limit)
         _replicas.join(self)
         return self
@@ -89,7 +89,7 @@ class TorchParallel(Parallel):
             _replicas.join(self)
 
     def peer_errors(self):
-        """A context for exchanges, which says that another process failed."""
+        """A context for exchanges, with an error if another process fails."""
         errors = (distributed.DistError, RuntimeError)
         return peer_errors(errors, f"within {self.timeout:g} seconds")
 
@@ -110,7 +110,7 @@ class TorchParallel(Parallel):
         require_own_layers(model)
         require(
             model.jit_compile is not True,
-            "`jit_compile` must be 'auto' or False where processes exchange gradients.",
+            "`jit_compile` must be 'auto' or False if processes exchange gradients.",
             jit_compile=model.jit_compile,
         )
 
@@ -134,8 +134,8 @@ class TorchParallel(Parallel):
     def require_data(self, x):
         require(
             rows_of(x) is None,
-            "`x` must be a `mixed_pair_dataset`, or a data set that gives this process "
-            "its part of each batch, where there are several processes.",
+            "`x` must be a `mixed_pair_dataset`, or a data set that yields the part "
+            "of each batch of this process, if there are several processes.",
             x=type(x).__name__,
         )
 
@@ -143,8 +143,7 @@ class TorchParallel(Parallel):
         if isinstance(x, MixedPairDataset):
             return [Part({"x": self.own_batches(x)})]
         rows = rows_of(x)
-        # Keras's own sums are made in every step, of which there must be as
-        # many everywhere.
+        # Keras sums in every step, so all processes need the same number of steps.
         if rows is None or rows < self.process_count or keras_averages(model):
             return [Part(arguments(x, y, sample_weight, batch_size), is_whole=True)]
         start = self.process_index * rows // self.process_count
@@ -166,7 +165,7 @@ class TorchParallel(Parallel):
         ]
 
     def _share_values(self, variables):
-        """Gives every process the values of process 0, in one exchange."""
+        """Copies the values of process 0 to every process, in one exchange."""
         shapes = [[v.path, list(v.shape), str(v.dtype)] for v in variables]
         require(
             self.agree(shapes) == shapes,
@@ -185,7 +184,7 @@ class TorchParallel(Parallel):
 
 
 class _Watched(torch.nn.Module):
-    """The parameters of a model, without what the model computes.
+    """A module with the parameters of a model, but without its computation.
 
     Args:
         parameters: List of PyTorch parameters.
@@ -201,13 +200,12 @@ class _Watched(torch.nn.Module):
 
 @contextlib.contextmanager
 def averaged_gradients(parallel: TorchParallel, model):
-    """Averages the gradients of processes while they are computed.
+    """Averages the gradients of processes during the backward pass.
 
-    PyTorch's `DistributedDataParallel` (DDP) watches the parameters. It begins
-    at the loss, where Keras's training step lets a model take part; the model
-    itself is called by Keras, as on one device. The graph of the loss is the
-    same in every step, so that DDP looks only once for parameters that have no
-    gradient.
+    PyTorch's `DistributedDataParallel` (DDP) watches the parameters. It starts at the
+    loss, which a model can change in Keras's training step; Keras calls the model
+    itself, as on one device. The graph of the loss is the same in every step, so DDP
+    looks for parameters without a gradient only once.
 
     Args:
         parallel: `TorchParallel`.
@@ -236,7 +234,7 @@ def averaged_gradients(parallel: TorchParallel, model):
     try:
         yield
     except RuntimeError:
-        # Of an exchange, or of something else in the step?
+        # Is this an error of an exchange, or of another part of the step?
         with parallel.peer_errors():
             for future in sent.values():
                 if future.done():

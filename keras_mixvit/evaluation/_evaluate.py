@@ -52,7 +52,7 @@ def evaluate(
             Defaults to `15`.
         seed: Non-negative integer, the seed of the halves of calibrated NLL, of
             resamples and of conformal sets. Defaults to `0`.
-        verbose: What `keras.Model.predict` takes. Defaults to `"auto"`.
+        verbose: As in `keras.Model.predict`. Defaults to `"auto"`.
         thorough: Boolean, whether to compute also what takes longer: of the ensembles,
             class-wise calibration error and the calibrated NLL of vector scaling
             and of one temperature per subnetwork (per member of an `Ensemble`), and,
@@ -114,7 +114,7 @@ def judged(
     held_out=None,
     bootstrap=0,
 ) -> tuple[EvaluationReport, np.ndarray]:
-    """What `evaluate` gives, and the logits `(n, K)` that the model predicts."""
+    """The result of `evaluate`, and the logits `(n, K)` that the model predicts."""
     require_model(model)
     images, labels = images_and_labels(model, data, batch_size)
     judge = Judge(labels, bins, seed, thorough, bootstrap)

@@ -34,7 +34,7 @@ def evaluate_corrupted(
             Defaults to `None`.
         severities: Sequence of integers 1 to 5. Defaults to `(1, 2, 3, 4, 5)`.
         batch_size: Positive integer, images per step. Defaults to `128`.
-        verbose: What `keras.Model.predict` takes. Defaults to `0`.
+        verbose: As in `keras.Model.predict`. Defaults to `0`.
 
     Returns:
         A `CorruptionReport`.

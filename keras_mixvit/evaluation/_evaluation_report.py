@@ -34,7 +34,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """What `evaluate` found: a row for each prediction that was judged.
+    """The results of `evaluate`: one row for each evaluated prediction.
 
     Args:
         model: String, the name of the model.

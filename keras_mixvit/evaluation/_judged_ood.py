@@ -61,7 +61,7 @@ def ood_rows(
         known: The scores of the images of the distribution, of each group.
         ood: Dict from names to images.
         batch_size: Positive integer, images per step.
-        verbose: What `keras.Model.predict` takes.
+        verbose: As in `keras.Model.predict`.
         resamples: Those of the images of the distribution, or `None`.
     """
     for i, (name, images) in enumerate(ood.items()):

@@ -100,7 +100,7 @@ def label_of(row: dict) -> str:
 
 
 def shown(row: dict, column: str, form: str) -> str:
-    """A score as it stands in a table."""
+    """The text of a score in a table."""
     value = row.get(column)
     return "" if value is None else _text(value, form)
 

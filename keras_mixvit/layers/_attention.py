@@ -11,10 +11,10 @@ from keras_mixvit.layers._inner_calls import reshape, within
 
 
 class Attention(keras.layers.Layer):
-    """What all multi-head attentions share: heads, dropouts, a float32 softmax.
+    """Base class of the multi-head attentions: heads, dropout, a float32 softmax.
 
-    A subclass makes its weights and gives `attention`, the attention weights
-    without dropout, and `call`.
+    A subclass makes its weights and defines `attention`, which returns the attention
+    weights without dropout, and `call`.
 
     Args:
         num_heads: Integer, the number of attention heads.
@@ -80,7 +80,7 @@ class Attention(keras.layers.Layer):
         return ops.cast(weights, self.compute_dtype)
 
     def _project(self, attended, shape, training):
-        """Heads `(B, num_heads, T, d / num_heads)` as the output of a shape."""
+        """The output of a shape from heads `(B, num_heads, T, d / num_heads)`."""
         attended = ops.transpose(attended, (0, 2, 1, 3))
         attended = reshape(attended, (-1, *shape[1:]))
         attended = within(self, self.projection)(flat(attended))

@@ -13,8 +13,8 @@ from keras_mixvit.layers._recomputation import RecomputableLayer, recomputable
 class BasicBlock(RecomputableLayer):
     """The residual block of ResNet-18: convolution, batch norm, ReLU, twice.
 
-    The first convolution has the stride. Where the stride or the number of
-    channels changes, the shortcut is a convolution of 1 x 1 with a batch norm.
+    The first convolution has the stride. If the stride is not 1 or the number of
+    channels changes, the shortcut is a 1 x 1 convolution with a batch norm.
     Padding is symmetric, as in PyTorch's networks.
 
     Args:
@@ -22,8 +22,8 @@ class BasicBlock(RecomputableLayer):
         stride: Integer, the stride of the block. Defaults to `1`.
         l2: Non-negative float, the weight of the sum of squares of all
             parameters in the loss. Defaults to `0.0`.
-        recompute: Boolean, whether to compute the block a second time in the
-            backward pass, which stores less. Defaults to `False`.
+        recompute: Boolean, whether to compute the block again in the backward pass,
+            which saves memory. Defaults to `False`.
 
     Input shape:
         `(B, h, w, c)`.
@@ -86,7 +86,7 @@ class BasicBlock(RecomputableLayer):
             self.shortcut.build(shape)
             self.shortcut_norm.build(inner)
         for conv, conv_shape in zip(self.convolutions, (shape, inner), strict=True):
-            # Keras refuses grids smaller than a kernel: not yet padded here.
+            # Keras refuses grids smaller than a kernel, and padding comes only later.
             conv.build((conv_shape[0], None, None, conv_shape[-1]))
         for norm in self.norms:
             norm.build(inner)

@@ -10,25 +10,25 @@ from keras_mixvit.layers._torch_images import normalize
 
 
 class SynchronizedBatchNormalization(keras.layers.BatchNormalization):
-    """Batch norm by the statistics of the whole batch, on every backend.
+    """Batch norm with the statistics of the whole batch, on every backend.
 
-    Where a batch is spread over replicas, mean and variance are those of all
-    of it, so that a model trains alike on any number of devices. On JAX every
-    batch norm is so. Keras's own `synchronized=True` raises on all backends
-    but TensorFlow. Files do not tell the two apart: this layer is saved as
-    Keras's, and loads wherever that does.
+    Use it to train on several devices. If a batch is split over replicas, mean and
+    variance are those of the whole batch, so a model trains the same way on any number
+    of devices. On JAX, Keras's layer does this, too; on TensorFlow it does with
+    `synchronized=True`, on PyTorch it cannot. A file stores this layer as Keras's, so
+    it loads wherever that does.
 
     Args:
-        **kwargs: Arguments of `keras.layers.BatchNormalization`, but for
-            `synchronized` and `renorm`.
+        **kwargs: Arguments of `keras.layers.BatchNormalization`, except `synchronized`
+            and `renorm`.
 
     Call arguments:
         inputs: The values to normalize.
         training: Boolean, whether to use the statistics of the batch.
-        mask: Boolean tensor, or `None`; with one, as Keras's layer.
+        mask: Boolean tensor, or `None`. With a mask, the layer acts like Keras's.
 
     Input shape:
-        Any with a known size of the normalized axis.
+        Any shape whose normalized axis has a known size.
 
     Output shape:
         As the input.
@@ -51,20 +51,20 @@ class SynchronizedBatchNormalization(keras.layers.BatchNormalization):
         for argument in ("synchronized", "renorm"):
             require(
                 not kwargs.get(argument),
-                f"`{argument}` must be left out: this layer synchronises by itself "
-                "and does not renormalise.",
+                f"`{argument}` must not be set: this layer always synchronises and "
+                "never renormalises.",
                 **{argument: kwargs.get(argument)},
             )
         super().__init__(**kwargs)
 
     @property  # type: ignore[misc]
     def __class__(self):
-        # By it Keras names what it writes into files.
+        # Keras writes the name of this class into files.
         return keras.layers.BatchNormalization
 
     def build(self, input_shape: tuple) -> None:
         super().build(input_shape)
-        # By this mark `fit` on several replicas knows it from Keras's.
+        # This mark distinguishes it from Keras's layer in `fit` on several replicas.
         self.moving_mean.is_of_all_replicas = True
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -95,7 +95,7 @@ class SynchronizedBatchNormalization(keras.layers.BatchNormalization):
         return ops.cast(outputs, self.compute_dtype)
 
     def _whole_moments(self, inputs):
-        """Mean and variance over the replicas, by one exchange."""
+        """Mean and variance over all replicas, in one exchange."""
         axes = [axis % len(inputs.shape) for axis in range(len(inputs.shape))]
         axes.remove(self.axis % len(inputs.shape))
         features = inputs.shape[self.axis]

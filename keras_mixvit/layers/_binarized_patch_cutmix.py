@@ -10,12 +10,12 @@ from keras_mixvit.layers._patch_embedding import require_divides
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class BinarizedPatchCutMix(keras.layers.Layer):
-    """Mixes M images into one, patch by patch, and returns the masks used.
+    """Mixes M images into one, patch by patch, by masks that you pass.
 
-    Masks on the grid of patches are used as they are. Masks in pixels are
-    averaged over each patch; with `binarize`, the whole patch then goes to
-    the input with the larger mean, ties to `tie_source`. `RandomPatchCutMix`
-    is the layer that draws masks.
+    It returns the mixed images and the masks that it used. Masks on the grid of
+    patches stay the same. Masks in pixels are averaged over each patch; with
+    `binarize`, the input with the largest mean then gets the whole patch. Ties go to
+    `tie_source`. Use `RandomPatchCutMix` if the layer should draw the masks.
 
     Args:
         patch_size: Integer, the side of a patch in pixels.
@@ -26,8 +26,8 @@ class BinarizedPatchCutMix(keras.layers.Layer):
         images: The M inputs of each sample, `(B, M, H, W, C)`.
         masks: Share of each input at each position, `(B, M, h, w)` on the grid
             of patches or `(B, M, H, W)` in pixels, summing to 1 over M.
-        tie_source: Integer, or integer tensor `(B,)`: the input that gets
-            patches whose largest mean it shares. Defaults to `0`.
+        tie_source: Integer, or integer tensor `(B,)`: the input that wins a tie for the
+            largest mean. Defaults to `0`.
 
     Input shape:
         `(B, M, H, W, C)`, and `(B, M, h, w)` or `(B, M, H, W)`.
@@ -36,9 +36,8 @@ class BinarizedPatchCutMix(keras.layers.Layer):
         The mixed images `(B, H, W, C)` and the masks `(B, M, h, w)`.
 
     Raises:
-        ValueError: If an argument is out of its range, images are not of rank
-            5, `patch_size` does not divide the image size, or
-            masks are on another grid.
+        ValueError: If an argument is out of its range, images do not have rank 5,
+            `patch_size` does not divide the image size, or the masks have another grid.
 
     Example:
 
@@ -90,7 +89,7 @@ class BinarizedPatchCutMix(keras.layers.Layer):
     def _on_patches(self, masks, tie_source):
         _, num_inputs, height, width = masks.shape
         p = self.patch_size
-        # Half precision could not tell a tie from a majority of one pixel.
+        # Half precision cannot distinguish a tie from a majority of one pixel.
         pixels = ops.cast(masks, "float32")
         pixels = ops.reshape(pixels, (-1, num_inputs, height // p, p, width // p, p))
         means = ops.mean(pixels, axis=(3, 5))
@@ -111,14 +110,14 @@ class BinarizedPatchCutMix(keras.layers.Layer):
 
 
 def require_patches(images_shape: tuple, patch_size: int) -> tuple[int, int]:
-    """Requires images that patches divide; the grid (h, w) of the patches.
+    """The grid (h, w) of the patches of images; an error if they do not divide them.
 
     Args:
         images_shape: Tuple, the shape of the images.
         patch_size: Integer, the side of a patch in pixels.
 
     Raises:
-        ValueError: If images are not of rank 5 or patches do not divide them.
+        ValueError: If images do not have rank 5 or patches do not divide them.
     """
     require(
         len(images_shape) == 5,
@@ -131,19 +130,19 @@ def require_patches(images_shape: tuple, patch_size: int) -> tuple[int, int]:
 
 
 def mixed_patches(images: Any, masks: Any, patch_size: int, dtype: str) -> Any:
-    """M images as one, patch by patch.
+    """Mixes M images into one, patch by patch.
 
     Args:
         images: Tensor `(B, M, H, W, C)`.
         masks: Tensor `(B, M, h, w)`, the share of each input in each patch.
         patch_size: Integer, the side of a patch in pixels.
-        dtype: String, that of the outcome.
+        dtype: String, the dtype of the result.
 
     Returns:
         Tensor `(B, H, W, C)`.
     """
-    # Shares are spread to pixels: a sum over images cut into patches, of
-    # rank 7, crashes jaxlib 0.10.2 on CPUs.
+    # Repeats the shares for each pixel: a sum over images cut into patches, of rank 7,
+    # crashes jaxlib 0.10.2 on CPUs.
     shares = ops.cast(masks, dtype)
     shares = ops.repeat(shares, patch_size, axis=2)
     shares = ops.repeat(shares, patch_size, axis=3)

@@ -11,7 +11,7 @@ class ClassToken(keras.layers.Layer):
     """Gives every sample of a batch the same learned class token.
 
     Input shape:
-        `(B, h, w, d)`, of which only the sizes B and d are used.
+        `(B, h, w, d)`; only the sizes B and d are used.
 
     Output shape:
         `(B, d)`.
@@ -39,6 +39,6 @@ class ClassToken(keras.layers.Layer):
         return (input_shape[0], input_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
-        # Keras would refuse a config of its own making: a policy in the call
-        # of the constructor is not a plain value.
+        # Keras would refuse its own config: a policy in the call of the constructor is
+        # not a plain value.
         return super().get_config()

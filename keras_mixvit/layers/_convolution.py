@@ -1,4 +1,4 @@
-"""Convolutions and batch norms as the published MixMo networks have them."""
+"""Convolutions and batch norms of the published MixMo networks."""
 
 from typing import Any
 
@@ -35,12 +35,12 @@ def convolution(
     l2: float = 0.0,
     **kwargs: Any,
 ) -> Convolution:
-    """A convolution without bias whose weights start as He's truncated normal.
+    """A convolution without bias, with weights from He's truncated normal.
 
     Args:
-        filters: Integer.
-        kernel_size: Integer. Defaults to `3`.
-        stride: Integer. Defaults to `1`.
+        filters: Integer, the number of channels of the output.
+        kernel_size: Integer, the side of the kernel in pixels. Defaults to `3`.
+        stride: Integer, the stride in pixels. Defaults to `1`.
         padding: `"same"` or `"valid"`. Defaults to `"same"`.
         l2: Non-negative float, the weight of the sum of squares in the loss.
             Defaults to `0.0`.
@@ -62,8 +62,8 @@ def convolution(
 def batch_norm(l2: float = 0.0, **kwargs: Any) -> SynchronizedBatchNormalization:
     """A batch norm with PyTorch's momentum of 0.1 and epsilon of 1e-5.
 
-    Keras counts the momentum from the other side. Its running variance is that
-    of the batch, PyTorch's is larger by n / (n - 1).
+    Keras's momentum is 1 minus PyTorch's. Keras averages the variance of the batch;
+    PyTorch's is larger by the factor n / (n - 1).
 
     Args:
         l2: Non-negative float, the weight of the sum of squares of gamma and
@@ -81,12 +81,12 @@ def batch_norm(l2: float = 0.0, **kwargs: Any) -> SynchronizedBatchNormalization
 
 
 def regularizer(l2: float) -> keras.regularizers.L2 | None:
-    """`l2` times the sum of squares, without a factor of a half, or nothing."""
+    """`l2` times the sum of squares, without a factor 1/2; `None` for 0."""
     return keras.regularizers.L2(l2) if l2 else None
 
 
 def strided_shape(input_shape: tuple, stride: int, filters: int) -> tuple:
-    """Shape of a block's output, `None` where a side is not known."""
+    """Shape of a block's output, with `None` for unknown sides."""
     batch, *sides, _ = input_shape
     sides = [None if side is None else -(-side // stride) for side in sides]
     return (batch, *sides, filters)

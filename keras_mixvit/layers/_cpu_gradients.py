@@ -1,7 +1,7 @@
-"""What XLA computes slowly on a CPU, written so that it does not.
+"""Faster gradients for operations that XLA computes slowly on a CPU.
 
-XLA derives gradients with more passes over memory than they need. On a GPU it fuses
-these passes; on a CPU each of them is read from memory and written back.
+XLA's gradients take more passes over memory than they need. On a GPU, XLA fuses these
+passes; on a CPU, each one reads from memory and writes back.
 """
 
 import functools
@@ -17,7 +17,7 @@ from keras_mixvit.layers._inner_calls import ON_TORCH
 
 @functools.cache
 def is_jax_on_cpu() -> bool:
-    """Whether the backend is JAX, and a CPU its default device."""
+    """Whether the backend is JAX with a CPU as its default device."""
     if keras.config.backend() != "jax":
         return False
     import jax
@@ -28,8 +28,8 @@ def is_jax_on_cpu() -> bool:
 def flat(tokens: Any) -> Any:
     """Tokens `(..., d)` as `(T, d)` on JAX, unchanged on the other backends.
 
-    XLA transposes the operands of a product over more than two axes for its
-    gradients. The other backends flatten them by themselves.
+    For gradients, XLA transposes the operands of a product over more than two axes. The
+    other backends flatten the operands themselves.
     """
     if keras.config.backend() != "jax" or len(tokens.shape) == 2:
         return tokens
@@ -37,16 +37,16 @@ def flat(tokens: Any) -> Any:
 
 
 def unflat(tokens: Any, shape: tuple) -> Any:
-    """Inverts `flat`: tokens in a shape whose first axis is the batch."""
+    """The inverse of `flat`: tokens in a shape whose first axis is the batch."""
     if len(tokens.shape) == len(shape):
         return tokens
     return ops.reshape(tokens, (-1, *shape[1:-1], tokens.shape[-1]))
 
 
 def gelu(values: Any, training: bool | None) -> Any:
-    """Exact GELU; in training its gradient reuses what the forward pass computed.
+    """Exact GELU; in training, its gradient reuses results of the forward pass.
 
-    In inference JAX computes it by `erfc`: TensorFlow cannot read an export with `erf`.
+    In inference, JAX uses `erfc`: TensorFlow cannot read an export with `erf`.
     """
     if ON_TORCH:
         import torch
@@ -68,7 +68,7 @@ def _gelu(x):
 def layer_norm(values: Any, gain: Any, offset: Any, epsilon: float) -> Any:
     """Normalises float32 tokens `(T, d)`.
 
-    The gradients of gain and offset are products, which run on all cores.
+    The gradients of gain and offset are matrix products, which run on all cores.
     """
     return ops.custom_gradient(functools.partial(_layer_norm, epsilon))(
         values, gain, offset
@@ -123,7 +123,7 @@ def repeat_on_batch(values: Any, like: Any) -> Any:
 def convolve(images: Any, kernel: Any, strides: tuple, padding: str) -> Any:
     """Convolves images `(B, H, W, C)`; the gradient of the kernel is matrix products.
 
-    XLA computes that gradient as a convolution whose window is as large as the image.
+    XLA computes this gradient as a convolution with a window of the size of the image.
     """
 
     def convolved(images, kernel):
@@ -148,7 +148,7 @@ def convolve(images: Any, kernel: Any, strides: tuple, padding: str) -> Any:
 def _kernel_gradient(images, shape, strides, padding, upstream):
     """One product of channels for each position of the kernel, over all pixels.
 
-    A loop, so that XLA stores the padded images instead of computing them anew for
+    The loop makes XLA store the padded images; otherwise it computes them again for
     each position.
     """
     import jax

@@ -8,15 +8,15 @@ from keras_mixvit.layers._seed_generator import ReplicaSeedGenerator
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class Dropout(keras.layers.Layer):
-    """Dropout that sets other values to 0 on every replica of a step.
+    """Dropout that drops different values on every replica, for several devices.
 
-    Keras's own sets the same ones to 0 on all replicas of TensorFlow and PyTorch.
+    Keras's `Dropout` drops the same values on all replicas of TensorFlow and PyTorch.
 
     Args:
         rate: Float in [0, 1), the share of values that are set to 0 in
             training; the others are divided by `1 - rate`.
-        noise_shape: Tuple of integers or `None`, the shape of what is drawn,
-            repeated over the axes where it is 1. Defaults to `None`.
+        noise_shape: Tuple of integers, the shape of the mask, which repeats along axes
+            of size 1; or `None` for the shape of the input. Defaults to `None`.
         seed: Integer seed, or `None`. Defaults to `None`.
 
     Input shape:
@@ -48,10 +48,10 @@ class Dropout(keras.layers.Layer):
         self.rate = rate
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)
         self.seed = seed
-        # Without a generator a network with rate 0 carries no random state.
+        # With rate 0, no generator: the network then has no random state.
         self.seed_generator = ReplicaSeedGenerator(seed) if rate else None
         self.supports_masking = True
-        # Nothing has to be built, and Keras asks whether all layers are.
+        # There is nothing to build, but Keras checks that all layers are built.
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:

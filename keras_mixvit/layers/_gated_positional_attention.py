@@ -15,19 +15,18 @@ from keras_mixvit.layers._mlp import linear, normal
 class GatedPositionalAttention(Attention):
     """Gated positional self-attention (GPSA) over a grid of any shape.
 
-    Attention weights are `(1 - s) softmax(q kᵀ) + s softmax(p)`, with one
-    learned gate `s = sigmoid(g)` per head and positional scores p linear in
-    (dx, dy, dx² + dy²), the offset of the key from the query in tokens. Both
-    softmaxes sum to 1 and so does their mean, which the published code
-    divides by its sum once more. The positional half does not depend on the
-    images and is computed once per call. Its scores are a sum over the two
-    axes, so its softmax is the product of a softmax over rows and one over
+    The attention weights are `(1 - s) softmax(q kᵀ / sqrt(d_h)) + s softmax(p)`, with
+    d_h features per head. Each head has one learned gate `s = sigmoid(g)`. The
+    positional scores p are linear in (dx, dy, dx² + dy²), where (dx, dy) is the offset
+    of the key from the query in tokens. Both softmaxes sum to 1, so their weighted mean
+    does, too; the published code divides it by its sum once more. The positional part
+    does not depend on the images: it is computed once per call. Its scores are a sum
+    over the two axes, so its softmax is the product of a softmax over rows and one over
     columns. Softmaxes and positional scores are computed in float32.
 
-    At the start the first k² heads, k = floor(sqrt(num_heads)), look at the
-    k x k neighbours of a token as a convolution would, further heads have
-    random positional scores, values are the tokens themselves, and every gate
-    is sigmoid(1) = 0.73.
+    At the start, the first k² heads, k = floor(sqrt(num_heads)), look at the k x k
+    neighbours of a token, as a convolution does. Further heads have random positional
+    scores. Values are the tokens themselves, and every gate is sigmoid(1) = 0.73.
 
     Args:
         num_heads: Integer, the number of attention heads.
@@ -35,10 +34,10 @@ class GatedPositionalAttention(Attention):
             to `False`.
         locality_strength: Positive float, how sharply a head looks at its
             neighbour at the start. Defaults to `1.0`.
-        grid_shape: Tuple of integers (h, w), the grid of one image; an input
-            that stacks several such grids on its height repeats the
-            positional scores for each. Defaults to `None`, the grid that the
-            layer is built on.
+        grid_shape: Tuple of integers (h, w), the grid of one image, or `None` for the
+            grid that the layer is built on. If the input stacks several such grids
+            along its height, each grid gets the same positional scores. Defaults to
+            `None`.
         dropout_rate: Float in [0, 1), dropout of the output. Defaults to
             `0.0`.
         attention_dropout_rate: Float in [0, 1), dropout of attention weights.
@@ -47,8 +46,8 @@ class GatedPositionalAttention(Attention):
             to `None`.
 
     Input shape:
-        `(B, h, w, d)` or, for M stacked grids, `(B, M·h, w, d)`; `num_heads`
-        dividing d.
+        `(B, h, w, d)` or, for M stacked grids, `(B, M·h, w, d)`; `num_heads` must
+        divide d.
 
     Output shape:
         As the input.
@@ -110,7 +109,7 @@ class GatedPositionalAttention(Attention):
         self.projection = linear(width, dtype=dtype, name="projection")
         for layer in (self.query_key, self.value, self.projection):
             layer.build(input_shape)
-        # bfloat16 would round squared distances away: never cast these down.
+        # Never cast these to bfloat16, which would round squared distances away.
         self.position_kernel = self.add_weight(
             name="position_kernel",
             shape=(3, self.num_heads),
@@ -128,12 +127,12 @@ class GatedPositionalAttention(Attention):
         )
 
     def positional_attention(self, copies: int = 1) -> Any:
-        """Positional half `(num_heads, N, N)`, N the tokens of all copies."""
+        """Positional weights `(num_heads, N, N)`; N counts the tokens of all copies."""
         rows, columns = self._grid_shape
         kernel = ops.cast(self.position_kernel, "float32")
         bias = ops.cast(self.position_bias, "float32")
-        # The bias shifts all scores of a head alike, which the softmax
-        # ignores: it is here so that every backend gives it a gradient.
+        # The bias shifts all scores of a head by the same amount, which the softmax
+        # ignores. It is used so that every backend gives it a gradient.
         along_columns = self._axis_attention(columns, kernel[0], kernel[2], bias)
         along_rows = self._axis_attention(rows, kernel[1], kernel[2], 0.0 * bias)
         weights = along_rows[:, :, None, :, None] * along_columns[:, None, :, None, :]
@@ -163,7 +162,7 @@ class GatedPositionalAttention(Attention):
         )
         query, key = (ops.transpose(query_key[:, :, i], (0, 2, 1, 3)) for i in (0, 1))
         scores = self._scores(query, key)
-        # Not rounded before the gate.
+        # Keeps full precision until the gate.
         content = ops.softmax(ops.cast(scores, "float32"), axis=-1)
         gate = ops.sigmoid(ops.cast(self.gate, "float32"))[:, None, None]
         position = gate * self.positional_attention(self._copies(grid.shape))
@@ -192,7 +191,7 @@ class GatedPositionalAttention(Attention):
         rows, columns = self._grid_shape
         require(
             shape[1] % rows == 0 and shape[2] == columns,
-            f"`grid` must stack grids of shape {self._grid_shape} on its height.",
+            f"`grid` must stack grids of shape {self._grid_shape} along its height.",
             shape=tuple(shape),
         )
         return shape[1] // rows

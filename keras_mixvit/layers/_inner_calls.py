@@ -1,4 +1,4 @@
-"""Calls within a layer, with the fewest Python calls on PyTorch."""
+"""Calls of layers within a layer, with little Python overhead on PyTorch."""
 
 from typing import Any
 
@@ -9,20 +9,20 @@ ON_TORCH = keras.config.backend() == "torch"
 
 
 def within(outer: keras.layers.Layer, layer: keras.layers.Layer) -> Any:
-    """What calls a layer from the `call` of another one, with the fewest Python calls.
+    """A function that calls a layer from the `call` of another one, with less overhead.
 
     `Layer.__call__` converts inputs, binds arguments, looks for masks and enters the
-    precision of a layer. `outer` has done all of it already, where both have one
-    policy. Only PyTorch pays for it at every step; the others trace a step once.
+    precision of a layer. If both layers have the same policy, `outer` has already done
+    this. Only PyTorch pays for it at every step; the other backends trace a step once.
 
     Args:
         outer: Layer whose `call` is running.
-        layer: Layer that it holds, called with tensors of its compute dtype. Pass
-            `training` where it takes it.
+        layer: Inner layer, called with tensors of its compute dtype. Pass `training` if
+            it takes it.
 
     Returns:
-        `layer.call` or what computes the same, or `layer` itself where its own
-        policy, hooks or regulariser of outputs need the whole of `__call__`.
+        `layer.call` or an equivalent function. Or `layer` itself, if its own policy,
+        hooks or regulariser of outputs need `__call__`.
     """
     if (
         ON_TORCH
@@ -39,7 +39,7 @@ def within(outer: keras.layers.Layer, layer: keras.layers.Layer) -> Any:
 
 
 def reshape(values: Any, shape: tuple) -> Any:
-    """`keras.ops.reshape`, which on PyTorch takes 200 calls to look for symbols."""
+    """`keras.ops.reshape`, without its 200 calls on PyTorch to look for symbols."""
     if ON_TORCH and _is_tensor(values):
         return values.reshape(shape)
     return ops.reshape(values, shape)
@@ -57,7 +57,7 @@ def _is_plain_dense(layer):
 
 
 def _linear(layer):
-    """What `Dense.call` computes, by PyTorch's operation for product and bias."""
+    """`Dense.call` as PyTorch's single operation for product and bias."""
     import torch
 
     def call(inputs, training=None):
@@ -68,7 +68,7 @@ def _linear(layer):
 
 
 def _is_one_precision(outer, inner):
-    """Whether two policies are alike and plain: a map has one for each path."""
+    """Whether two policies are equal and plain; a map has one for each path."""
     if isinstance(outer, keras.dtype_policies.DTypePolicyMap):
         return False
     return (outer is inner or outer == inner) and outer.quantization_mode is None

@@ -9,9 +9,9 @@ from keras_mixvit.layers._inner_calls import ON_TORCH
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class LayerNormalization(keras.layers.LayerNormalization):
-    """Keras' layer normalisation over the last axis, with the fewest operations.
+    """Keras's layer normalisation over the last axis, with fewer operations.
 
-    Used with gain, offset and the default axis only.
+    Use it with gain, offset and the default axis only.
     """
 
     def call(self, inputs: Any) -> Any:

@@ -7,7 +7,9 @@ from keras_mixvit._checks import is_number, require
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class LayerScale(keras.layers.Layer):
-    """Multiplies each feature by a learned gain.
+    """Multiplies each feature by a learned gain, to stabilise deep transformers.
+
+    With the gains g it computes `y = g * x`.
 
     Args:
         initial_value: Positive float, the gain of every feature at the start.

@@ -19,8 +19,9 @@ ACTIVATIONS = ("gelu", "swiglu")
 class MLP(keras.layers.Layer):
     """The two-layer perceptron of a transformer block, with exact GELU or SwiGLU.
 
-    SwiGLU gates the hidden features: the first layer has twice as many outputs,
-    and the SiLU of the first half multiplies the second.
+    GELU: `y = W2 gelu(W1 x)`, plus biases. SwiGLU gates the hidden features: the first
+        layer has twice as many outputs, and the SiLU of the first half multiplies the
+        second.
 
     Args:
         hidden_width: Integer, the number of hidden features.
@@ -68,7 +69,7 @@ class MLP(keras.layers.Layer):
         self.activation = activation
         outputs = hidden_width * (2 if activation == "swiglu" else 1)
         self.expand = linear(outputs, dtype=self.dtype_policy, name="expand")
-        # One layer for both: its generator moves on at every call.
+        # One layer for both: its generator advances at every call.
         self.dropout = Dropout(dropout_rate, seed=seed, dtype=self.dtype_policy)
 
     def build(self, input_shape: tuple) -> None:
@@ -105,13 +106,13 @@ class MLP(keras.layers.Layer):
 def linear(units: int, **kwargs: Any) -> keras.layers.Dense:
     """A dense layer with the initialisation of the published transformers.
 
-    Their truncated normal of standard deviation 0.02 is cut at an absolute 2,
-    a hundred standard deviations away: it is the ordinary normal.
+    They cut a normal distribution of standard deviation 0.02 at an absolute 2. That is
+    a hundred standard deviations away, so this is the ordinary normal distribution.
     """
     kwargs.setdefault("kernel_initializer", normal())
     return keras.layers.Dense(units, **kwargs)
 
 
 def normal() -> keras.initializers.Initializer:
-    """The initialiser of every linear weight, token and table."""
+    """The initialiser of linear weights, tokens and tables."""
     return keras.initializers.RandomNormal(stddev=0.02)

@@ -10,17 +10,16 @@ from keras_mixvit._checks import require, require_positive_integer
 class PatchEmbedding(keras.layers.Layer):
     """Embeds square patches of an image linearly into a grid of tokens.
 
-    The convolution whose kernel size and stride are the patch size, computed
-    as one matrix product. Weights start as PyTorch's convolutions do, uniform
-    in ±1/sqrt(patch_size² · C), because the published vision transformers
-    leave that default in place.
+    It is a convolution whose kernel size and stride are the patch size, computed as one
+    matrix product. Weights start uniform in ±1/sqrt(patch_size² · C), PyTorch's default
+    for convolutions, which the published vision transformers use.
 
     Args:
         width: Integer, the number of features of a token.
         patch_size: Integer, the side of a patch in pixels.
 
     Input shape:
-        `(B, H, W, C)`, `patch_size` dividing H and W.
+        `(B, H, W, C)`; `patch_size` must divide H and W.
 
     Output shape:
         `(B, H / patch_size, W / patch_size, width)`.
@@ -87,7 +86,7 @@ class PatchEmbedding(keras.layers.Layer):
 
 
 def require_divides(patch_size: int, image_size: tuple[int, int]) -> None:
-    """Requires the patches to tile an image of (height, width) pixels."""
+    """Requires that patches tile an image of (height, width) pixels."""
     require(
         all(side % patch_size == 0 for side in image_size),
         "`patch_size` must divide the image size.",

@@ -10,8 +10,8 @@ from keras_mixvit.layers._dropout import Dropout
 class PositionEmbedding(keras.layers.Layer):
     """Adds one learned vector to each position of a grid.
 
-    The table has no entry for a class token, which joins later. It starts as
-    a normal distribution of standard deviation 0.02.
+    The table has no entry for a class token, which is added later. Its values start
+    from a normal distribution of standard deviation 0.02.
 
     Args:
         dropout_rate: Float in [0, 1), the share of features dropped after the

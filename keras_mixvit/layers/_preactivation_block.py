@@ -19,8 +19,8 @@ from keras_mixvit.layers._torch_images import normalized_relu
 class PreActivationBlock(RecomputableLayer):
     """A residual block of two convolutions, each after batch norm and ReLU.
 
-    Where the stride or the number of channels changes, the shortcut is a
-    convolution of 1 x 1. The two published networks differ in three things:
+    If the stride is not 1 or the number of channels changes, the shortcut is a 1 x 1
+    convolution. The two published networks differ in three points:
 
     | | WideResNet | PreActResNet |
     |---|---|---|
@@ -34,11 +34,11 @@ class PreActivationBlock(RecomputableLayer):
         kind: `"wide"` or `"preact"`, the columns of the table. Defaults to
             `"wide"`.
         strided_conv: `"second"` or `"first"`, the convolution with the stride, or
-            `None` for that of the table. Defaults to `None`.
+            `None` for the one in the table. Defaults to `None`.
         l2: Non-negative float, the weight of the sum of squares of all
             parameters in the loss. Defaults to `0.0`.
-        recompute: Boolean, whether to compute the block a second time in the
-            backward pass, which stores less. Defaults to `False`.
+        recompute: Boolean, whether to compute the block again in the backward pass,
+            which saves memory. Defaults to `False`.
 
     Input shape:
         `(B, h, w, c)`.
@@ -106,7 +106,7 @@ class PreActivationBlock(RecomputableLayer):
                 **options,
             )
             norm.build(shape)
-            # Keras refuses grids smaller than a kernel: not yet padded here.
+            # Keras refuses grids smaller than a kernel, and padding comes only later.
             conv.build((shape[0], None, None, shape[-1]))
             shape = (*shape[:-1], self.filters)
             self.norms.append(norm)

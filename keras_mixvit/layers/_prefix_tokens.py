@@ -10,32 +10,31 @@ from keras_mixvit.layers._mlp import normal
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class PrefixTokens(keras.layers.Layer):
-    """Gives every sample the same learned tokens that stand before its patches.
+    """Gives every sample the same learned tokens, to put before its patches.
 
-    They are the class token, from which the class is read, and registers, which
-    only give attention a place to write to. All start at a normal distribution
-    of standard deviation 0.02.
+    They are the class token, from which the head predicts the class, and registers,
+    which give attention a place to write to. All start from a normal distribution of
+    standard deviation 0.02.
 
     Args:
-        class_token: Boolean, whether the first of them is a class token.
-            Defaults to `True`.
+        class_token: Boolean, whether the first token is a class token. Defaults to
+            `True`.
         num_registers: Integer, the number of registers, which come next.
             Defaults to `0`.
-        has_positions: Boolean, whether each of them has a position vector too,
-            which is added to it. Defaults to `True`.
+        has_positions: Boolean, whether to add a position vector to each token. Defaults
+            to `True`.
         dropout_rate: Float in [0, 1), the share of features dropped. Defaults
             to `0.0`.
         seed: Integer seed of the dropout, or `None`. Defaults to `None`.
 
     Input shape:
-        `(B, h, w, d)`, of which only the sizes B and d are used.
+        `(B, h, w, d)`; only the sizes B and d are used.
 
     Output shape:
-        `(B, P, d)`, P the number of tokens.
+        `(B, P, d)`, where P is the number of tokens.
 
     Raises:
-        ValueError: If there would be no token, or an argument is out of its
-            range.
+        ValueError: If there is no token, or an argument is out of its range.
 
     Example:
 

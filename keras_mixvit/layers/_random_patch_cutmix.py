@@ -13,19 +13,19 @@ from keras_mixvit.masks._mask_sampler import require_alpha
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class RandomPatchCutMix(keras.layers.Layer):
-    """Mixes M images into one by boxes of whole patches that it draws.
+    """Mixes M images into one by boxes of whole patches that the layer draws.
 
-    It can be used in any Keras model, and draws in training and inference
-    alike, as `PatchCutMix` does with `owner_per="sample"`. The models of this
-    library take the masks of their data set instead, which do not depend on
-    the backend and the number of devices.
+    You can use it in any Keras model. It draws in training and in inference, as
+    `PatchCutMix` does with `owner_per="sample"`. The models of this library use the
+    masks of their data set instead, because those do not depend on the backend or the
+    number of devices.
 
     Args:
         patch_size: Integer, the side of a patch in pixels.
         alpha: Positive float, the parameter of the Beta distribution of the
             ratios. Defaults to `0.5`.
-        binarize: Boolean; `False` gives a patch on the border of a box to two
-            inputs in proportion. Defaults to `True`.
+        binarize: Boolean; with `False`, patches on the border of a box blend two inputs
+            in proportion. Defaults to `True`.
         seed: Integer seed, or `None`. Defaults to `None`.
 
     Call arguments:
@@ -39,8 +39,8 @@ class RandomPatchCutMix(keras.layers.Layer):
         of each input in each patch.
 
     Raises:
-        ValueError: If an argument is out of its range, images are not of rank
-            5, or `patch_size` does not divide the image size.
+        ValueError: If an argument is out of its range, images do not have rank 5, or
+            `patch_size` does not divide the image size.
 
     Example:
 
@@ -113,9 +113,9 @@ class RandomPatchCutMix(keras.layers.Layer):
 
 
 def beta_quantile(probabilities: Any, alpha: float, knots: int = 4096) -> Any:
-    """Quantiles of Beta(alpha, alpha), interpolated in a table.
+    """Quantiles of Beta(alpha, alpha), interpolated from a table.
 
-    TensorFlow has no XLA kernel for Gamma and Beta draws; a table serves all
+    TensorFlow has no XLA kernel for Gamma and Beta draws; a table works on all
     backends, compiled or not.
     """
     # With t = log(x / (1 - x)) the density is (x (1 - x))^alpha dt: smooth,

@@ -1,4 +1,4 @@
-"""Layers that forget what they computed, and compute it again when it is needed."""
+"""Layers that save memory: they compute results again when gradients need them."""
 
 import functools
 import inspect
@@ -8,15 +8,16 @@ import keras
 
 
 class RecomputableLayer(keras.layers.Layer):
-    """A layer whose `call` may be computed a second time in the backward pass.
+    """A layer that can compute its `call` again in the backward pass.
 
-    Nothing within it is stored for the backward pass but its inputs. The second
-    pass draws the numbers that the first one drew, and leaves statistics and
-    seeds alone. A subclass decorates its `call` with `recomputable`, takes
+    It stores only its inputs for the backward pass. The second pass draws the same
+    random numbers as the first, and changes no statistics or seeds.
+
+    A subclass decorates its `call` with `recomputable`, takes
     inputs of its compute dtype, and has no variables of its own, only layers.
 
     Args:
-        recompute: Boolean, whether to do so in training.
+        recompute: Boolean, whether to compute it again in training.
         **kwargs: Further arguments of the layer.
     """
 
@@ -24,8 +25,8 @@ class RecomputableLayer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.recompute = bool(recompute)
         if recompute:
-            # Variables are handed on as they are stored, not cast: what is cast
-            # twice differs from what is cast once.
+            # Passes variables as stored, without a cast: two casts give other values
+            # than one.
             self.autocast = False
 
     def get_config(self) -> dict[str, Any]:
@@ -39,12 +40,12 @@ def recomputable(call: Any) -> Any:
     @functools.wraps(call)
     def wrapped(self, *inputs, training=None, **named):
         if named:
-            # Keras has checked the names.
+            # Keras has already checked the names.
             last = max(map(names.index, named)) + 1
             inputs += tuple(named.get(name) for name in names[len(inputs) : last])
         if not self.recompute:
             return call(self, *inputs, training=training)
-        # What Keras does where `autocast` is true.
+        # As Keras does if `autocast` is true.
         values = [keras.ops.cast(x, self.compute_dtype) for x in inputs]
         if not training:
             return call(self, *values, training=training)
@@ -56,13 +57,13 @@ def recomputable(call: Any) -> Any:
 def _recomputed(function, layer, inputs):
     """Outputs of a function of a layer's variables and inputs.
 
-    The function runs on values, so that running it again changes nothing. What
-    it would have assigned is assigned here, once.
+    The function runs on values, so you can run it twice. Its assignments are made here,
+    once.
     """
     weights = layer.trainable_variables
     state = layer.non_trainable_variables
-    # Seeds have changed in place when the second pass reads them. It ignores
-    # statistics, which need no copy.
+    # Seeds change in place before the second pass reads them, so they are copied. It
+    # ignores statistics, which need no copy.
     before = [
         keras.ops.copy(v) if is_integer(v) else keras.ops.convert_to_tensor(v)
         for v in state
@@ -77,7 +78,7 @@ def _recomputed(function, layer, inputs):
         after = [scope.get_current_value(variable) for variable in state]
         if keras.config.backend() == "jax":
             return outputs, after
-        # Not returned: TensorFlow would look for gradients of integers.
+        # Does not return these: TensorFlow would look for gradients of integers.
         found.setdefault("after", after)
         return outputs
 

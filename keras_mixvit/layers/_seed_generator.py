@@ -8,13 +8,12 @@ from keras_mixvit._replicas import seed_shift
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class ReplicaSeedGenerator(keras.random.SeedGenerator):
-    """A generator of seeds that differ between the replicas of a step.
+    """A seed generator whose random numbers differ between replicas.
 
-    Replicas share the state of a generator: one of Keras gives all of them
-    the same numbers under `tf.distribute`, and so it does in the processes of
-    PyTorch, which hold one model each. This one adds a number of the replica
-    to the seed. Alone, and on JAX, whose replicas draw parts of one array, it
-    acts like Keras's.
+    Use it in layers that train on several devices. Keras's generator has the same state
+    on every replica, so all replicas of TensorFlow and processes of PyTorch draw the
+    same numbers. This one adds the replica's number to the seed. On one replica, and on
+    JAX, whose replicas draw parts of one array, it acts like Keras's.
 
     Args:
         seed: Integer seed, or `None` for a random one. Defaults to `None`.
@@ -31,10 +30,11 @@ class ReplicaSeedGenerator(keras.random.SeedGenerator):
 
     def __init__(self, seed: int | None = None, name: str | None = None):
         super().__init__(seed, name=name)
-        # By this mark `fit` on several replicas knows it from Keras's.
+        # This mark distinguishes it from Keras's in `fit` on several replicas.
         self.state.differs_between_replicas = True
 
     def next(self, ordered: bool = True) -> Any:
+        """The next seed, which differs between replicas."""
         seed = super().next(ordered)
         shift = seed_shift()
         if isinstance(shift, int) and not shift:

@@ -15,8 +15,9 @@ from keras_mixvit.layers._mlp import linear
 class SelfAttention(Attention):
     """Multi-head self-attention over a sequence or a grid of tokens.
 
-    One product makes query, key and value, as in the published vision
-    transformers. The softmax is computed in float32.
+    Each head computes $\\mathrm{softmax}(q k^T / \\sqrt{d_h}) v$ with $d_h$ features.
+    One product makes query, key and value, as in the published vision transformers. The
+    softmax is computed in float32.
 
     Args:
         num_heads: Integer, the number of attention heads.
@@ -29,7 +30,7 @@ class SelfAttention(Attention):
         seed: Integer seed of the dropout, or `None`. Defaults to `None`.
 
     Input shape:
-        `(B, T, d)` or `(B, h, w, d)`, `num_heads` dividing d.
+        `(B, T, d)` or `(B, h, w, d)`; `num_heads` must divide d.
 
     Output shape:
         As the input.
@@ -59,7 +60,7 @@ class SelfAttention(Attention):
         self.projection.build(input_shape)
 
     def attention(self, tokens: Any) -> Any:
-        """Attention weights `(B, num_heads, T, T)`, T the number of tokens."""
+        """Attention weights `(B, num_heads, T, T)` of T tokens."""
         query, key, _ = self._split(ops.cast(tokens, self.compute_dtype), self.qkv)
         return self._weights(query, key)
 

@@ -6,11 +6,11 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class Standardization(keras.layers.Layer):
-    """Layer normalisation without gain and offset, and the deviations beside it.
+    """Layer normalisation without gain and offset; it also returns the deviations.
 
-    What several normalisations of one grid share: each has a gain and an offset
-    of its own, mean and deviation are those of the grid. They are computed in
-    float32, float64 in float64.
+    Use it if several normalisations of one grid differ only in gain and offset: they
+    share its mean and deviation, $(x - \\mu) / \\sqrt{\\sigma^2 + \\epsilon}$. It
+    computes in float32, or in float64 for float64.
 
     Args:
         epsilon: Positive float, added to the variances. Defaults to `1e-06`.
@@ -19,8 +19,8 @@ class Standardization(keras.layers.Layer):
         `(B, h, w, d)`.
 
     Output shape:
-        `(B, h, w, d)` and, in float32, the deviations `(B, h, w)`, square roots
-        of variance and epsilon.
+        `(B, h, w, d)` and, in float32, the deviations `(B, h, w)`, the square roots of
+        variance plus epsilon.
     """
 
     def __init__(self, epsilon: float = 1e-6, **kwargs: Any):
@@ -28,6 +28,7 @@ class Standardization(keras.layers.Layer):
         self.epsilon = epsilon
 
     def call(self, grid: Any) -> tuple[Any, Any]:
+        """The standardized grid and its deviations."""
         grid = ops.cast(grid, statistics_dtype(self))
         centred = grid - ops.mean(grid, axis=-1, keepdims=True)
         variances = ops.mean(ops.square(centred), axis=-1, keepdims=True)
@@ -40,5 +41,5 @@ class Standardization(keras.layers.Layer):
 
 
 def statistics_dtype(layer: keras.layers.Layer) -> str:
-    """The dtype of means and variances in a layer, float32 in half precision."""
+    """The dtype of means and variances in a layer: float32 in half precision."""
     return "float64" if layer.compute_dtype == "float64" else "float32"

@@ -10,8 +10,8 @@ from keras_mixvit.layers._seed_generator import ReplicaSeedGenerator
 class StochasticDepth(keras.layers.Layer):
     """Drops the whole residual branch of some samples in training.
 
-    Each sample keeps its branch with probability `1 - rate`; a branch that is
-    kept is divided by that probability. Nothing happens in inference.
+    Each sample keeps its branch with probability `1 - rate`; a kept branch is divided
+    by that probability. In inference the layer does nothing.
 
     Args:
         rate: Float in [0, 1), the share of samples whose branch is dropped.
@@ -46,9 +46,9 @@ class StochasticDepth(keras.layers.Layer):
         require_rate("rate", rate)
         self.rate = rate
         self.seed = seed
-        # Without a generator a network with rate 0 carries no random state.
+        # With rate 0, no generator: the network then has no random state.
         self.seed_generator = ReplicaSeedGenerator(seed) if rate else None
-        # Nothing has to be built, and Keras asks whether all layers are.
+        # There is nothing to build, but Keras checks that all layers are built.
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:

@@ -10,7 +10,7 @@ from keras_mixvit.layers._mlp import normal
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class SubnetworkHeads(keras.layers.Layer):
-    """M dense classification layers, one per subnetwork, as one product.
+    """M dense classification layers, one per subnetwork, in one product.
 
     Logits have the dtype of the weights, float32 under mixed precision.
 
@@ -24,8 +24,7 @@ class SubnetworkHeads(keras.layers.Layer):
             parameters in the loss. Defaults to `0.0`.
 
     Call arguments:
-        features: `(B, f)`, which every head reads, or `(B, M, f)`, of which
-            head m reads features m.
+        features: `(B, f)`, shared by all heads, or `(B, M, f)`, one row for each head.
         subnetwork: Integer, the only head to use, or `None` for all.
 
     Input shape:
@@ -35,8 +34,8 @@ class SubnetworkHeads(keras.layers.Layer):
         `(B, M, K)`, or `(B, 1, K)` for a single head.
 
     Raises:
-        ValueError: If an argument is not a positive integer, or `subnetwork`
-            is no index of a subnetwork.
+        ValueError: If an argument is not a positive integer, or `subnetwork` is not the
+            index of a subnetwork.
 
     Example:
 
@@ -83,7 +82,7 @@ class SubnetworkHeads(keras.layers.Layer):
     def _per_head(self, shape, dtype=None):
         if self.initializer is None:
             return normal()(shape, dtype)
-        # Initialisers that reckon with the inputs of a layer know two axes.
+        # Initialisers that count the inputs of a layer expect two axes.
         num_subnetworks, features, classes = shape
         drawn = self.initializer((features, num_subnetworks * classes), dtype)
         drawn = ops.reshape(drawn, (features, num_subnetworks, classes))

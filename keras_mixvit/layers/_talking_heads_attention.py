@@ -7,10 +7,10 @@ from keras_mixvit.layers._self_attention import SelfAttention
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class TalkingHeadsAttention(SelfAttention):
-    """Self-attention over a grid whose heads are mixed around the softmax.
+    """Self-attention that mixes its heads before and after the softmax.
 
-    A linear layer over the heads acts on the scores and another one on the
-    attention weights. The softmax is computed in float32.
+    A linear layer over the heads acts on the scores, and another one on the attention
+    weights. The softmax is computed in float32.
 
     Args:
         num_heads: Integer, the number of attention heads.
@@ -23,7 +23,7 @@ class TalkingHeadsAttention(SelfAttention):
         seed: Integer seed of the dropout, or `None`. Defaults to `None`.
 
     Input shape:
-        `(B, h, w, d)` or `(B, T, d)`, `num_heads` dividing d.
+        `(B, h, w, d)` or `(B, T, d)`; `num_heads` must divide d.
 
     Output shape:
         As the input.

@@ -1,8 +1,8 @@
-"""Convolution and batch norm of PyTorch on images whose channels come last.
+"""PyTorch's convolution and batch norm on channels-last images, without copies.
 
-PyTorch sees a permuted view, which is its own channels-last layout: nothing is copied.
-Keras copies images to channels first and back, and writes a batch norm as a chain of
-operations on the whole grid.
+PyTorch gets a permuted view, which is its own channels-last layout. Keras copies images
+to channels first and back, and computes a batch norm by a chain of operations on the
+whole grid.
 """
 
 from typing import Any
@@ -14,10 +14,10 @@ from keras_mixvit.layers._inner_calls import within
 
 
 def convolve_views(layer: keras.layers.Conv2D, inputs: Any, kernel: Any) -> Any:
-    """What `layer.convolution_op` computes, for `data_format="channels_last"`.
+    """The result of `layer.convolution_op`, for `data_format="channels_last"`.
 
     Args:
-        layer: The convolution, for its strides, padding and dilation.
+        layer: The convolution, which sets strides, padding and dilation.
         inputs: Tensor `(B, h, w, c)`.
         kernel: Variable or tensor `(rows, columns, c / groups, filters)`.
 
@@ -54,7 +54,7 @@ def convolve_views(layer: keras.layers.Conv2D, inputs: Any, kernel: Any) -> Any:
 
 
 def _channels_last_kernel(kernel):
-    """`(filters, c, rows, columns)`, in the order in memory that PyTorch wants.
+    """The kernel `(filters, c, rows, columns)`, in PyTorch's channels-last layout.
 
     Transposing a matrix is fast; PyTorch would copy four axes, forward and backward.
     """
@@ -76,10 +76,10 @@ def normalized_relu(
     values: Any,
     training: bool | None,
 ) -> Any:
-    """ReLU of what a norm within another layer gives.
+    """ReLU of the output of a norm within another layer.
 
-    PyTorch overwrites the norm's output, four times as fast as it writes a new one,
-    unless a hook may hold it.
+    PyTorch overwrites the norm's output, which is four times as fast as writing a new
+    tensor, unless a hook may keep it.
     """
     call = within(outer, norm)
     normal = call(values, training=training)
@@ -87,16 +87,17 @@ def normalized_relu(
 
 
 def normalize(layer: keras.layers.BatchNormalization, inputs: Any, training: Any):
-    """What `layer.call` computes without a mask, and its moving statistics.
+    """The result of `layer.call` without a mask; it updates the moving statistics.
 
     Args:
         layer: The batch norm, built, without renormalisation.
         inputs: Tensor with at least two axes. Half precision is computed in float32.
-        training: Boolean, whether to use and to keep the statistics of the batch.
+        training: Boolean, whether to use the statistics of the batch and update the
+            moving ones.
 
     Returns:
-        Tensor as the inputs, of the compute dtype of the layer, or `None` where the
-        batch has one value per channel: PyTorch refuses it.
+        Tensor with the shape of the inputs and the layer's compute dtype, or `None` if
+        the batch has one value per channel, which PyTorch refuses.
     """
     import torch
     from torch.nn import functional
@@ -121,7 +122,7 @@ def normalize(layer: keras.layers.BatchNormalization, inputs: Any, training: Any
     count = inputs.numel() // features
     if count < 2:
         return None
-    # A momentum of 1 leaves those of the batch, the variance with n - 1.
+    # A momentum of 1 returns the batch's statistics; the variance is divided by n - 1.
     mean = torch.zeros(features, dtype=dtype, device=inputs.device)
     variance = torch.zeros_like(mean)
     outputs = functional.batch_norm(
@@ -135,5 +136,5 @@ def normalize(layer: keras.layers.BatchNormalization, inputs: Any, training: Any
 
 
 def _as_inputs(outputs, layer):
-    """The axis of the channels where it was, and the compute dtype."""
+    """The outputs with the channels on their old axis, in the compute dtype."""
     return ops.cast(outputs.movedim(1, layer.axis), layer.compute_dtype)

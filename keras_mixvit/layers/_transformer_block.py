@@ -15,15 +15,15 @@ from keras_mixvit.layers._stochastic_depth import StochasticDepth
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class TransformerBlock(RecomputableLayer):
-    """A pre-norm transformer block around any attention of tokens to tokens.
+    """A pre-norm transformer block around any attention layer.
 
-    `x += depth(scale(attention(norm(x))))`, then
+    It computes `x += depth(scale(attention(norm(x))))`, then
     `x += depth(scale(mlp(norm(x))))`.
 
     Args:
-        attention: Layer from tokens to tokens of the same shape, with a
-            method `attention` that gives its weights.
-        mlp_ratio: Positive float, hidden features of the MLP per feature of a
+        attention: Layer from tokens to tokens of the same shape, with a method
+            `attention` that returns its attention weights.
+        mlp_ratio: Positive float, the hidden features of the MLP per feature of a
             token. Defaults to `4.0`.
         layer_scale: Positive float, the initial gain of both branches, or
             `None` for no gain. Defaults to `None`.
@@ -34,14 +34,14 @@ class TransformerBlock(RecomputableLayer):
             branch is dropped in training. Defaults to `0.0`.
         seed: Integer seed of dropout and stochastic depth, or `None`.
             Defaults to `None`.
-        recompute: Boolean, whether to compute the block a second time in the
-            backward pass, which stores less. Defaults to `False`.
+        recompute: Boolean, whether to compute the block again in the backward pass,
+            which saves memory. Defaults to `False`.
         mlp_activation: `"gelu"` or `"swiglu"`, as in `MLP`. Defaults to
             `"gelu"`.
 
     Input shape:
-        What `attention` takes: a grid `(B, h, w, d)` or, with
-        `SelfAttention`, a sequence `(B, T, d)`.
+        The input shape of `attention`: a grid `(B, h, w, d)` or, with `SelfAttention`,
+        a sequence `(B, T, d)`.
 
     Output shape:
         As the input.
@@ -112,7 +112,7 @@ class TransformerBlock(RecomputableLayer):
         )
 
     def build(self, input_shape: tuple) -> None:
-        # A deserialised attention comes built.
+        # An attention layer from a config is already built.
         if not self.attention.built:
             self.attention.build(input_shape)
         self._build_around_attention(input_shape)
@@ -135,7 +135,7 @@ class TransformerBlock(RecomputableLayer):
 
     @recomputable
     def call(self, grid: Any, training: bool | None = None) -> Any:
-        # Flat tokens keep the sum of all branches in one array: it has one shape.
+        # Flat tokens keep the sum of all branches in one array of one shape.
         tokens = flat(grid)
         branch = unflat(within(self, self.attention_norm)(tokens), grid.shape)
         branch = within(self, self.attention)(branch, training=training)
@@ -148,7 +148,7 @@ class TransformerBlock(RecomputableLayer):
             grid: The input of the block.
 
         Returns:
-            Tensor `(B, num_heads, T, T)`, T the number of tokens.
+            Tensor `(B, num_heads, T, T)` for T tokens.
         """
         return self.attention.attention(self.attention_norm(grid))
 

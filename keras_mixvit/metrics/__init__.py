@@ -1,4 +1,4 @@
-"""Keras metrics, and functions of whole sets of predictions, in float64."""
+"""Metrics for `compile`, and functions that score sets of predictions in float64."""
 
 from keras_mixvit.metrics._accuracy import TopKAccuracy, accuracy
 from keras_mixvit.metrics._aurc import aurc, excess_aurc

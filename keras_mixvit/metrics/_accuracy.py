@@ -13,12 +13,11 @@ from keras_mixvit.metrics._predictions import SampleScores, sample_scores
 class TopKAccuracy(keras.metrics.MeanMetricWrapper):
     """Share of predictions with the true class among the k likeliest.
 
-    Of classes with equal logits the first are taken, so that one prediction
-    has k classes, not more. Of soft labels the likeliest class is the true
-    one.
+    If classes have equal logits, the first ones count, so a prediction never has more
+    than k classes. For a soft label, the likeliest class is the true one.
 
     Args:
-        k: Positive integer. Defaults to `5`.
+        k: Positive integer, the number of classes that count. Defaults to `5`.
         name: String, the name of the metric. Defaults to `"top_k_accuracy"`.
         dtype: Dtype of the result, or `None` for the default. Defaults to
             `None`.
@@ -56,7 +55,7 @@ class TopKAccuracy(keras.metrics.MeanMetricWrapper):
 
 
 def is_among_likeliest(labels: Tensor, logits: Tensor, k: int = 1):
-    """1 where the true class is among the k likeliest, else 0, `(...)`."""
+    """1 if the true class is among the k likeliest, else 0, `(...)`."""
     labels, logits = ops.convert_to_tensor(labels), ops.cast(logits, "float32")
     if len(labels.shape) == len(logits.shape):
         labels = ops.argmax(labels, axis=-1)
@@ -64,7 +63,7 @@ def is_among_likeliest(labels: Tensor, logits: Tensor, k: int = 1):
     of_true = ops.take_along_axis(logits, labels, axis=-1)
     classes = logits.shape[-1]
     later = ops.arange(classes, dtype="int32") >= labels
-    # Counted this way round, a prediction that is NaN is wrong.
+    # With this comparison, a NaN prediction is wrong.
     behind = (logits < of_true) | ((logits == of_true) & later)
     rank = classes - ops.sum(ops.cast(behind, "int32"), axis=-1)
     return ops.cast(rank < k, "float32")
@@ -73,14 +72,13 @@ def is_among_likeliest(labels: Tensor, logits: Tensor, k: int = 1):
 def accuracy(logits: npt.ArrayLike, labels: npt.ArrayLike, k: int = 1) -> float:
     """Share of predictions with the true class among the k likeliest.
 
-    Of classes with equal logits the first are taken, so that one prediction
-    has k classes, not more. With k of K or more all predictions are right.
+    If classes have equal logits, the first ones count, so a prediction never has more
+    than k classes. With k of K or more, all predictions are right.
 
     Args:
-        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
-            subnetworks is judged.
+        logits: Array `(n, K)`, or `(n, M, K)`, whose mean over M subnetworks is scored.
         labels: Integer array `(n,)`.
-        k: Positive integer. Defaults to `1`.
+        k: Positive integer, the number of classes that count. Defaults to `1`.
 
     Returns:
         Float in [0, 1].

@@ -8,20 +8,20 @@ from keras_mixvit.metrics._risk_coverage import curve_of
 def aurc(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     """Area under the risk-coverage curve, the mean risk over all coverages.
 
-    AURC = (1 / n) sum_i risk(i / n), with the risk of `risk_coverage`. It is small
-    where a model is accurate, and where its confidence tells errors apart.
+    $\\mathrm{AURC} = \\frac{1}{n} \\sum_{i=1}^{n} \\mathrm{risk}(i / n)$, with the risk
+    of `risk_coverage`. It is small if the model is accurate and its errors have low
+    confidence.
 
     This is the plain mean of the paper. torch-uncertainty computes a trapezoidal
     area over coverages 1/n to 1 and divides it by 1 - 1/n; the two differ by about
     1/n.
 
     Args:
-        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
-            subnetworks is judged.
+        logits: Array `(n, K)`, or `(n, M, K)`, whose mean over M subnetworks is scored.
         labels: Integer array `(n,)`.
 
     Returns:
-        Float in [0, 1], 0 where all predictions are right.
+        Float in [0, 1]; 0 if all predictions are right.
 
     Raises:
         ValueError: If logits are NaN, or logits and labels do not fit.
@@ -41,20 +41,19 @@ def aurc(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
 
 
 def excess_aurc(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
-    """How much AURC exceeds that of the best confidence for these predictions.
+    """AURC minus the AURC of the best confidence, to compare models of any accuracy.
 
-    E-AURC = AURC - AURC*. AURC* is the area if each error had a lower confidence
-    than each right prediction. So accuracy does not count, only the confidence does.
+    E-AURC = AURC - AURC*, where AURC* is the area if every error had a lower confidence
+    than every right prediction. So it measures the confidence, not the accuracy.
     AURC* is exact here; the paper approximates it for large n by r + (1 - r)
     log(1 - r), where r is the share of errors.
 
     Args:
-        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
-            subnetworks is judged.
+        logits: Array `(n, K)`, or `(n, M, K)`, whose mean over M subnetworks is scored.
         labels: Integer array `(n,)`.
 
     Returns:
-        Float in [0, 1], 0 where the errors come last.
+        Float in [0, 1]; 0 if the errors have the lowest confidence.
 
     Raises:
         ValueError: If logits are NaN, or logits and labels do not fit.
@@ -81,7 +80,7 @@ def aurc_of(scores: SampleScores) -> float:
 
 def excess_aurc_of(scores: SampleScores) -> float:
     """E-AURC from the scores of all samples."""
-    # Rounding must not make it negative.
+    # Rounding could make it negative.
     return max(aurc_of(scores) - float(best_risks(scores).mean()), 0.0)
 
 

@@ -5,18 +5,17 @@ from keras_mixvit.metrics._predictions import SampleScores, sample_scores
 
 
 def auroc(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
-    """Area under the ROC curve of confidence as a sign of being right.
+    """Area under the ROC curve: how well confidence separates right from wrong.
 
-    It is the probability that a right prediction has a higher confidence, its
-    highest probability, than a wrong one; equal confidences count half.
+    It is the probability that a right prediction has a higher confidence than a wrong
+    one; equal confidences count half. Confidence is the highest probability.
 
     Args:
-        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
-            subnetworks is judged.
+        logits: Array `(n, K)`, or `(n, M, K)`, whose mean over M subnetworks is scored.
         labels: Integer array `(n,)`.
 
     Returns:
-        Float in [0, 1]; NaN where all predictions are right, or all wrong.
+        Float in [0, 1]; NaN if all predictions are right, or all wrong.
 
     Raises:
         ValueError: If logits are NaN, or logits and labels do not fit.

@@ -16,19 +16,19 @@ def bootstrap_intervals(
 ) -> dict[str, tuple[float, float]]:
     """Confidence intervals of the scores of one model, by the percentile bootstrap.
 
-    Test images are resampled: n of them are drawn with replacement, all scores are
-    computed of the drawn ones, and the interval holds the middle `level` of the
-    resamples, from the (1 - level) / 2 to the (1 + level) / 2 quantile. So the interval
-    says what other test images could change. It says nothing of another training;
-    train with several seeds for that. Errors of calibration are 0 at the least, and
-    resamples make them larger: their interval may lie above the score itself.
+    Each resample draws n test images with replacement and computes all scores on them.
+    The interval is the middle `level` of the resamples, from the (1 - level) / 2 to the
+    (1 + level) / 2 quantile. It shows how much other test images could change a score.
+    It does not show how much another training could; for that, train with several
+    seeds. Calibration errors cannot be negative, and resampling increases them, so
+    their interval may lie above the score itself.
 
     Args:
-        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
-            subnetworks is judged.
+        logits: Array `(n, K)`, or `(n, M, K)`, whose mean over M subnetworks is scored.
         labels: Integer array `(n,)`.
         replicates: Positive integer, the number of resamples. Defaults to `1000`.
-        level: Float in (0, 1). Defaults to `0.95`.
+        level: Float in (0, 1), the share of resamples in an interval. Defaults to
+            `0.95`.
         bins: Positive integer, the number of bins of calibration errors. Defaults to
             `15`.
         seed: Non-negative integer, the seed of the resamples. Defaults to `0`.

@@ -13,6 +13,9 @@ from keras_mixvit.metrics._predictions import sample_scores
 class Brier(keras.metrics.MeanMetricWrapper):
     """Brier score: squared distance of the probabilities to the label.
 
+    For probabilities p and a one-hot or soft label y, it is the mean over samples of
+    $\\sum_k (p_k - y_k)^2$.
+
     Args:
         per_class: Boolean, whether to take the mean over classes, as the
             published MixMo code does, instead of the sum. Defaults to
@@ -22,8 +25,8 @@ class Brier(keras.metrics.MeanMetricWrapper):
             `None`.
 
     Input shape:
-        Labels `(...)`, integers, or `(..., K)`, soft, which count as they are
-        given; logits `(..., K)`.
+        Labels `(...)`, integers, or `(..., K)`, soft, used unchanged; logits `(...,
+        K)`.
 
     Example:
 
@@ -67,9 +70,11 @@ def brier(
 ) -> float:
     """Brier score: squared distance of the probabilities to the one-hot label.
 
+    It is the mean over samples of $\\sum_k (p_k - y_k)^2$ for probabilities p and
+    one-hot labels y.
+
     Args:
-        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
-            subnetworks is judged.
+        logits: Array `(n, K)`, or `(n, M, K)`, whose mean over M subnetworks is scored.
         labels: Integer array `(n,)`.
         per_class: Boolean, whether to take the mean over classes, as the
             published MixMo code does, instead of the sum. Defaults to

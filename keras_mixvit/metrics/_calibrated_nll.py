@@ -26,11 +26,11 @@ def calibrated_nll(
     method: str = "temperature",
     ensemble_of: str = "logits",
 ) -> float:
-    """NLL after calibration, each half calibrated on the other.
+    """NLL after calibration, with each half of the samples calibrated on the other.
 
-    The samples are split in two at random. What is best for one half is applied to
-    the other, both ways, and the mean of the two NLL is returned. So methods with
-    more parameters are not at an advantage.
+    It splits the samples in two at random, fits the calibration on one half and applies
+    it to the other, both ways. The result is the mean of the two NLLs, so methods with
+    more parameters have no advantage.
 
     | method | what is fitted |
     |---|---|
@@ -38,9 +38,9 @@ def calibrated_nll(
     | `"vector"` | a factor and an offset per class, `fit_vector_scaling` |
     | `"subnetworks"` | one temperature per subnetwork, `fit_subnetwork_temperatures` |
 
-    A half in which the true class is always on top knows no temperature
-    (`fit_temperature` gives 0) and leaves the other as it is; an infinite temperature
-    makes all classes equal.
+    If all predictions of a half are right, it has no temperature (`fit_temperature`
+    returns 0), and the other half is not calibrated. An infinite temperature makes all
+    classes equal.
 
     Args:
         logits: Array `(n, K)`, or `(n, M, K)`, whose M subnetworks are averaged
@@ -53,11 +53,11 @@ def calibrated_nll(
             Defaults to `"logits"`.
 
     Returns:
-        Float, infinity where a true class has probability 0.
+        Float in nats; infinity if a true class has probability 0.
 
     Raises:
         ValueError: If logits are NaN, logits and labels do not fit, or an option is
-            not known.
+            unknown.
 
     Example:
 
@@ -76,13 +76,13 @@ def calibrated_nll(
 
 
 class CalibratedParts(NamedTuple):
-    """NLL after calibration, of each sample.
+    """The calibrated NLL of each sample.
 
     Fields:
         values: NLL `(n,)` of each sample, calibrated on the other half.
         halves: The indices of the two halves.
-        fitted: What was applied to the two halves.
-        temperatures: The temperatures that are best for the two halves.
+        fitted: The calibrations applied to the two halves.
+        temperatures: The best temperatures of the two halves.
     """
 
     values: np.ndarray
@@ -107,7 +107,7 @@ def calibrated(
         seed: Non-negative integer. Defaults to `0`.
 
     Returns:
-        As `calibrated_nll`, and a list of two floats.
+        The result of `calibrated_nll`, and a list of two floats.
     """
     found = calibrated_parts(logits, labels, seed)
     return found.nll, found.fitted
@@ -129,7 +129,7 @@ def calibrated_parts(
         seed: Non-negative integer. Defaults to `0`.
         method: String. Defaults to `"temperature"`.
         ensemble_of: String. Defaults to `"logits"`.
-        temperatures: List of those of the two halves, if they are known, or `None`.
+        temperatures: List of the temperatures of the two halves, or `None` to fit them.
             Defaults to `None`.
     """
     require_choice("method", method, METHODS)
@@ -140,7 +140,7 @@ def calibrated_parts(
     require_positive_integer("seed", seed, minimum=0)
     require(
         len(logits) > 1,
-        "`logits` must be of at least two samples.",
+        "`logits` must have at least two samples.",
         samples=len(logits),
     )
     needs_mean = temperatures is None or method != "subnetworks"
@@ -153,7 +153,7 @@ def calibrated_parts(
         temperatures = [first, temperature_of(mean, labels, halves[1], start=first)]
     values = np.empty(len(logits))
     if method == "temperature":
-        # A temperature of 0 would make one error infinitely dear.
+        # With a temperature of 0, one error would cost infinity.
         fitted: list = [temperature or 1.0 for temperature in reversed(temperatures)]
         for half, temperature in zip(halves, fitted, strict=True):
             values[half] = nll_at(mean, labels, half, temperature)
@@ -200,7 +200,7 @@ def nll_of_scaled(logits, labels, index, factors, offsets) -> np.ndarray:
 
 
 def nll_of_mean(logits, labels, index, temperatures, ensemble_of) -> np.ndarray:
-    """NLL `(c,)` of the mean of subnetworks, each at a temperature of its own."""
+    """NLL `(c,)` of the mean of subnetworks, each with its own temperature."""
 
     def nll_of(chunk):
         values = np.array(logits[chunk], "float64")

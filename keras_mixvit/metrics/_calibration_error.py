@@ -15,10 +15,10 @@ from keras_mixvit.metrics._predictions import SampleScores, sample_scores
 class ECE(keras.metrics.Metric):
     """Expected calibration error: how far confidence is from accuracy.
 
-    Predictions are sorted into equally long bins (low, high] by their
-    confidence, the highest probability; the distances of mean confidence and
-    accuracy in each bin are averaged, weighted with the samples of the bin.
-    Bins are filled over all batches before they are compared.
+    It sorts predictions into bins (low, high] of equal length by their confidence, the
+    highest probability. With $n_b$ of n samples in bin b, the error is
+    $\\sum_b \\frac{n_b}{n} |\\mathrm{accuracy}_b - \\mathrm{confidence}_b|$. Bins fill
+    over all batches before they are compared.
 
     Args:
         bins: Positive integer, the number of bins. Defaults to `15`.
@@ -30,8 +30,8 @@ class ECE(keras.metrics.Metric):
         ValueError: If `bins` is not positive.
 
     Input shape:
-        Labels `(...)`, integers, or `(..., K)`, soft, of which the likeliest
-        class counts; logits `(..., K)`.
+        Labels `(...)`, integers, or `(..., K)`, soft, whose likeliest class counts;
+        logits `(..., K)`.
 
     Example:
 
@@ -79,7 +79,7 @@ class ECE(keras.metrics.Metric):
 
 
 def broadcast_weights(sample_weight, values):
-    """Sample weights of the shape of float32 values, ones if there are none."""
+    """Sample weights in the shape of float32 values, or ones if there are none."""
     if sample_weight is None:
         return ops.ones_like(values)
     weights = ops.cast(sample_weight, "float32")
@@ -93,19 +93,17 @@ def calibration_error(
 ) -> float:
     """Expected calibration error: how far confidence is from accuracy.
 
-    Predictions are sorted into bins by their confidence, the highest
-    probability; the distances of mean confidence and accuracy in each bin are
-    averaged, weighted with the samples of the bin.
+    It sorts predictions into bins by their confidence, the highest probability. With
+    $n_b$ of n samples in bin b, the error is $\\sum_b \\frac{n_b}{n}
+    |\\mathrm{accuracy}_b - \\mathrm{confidence}_b|$.
 
     Args:
-        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
-            subnetworks is judged.
+        logits: Array `(n, K)`, or `(n, M, K)`, whose mean over M subnetworks is scored.
         labels: Integer array `(n,)`.
         bins: Positive integer, the number of bins. Defaults to `15`.
-        adaptive: Boolean, whether bins hold equally many samples, within one,
-            instead of equally long intervals (low, high]. Samples of equal
-            confidence share their accuracy, so that their order does not
-            matter. Defaults to `False`.
+        adaptive: Boolean, whether bins have equal numbers of samples, up to one,
+            instead of equal lengths (low, high]. Samples of equal confidence share
+            their accuracy, so their order does not matter. Defaults to `False`.
 
     Returns:
         Float in [0, 1].
@@ -149,5 +147,5 @@ def calibration_error_of(
 
 
 def bin_edges(bins: int) -> np.ndarray:
-    """The inner edges of equally long bins."""
+    """The inner edges of bins of equal length."""
     return np.arange(1, bins) / bins

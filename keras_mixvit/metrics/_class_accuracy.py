@@ -7,15 +7,14 @@ from keras_mixvit.metrics._predictions import likeliest, require_predictions
 def class_accuracy(
     logits: npt.ArrayLike, labels: npt.ArrayLike
 ) -> npt.NDArray[np.float64]:
-    """Accuracy on the samples of each class, which is its recall.
+    """Accuracy on the samples of each class: its recall.
 
     Args:
-        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
-            subnetworks is judged.
+        logits: Array `(n, K)`, or `(n, M, K)`, whose mean over M subnetworks is scored.
         labels: Integer array `(n,)`.
 
     Returns:
-        Array `(K,)`, NaN for a class without a sample. (scikit-learn gives 0 there.)
+        Array `(K,)`; NaN for a class without samples. (scikit-learn returns 0.)
 
     Raises:
         ValueError: If logits are NaN, or logits and labels do not fit.

@@ -13,20 +13,19 @@ from keras_mixvit.metrics._predictions import (
 def classwise_calibration_error(
     logits: npt.ArrayLike, labels: npt.ArrayLike, bins: int = 15
 ) -> float:
-    """Calibration error of the probabilities of all classes, not of the highest.
+    """Calibration error of the probabilities of all classes, not only of the highest.
 
-    For each class the probabilities of all samples are sorted into equally long bins
-    (low, high]. With the mean probability p_bk and the share of labels y_bk of class
-    k in bin b,
+    For each class, it sorts the probabilities of all samples into bins (low, high] of
+    equal length. With the mean probability p_bk and the share y_bk of labels of class k
+    in bin b, the error is
 
         (1 / K) sum_k sum_b (n_bk / n) |p_bk - y_bk|
 
-    It is a mean over classes, so it is small where there are many: most of their
+    It is a mean over classes, so it is small if there are many: most of their
     probabilities are near 0, and rightly so. Compare it at equal K only.
 
     Args:
-        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
-            subnetworks is judged.
+        logits: Array `(n, K)`, or `(n, M, K)`, whose mean over M subnetworks is scored.
         labels: Integer array `(n,)`.
         bins: Positive integer, the number of bins. Defaults to `15`.
 
@@ -56,16 +55,16 @@ def classwise_calibration_error(
 
 
 class ClasswiseGaps:
-    """The gaps of probabilities and labels, of every class in every bin.
+    """The gaps between probabilities and labels, of every class in every bin.
 
-    Of a prediction fewer than `bins` probabilities are above the first bin, so these
-    are listed one by one; the first bin alone is dense.
+    A prediction has fewer than `bins` probabilities above the first bin, so these are
+    stored one by one; only the first bin is dense.
 
     Args:
         logits: Array `(n, K)` or `(n, M, K)`.
         labels: Integer array `(n,)`.
-        bins: Positive integer.
-        is_kept: Boolean, whether the gaps in the first bin are kept, in float32, for
+        bins: Positive integer, the number of bins.
+        is_kept: Boolean, whether to keep the gaps in the first bin, in float32, for
             `errors`. Defaults to `False`.
     """
 
@@ -84,10 +83,10 @@ class ClasswiseGaps:
         return self._mean(self.low, self.gaps)
 
     def errors(self, counts: np.ndarray) -> np.ndarray:
-        """The calibration errors `(R,)` for numbers `(R, n)` of each sample."""
+        """The calibration errors `(R,)` for counts `(R, n)` of each sample."""
         low, start = np.zeros((len(counts), self.classes)), 0
         for gaps in self.kept:
-            # Numbers of samples are exact in float32.
+            # Counts of samples are exact in float32.
             chunk = counts[:, start : start + len(gaps)].astype("float32")
             low += chunk @ gaps
             start += len(gaps)
@@ -95,7 +94,7 @@ class ClasswiseGaps:
         return np.array([self._mean(x, row[self.rows] * self.gaps) for row, x in rows])
 
     def _mean(self, low, listed):
-        """The mean over classes of the distances, of the first bin and of others."""
+        """The mean over classes of the distances in the first bin and in the others."""
         gaps = np.bincount(self.places, listed, minlength=self.cells).astype("float64")
         gaps[: self.classes] += low
         return float(np.abs(gaps).sum() / (len(self.logits) * self.classes))

@@ -1,4 +1,4 @@
-"""How unlike the true class each class is, from which prediction sets are made."""
+"""The scores of classes that decide which classes a prediction set holds."""
 
 import numpy as np
 
@@ -22,21 +22,21 @@ class Conformity:
         self.free_rank = free_rank
 
     def of_ranks(self, shares: np.ndarray, draws: np.ndarray) -> np.ndarray:
-        """Scores `(c, K)` of probabilities that fall from left to right."""
+        """Scores `(c, K)` of probabilities in descending order."""
         if self.is_lac:
             return 1 - shares
         scores = np.cumsum(shares, axis=1)
-        # The mass before each class, and a share of its own.
+        # The mass before each class, and a share of the class itself.
         scores -= (1 - draws)[:, None] * shares
         if self.penalty:
             ranks = np.arange(1, shares.shape[1] + 1)
             scores += self.penalty * np.maximum(ranks - self.free_rank, 0)
-        # Rounding must not make a likelier class worse.
+        # Rounding could make a likelier class worse.
         return np.maximum.accumulate(scores, axis=1, out=scores)
 
 
 def true_scores(logits, labels, methods: list, draws: list) -> list[np.ndarray]:
-    """The scores `(n,)` of the true class of each sample, by several methods.
+    """The scores `(n,)` of the true class of each sample, for several methods.
 
     Args:
         logits: Array `(n, K)` or `(n, M, K)`.
@@ -60,7 +60,7 @@ def true_scores(logits, labels, methods: list, draws: list) -> list[np.ndarray]:
 def sizes_and_hits(
     logits, labels, methods: list, draws: list, thresholds: list
 ) -> list:
-    """Sizes `(n,)` of sets, and whether they hold the true class, of each method.
+    """Sizes `(n,)` of the sets of each method, and whether they hold the true class.
 
     Args:
         logits: Array `(n, K)` or `(n, M, K)`.
@@ -117,7 +117,7 @@ def shares_of(logits, chunk) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ranks_of(shares: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How many classes stand before the labelled ones; of equals the first."""
+    """How many classes come before the labelled ones; ties go to the first class."""
     labels = labels[:, None]
     of_true = np.take_along_axis(shares, labels, axis=1)
     before = np.arange(shares.shape[1]) < labels
@@ -125,11 +125,11 @@ def ranks_of(shares: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _likeliest(shares, ascending, sizes):
-    """Boolean `(c, K)`, the likeliest classes, so many of each sample."""
+    """Boolean `(c, K)`, the `sizes` likeliest classes of each sample."""
     last = np.maximum(sizes, 1)[:, None]
     least = np.take_along_axis(ascending, shares.shape[1] - last, axis=1)
     chosen = (shares >= least) & (sizes > 0)[:, None]
-    # Of equal probabilities the first classes are taken.
+    # Takes the first of classes with equal probabilities.
     for row in np.flatnonzero(np.count_nonzero(chosen, axis=1) != sizes):
         order = np.argsort(-shares[row], kind="stable")
         chosen[row] = False

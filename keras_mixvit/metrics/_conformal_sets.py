@@ -25,13 +25,12 @@ from keras_mixvit.metrics._predictions import require_logits, require_prediction
 class ConformalSets:
     """Prediction sets that hold the true class with a probability that you choose.
 
-    `fit` takes predictions of images that neither trained nor chose the model. It
-    scores the true class of each, and keeps the k-th smallest of the n scores as
-    threshold, with the least k for which k / (n + 1) >= `coverage`; where k exceeds
-    n, the threshold is infinity. `predict` puts each class whose score is at
-    most the threshold into the set. If images are exchangeable with those of the
-    fit, a set holds the true class with at least this probability, on average over
-    images, whatever the model.
+    Pass `fit` predictions of images that you used neither to train nor to choose the
+    model. It scores the true class of each image. The threshold is the k-th smallest of
+    the n scores, with the least k for which k / (n + 1) >= `coverage`, or infinity if k
+    exceeds n. `predict` puts each class whose score is at most the threshold into the
+    set. If the images are exchangeable with those of the fit, a set of any model holds
+    the true class with at least this probability, on average over images.
 
     Let p be the probabilities, r the rank of class k, 1 for the likeliest, and
     u uniform in (0, 1), or 1 without `randomised`. The scores of class k are
@@ -43,22 +42,22 @@ class ConformalSets:
     | `"raps"` | that of APS + `penalty` max(r - `free_rank`, 0) |
 
     LAC gives the smallest sets on average. APS gives larger sets to harder images, and
-    RAPS shortens the long ones. Of equal probabilities the first class stands
-    before the others. A set may be empty, where a model is surer than the threshold
-    asks. The n + 1 is what the guarantee needs: torch-uncertainty interpolates the
-    quantile without it, and adds the likeliest class to empty sets.
+    RAPS shortens long sets. Among classes with equal probabilities, the lower index
+    comes first. A set is empty if no score is at most the threshold. The guarantee
+    needs the n + 1; torch-uncertainty interpolates the quantile without it, and adds
+    the likeliest class to empty sets.
 
     Args:
         method: `"lac"`, `"aps"` or `"raps"`.
-        coverage: Float in (0, 1), the probability to hold the true class.
+        coverage: Float in (0, 1), the probability that a set holds the true class.
         threshold: Float, the highest score of a class in a set.
         num_classes: Positive integer K.
         samples: Positive integer, the number of samples of the fit.
         penalty: Float of at least 0, lambda of RAPS. Defaults to `0.1`.
-        free_rank: Positive integer, k_reg of RAPS, the rank from which on each
-            further class is penalised. Defaults to `1`.
-        randomised: Boolean, whether u is drawn, for APS and RAPS. Sets without it are
-            larger, and the same each time. Defaults to `True`.
+        free_rank: Positive integer, k_reg of RAPS; classes of higher rank are
+            penalised. Defaults to `1`.
+        randomised: Boolean, whether APS and RAPS draw u. Without it, sets are larger
+            and always the same. Defaults to `True`.
         seed: Non-negative integer, the seed of u. Defaults to `0`.
 
     Raises:
@@ -128,14 +127,15 @@ class ConformalSets:
         coverage: float = 0.9,
         **options: Any,
     ) -> Self:
-        """Chooses the threshold on predictions that are held out.
+        """Fits the threshold to held-out predictions.
 
         Args:
-            logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
-                subnetworks is taken.
+            logits: Array `(n, K)`, or `(n, M, K)`, whose mean over M subnetworks is
+                taken.
             labels: Integer array `(n,)`.
             method: `"lac"`, `"aps"` or `"raps"`. Defaults to `"lac"`.
-            coverage: Float in (0, 1). Defaults to `0.9`.
+            coverage: Float in (0, 1), the probability that a set holds the true class.
+                Defaults to `0.9`.
             **options: `penalty`, `free_rank`, `randomised` and `seed` of the class.
 
         Raises:
@@ -149,17 +149,17 @@ class ConformalSets:
         return replace(made, threshold=threshold_of(scores, coverage))
 
     def predict(self, logits: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """The prediction sets, Boolean `(n, K)`.
+        """The prediction sets of images, a boolean array `(n, K)`.
 
         Args:
             logits: Array `(n, K)` or `(n, M, K)`, as for `fit`.
 
         Returns:
-            Boolean array, true for the classes in the set. Image i of a call has the
+            Boolean array, true for the classes in the set. Image i of a call gets the
             i-th draw of u.
 
         Raises:
-            ValueError: If logits are NaN, or of other classes.
+            ValueError: If logits are NaN, or have another number of classes.
         """
         checked = require_logits(logits, (2, 3))
         self._require(checked)
@@ -171,7 +171,7 @@ class ConformalSets:
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
         """The size of each set of `predict`, and whether it holds the true class.
 
-        The mean of the latter is the coverage.
+        The mean of the second array is the coverage.
 
         Args:
             logits: Array `(n, K)` or `(n, M, K)`, as for `fit`.
@@ -181,7 +181,8 @@ class ConformalSets:
             Arrays `(n,)`.
 
         Raises:
-            ValueError: If logits are NaN or of other classes, or labels do not fit.
+            ValueError: If logits are NaN or have another number of classes, or labels
+                do not fit.
         """
         checked, labels = require_predictions(logits, labels)
         self._require(checked)
@@ -189,16 +190,16 @@ class ConformalSets:
         return sizes_and_hits(checked, labels, rules, draws, [self.threshold])[0]
 
     def to_dict(self) -> dict[str, Any]:
-        """What JSON can hold; an infinite threshold is `None`."""
+        """The sets as a dict for JSON; an infinite threshold becomes `None`."""
         threshold = self.threshold if math.isfinite(self.threshold) else None
         return {**asdict(self), "threshold": threshold}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The sets that `to_dict` wrote.
+        """The sets from the dict of `to_dict`.
 
         Args:
-            values: Dict.
+            values: Dict that `to_dict` returned.
 
         Raises:
             ValueError: If the dict has other keys, or values out of range.
@@ -206,7 +207,7 @@ class ConformalSets:
         names = {field.name for field in fields(cls)}
         require(
             isinstance(values, dict) and set(values) == names,
-            f"`values` must be a dict of {', '.join(sorted(names))}.",
+            f"`values` must be a dict with the keys {', '.join(sorted(names))}.",
             values=sorted(map(str, values)) if isinstance(values, dict) else values,
         )
         threshold = values["threshold"]
@@ -215,11 +216,11 @@ class ConformalSets:
         )
 
     def rules(self, count: int, stream: int) -> tuple[list, list]:
-        """The rule of the method and u for each sample, each in a list.
+        """The `Conformity` of the method, and u for each sample, each in a list.
 
         Args:
             count: Integer, the number of samples.
-            stream: 0 for the fit and 1 for predictions, which draw other numbers.
+            stream: 0 for the fit and 1 for predictions, which draw different numbers.
         """
         draws = np.ones(count)
         if self.randomised and self.method != "lac":
@@ -229,13 +230,13 @@ class ConformalSets:
     def _require(self, logits):
         require(
             logits.shape[-1] == self.num_classes,
-            f"`logits` must be of {self.num_classes} classes.",
+            f"`logits` must have {self.num_classes} classes.",
             shape=logits.shape,
         )
 
 
 def threshold_of(scores: np.ndarray, coverage: float) -> float:
-    """The k-th smallest score, with the least k for which k / (n + 1) >= coverage."""
+    """The k-th smallest score, for the least k with k / (n + 1) >= coverage."""
     n = len(scores)
     enough = np.arange(1, n + 1) / (n + 1) >= coverage
     return float(np.sort(scores)[np.argmax(enough)]) if enough.any() else math.inf

@@ -7,14 +7,13 @@ from keras_mixvit.metrics._predictions import likeliest, require_predictions
 def confusion_matrix(
     logits: npt.ArrayLike, labels: npt.ArrayLike
 ) -> npt.NDArray[np.int64]:
-    """Numbers of samples by true class, rows, and predicted class, columns.
+    """Counts of samples by true class (rows) and predicted class (columns).
 
-    Of equal logits the first class is predicted. Rows are true classes as in
+    If logits are equal, the first class is the prediction. Rows are true classes, as in
     scikit-learn and torchmetrics.
 
     Args:
-        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
-            subnetworks is judged.
+        logits: Array `(n, K)`, or `(n, M, K)`, whose mean over M subnetworks is scored.
         labels: Integer array `(n,)`.
 
     Returns:

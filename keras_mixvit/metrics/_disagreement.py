@@ -17,7 +17,7 @@ from keras_mixvit.metrics._subnetwork_pairs import (
 class Disagreement(SubnetworkPairs):
     """Share of samples on which two subnetworks predict different classes.
 
-    The mean over all pairs of subnetworks.
+    It is the mean over all pairs of subnetworks.
 
     Args:
         name: String, the name of the metric. Defaults to `"disagreement"`.
@@ -25,8 +25,7 @@ class Disagreement(SubnetworkPairs):
             `None`.
 
     Input shape:
-        Labels, which are not looked at; logits `(B, M, K)`; sample weights
-        `(B,)`.
+        Labels, which are ignored; logits `(B, M, K)`; sample weights `(B,)`.
 
     Example:
 
@@ -45,7 +44,7 @@ class Disagreement(SubnetworkPairs):
 
     def values(self, logits: Tensor) -> Tensor:
         logits = ops.convert_to_tensor(logits)
-        # Keras's argmax of floats puts -0.0 below 0.0 on two backends of three.
+        # Keras's argmax of floats ranks -0.0 below 0.0 on two of the three backends.
         is_top = logits == ops.max(logits, axis=-1, keepdims=True)
         predicted = ops.argmax(ops.cast(is_top, "int32"), axis=-1)
         subnetworks = require_pair(predicted)
@@ -63,7 +62,7 @@ def disagreement(logits: npt.ArrayLike) -> float:
         Float in [0, 1], the mean over all pairs.
 
     Raises:
-        ValueError: If logits are NaN, or not of several subnetworks.
+        ValueError: If logits are NaN, or have fewer than two subnetworks.
 
     Example:
 

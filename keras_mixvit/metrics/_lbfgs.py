@@ -1,10 +1,10 @@
-"""A minimiser of smooth convex functions of many numbers."""
+"""Minimises smooth convex functions of many variables."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-# Pairs of steps and changes of the gradient that are remembered.
+# The number of pairs (step, change of the gradient) to keep.
 MEMORY = 10
 
 
@@ -15,15 +15,15 @@ def minimise(
     tolerance: float = 1e-9,
     steps: int = 200,
 ) -> np.ndarray:
-    """Where a function has its minimum, by L-BFGS.
+    """The point at which a function is smallest, by L-BFGS.
 
     Args:
-        function: Gives value and gradient `(d,)` at a point `(d,)`.
-        start: Array `(d,)`.
-        precondition: Multiplies a vector with roughly the inverse of the Hessian.
-        tolerance: Float, the decrease still to be expected at which it ends. Defaults
-            to `1e-9`.
-        steps: Positive integer, the most steps. Defaults to `200`.
+        function: Returns value and gradient `(d,)` at a point `(d,)`.
+        start: Array `(d,)`, the first point.
+        precondition: Multiplies a vector by approximately the inverse Hessian.
+        tolerance: Float; it stops when the expected further decrease is smaller.
+            Defaults to `1e-9`.
+        steps: Positive integer, the maximum number of steps. Defaults to `200`.
 
     Returns:
         Array `(d,)`.
@@ -48,7 +48,7 @@ def minimise(
             if new_value <= value + 1e-4 * length * slope:
                 break
             length /= 2
-            # The value is exact to its last digits only.
+            # The last digits of the value are not exact.
             if length < 1e-6:
                 return point
         step, change = length * direction, new_gradient - gradient
@@ -59,7 +59,7 @@ def minimise(
 
 
 def _product(vector, pairs, precondition):
-    """The inverse Hessian times a vector, from the pairs seen so far."""
+    """The inverse Hessian times a vector, estimated from the pairs so far."""
     vector, weights = vector.copy(), []
     for step, change in reversed(pairs):
         weights.append((step @ vector) / (step @ change))

@@ -12,7 +12,8 @@ from keras_mixvit.metrics._predictions import sample_scores
 class NLL(keras.metrics.MeanMetricWrapper):
     """Mean negative log-likelihood of the true class, from logits.
 
-    Labels are never smoothed: soft labels count as they are given.
+    For probabilities p and a label y it is $-\\sum_k y_k \\log p_k$. Labels are not
+    smoothed; soft labels are used unchanged.
 
     Args:
         name: String, the name of the metric. Defaults to `"nll"`.
@@ -44,7 +45,7 @@ class NLL(keras.metrics.MeanMetricWrapper):
 def negative_log_likelihood(labels: Tensor, logits: Tensor):
     """NLL `(...)` of labels `(...)` or `(..., K)` given logits `(..., K)`."""
     labels, logits = ops.convert_to_tensor(labels), ops.cast(logits, "float32")
-    # Keras's cross-entropies multiply what may be minus infinity by 0.
+    # Keras's cross-entropies can multiply minus infinity by 0.
     logs = ops.log_softmax(logits, axis=-1)
     if len(labels.shape) == len(logits.shape):
         labels = ops.cast(labels, "float32")
@@ -58,12 +59,11 @@ def nll(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     """Mean negative log-likelihood of the true class.
 
     Args:
-        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
-            subnetworks is judged.
+        logits: Array `(n, K)`, or `(n, M, K)`, whose mean over M subnetworks is scored.
         labels: Integer array `(n,)`.
 
     Returns:
-        Float in nats, infinity where a true class has probability 0.
+        Float in nats; infinity if a true class has probability 0.
 
     Raises:
         ValueError: If logits are NaN, or logits and labels do not fit.

@@ -13,25 +13,22 @@ def ood_detection(
     tpr: float = 0.95,
     positive: str = "in",
 ) -> dict[str, float]:
-    """How well a score tells images of the distribution from others.
+    """How well a score separates images of the distribution from others.
 
-    The score is high for images out of the distribution, as those of `ood_scores`
-    are. Which class is positive differs between the four numbers, and between
-    papers:
+    The score must be high for images out of the distribution, as in `ood_scores`.
+    Papers differ in which class is positive:
 
     * `auroc` is the probability that an image out of the distribution has a higher
-      score than one of the distribution; equal scores count half. Which class is
-      positive does not matter.
-    * `aupr_in` is the average precision where images of the distribution are
-      positive, `aupr_out` where the others are: sum_i (R_i - R_{i-1}) P_i over
-      thresholds, as in scikit-learn and torchmetrics, not a trapezoidal area,
-      which is too optimistic.
-    * `fpr95` is the false-positive rate at the first threshold at which the
-      true-positive rate is 95 % or more. By default images of the
-      distribution are positive: 95 % of them are accepted, and this is the share
-      of the others that is accepted too. So the threshold depends on known images
-      alone. OpenOOD takes images out of the distribution as positive: choose
-      `positive="out"`.
+      score than one of the distribution; equal scores count half. It is the same for
+      either positive class.
+    * `aupr_in` is the average precision if images of the distribution are positive,
+      `aupr_out` if the others are: sum_i (R_i - R_{i-1}) P_i over thresholds, as in
+      scikit-learn and torchmetrics, not a trapezoidal area, which is too optimistic.
+    * `fpr95` is the false-positive rate at the first threshold with a true-positive
+      rate of at least 95 %. By default, images of the distribution are positive: the
+      threshold accepts 95 % of them, and `fpr95` is the share of the others that it
+      accepts, too. So the threshold depends only on known images. For OpenOOD's
+      definition, choose `positive="out"`.
 
     A threshold never splits equal scores.
 
@@ -47,8 +44,8 @@ def ood_detection(
         Dict of the floats `auroc`, `aupr_in`, `aupr_out` and `fpr95`, all in [0, 1].
 
     Raises:
-        ValueError: If scores are empty, of another shape or NaN, or an option is out
-            of range.
+        ValueError: If scores are empty, NaN or of another shape, or an option is out of
+            range.
 
     Example:
 
@@ -73,7 +70,7 @@ def ood_detection(
 
 
 def require_scores(name: str, scores: npt.ArrayLike) -> np.ndarray:
-    """Scores `(n,)` in float64, if they are numbers."""
+    """Scores `(n,)` in float64; an error if they are not numbers."""
     scores = np.asarray(scores)
     require(
         scores.ndim == 1 and scores.size > 0 and scores.dtype.kind in "fiub",
@@ -89,7 +86,7 @@ def require_scores(name: str, scores: npt.ArrayLike) -> np.ndarray:
 
 
 class Detection:
-    """Sorts scores once, and judges them for any numbers of the images.
+    """Sorts scores once, and evaluates them for any counts of the images.
 
     Args:
         known: Array `(n,)`.
@@ -114,7 +111,8 @@ class Detection:
             np.unique(scores, return_index=True)
             for scores in (known[self.orders[0]], unknown[self.orders[1]])
         )
-        # How many groups of equal scores of the other kind are lower, or not higher.
+        # The number of groups of equal scores of the other kind that are lower, or not
+        # higher.
         self.out_to = np.searchsorted(outs, ins, side="right")
         self.in_below = np.searchsorted(ins, outs, side="left")
         self.in_to = np.searchsorted(ins, outs, side="right")
@@ -123,7 +121,7 @@ class Detection:
         """The numbers `(R, 4)` for counts `(R, n)` and `(R, m)` of the images."""
         ins = self._groups(known, 0, self.first_in)
         outs = self._groups(unknown, 1, self.first_out)
-        # From the lowest score, which speaks for the distribution.
+        # From the lowest score, that of an image most like the distribution.
         in_sums, out_sums = _from_zero(ins), _from_zero(outs)
         n, m = in_sums[:, -1:], out_sums[:, -1:]
         in_below = np.take(in_sums, self.in_below, axis=1)
@@ -162,9 +160,9 @@ def _sums(first, second):
 
 
 def _average_precision(weights, positives, negatives):
-    """Mean precision over the positive images, of groups of equal scores."""
+    """Mean precision over the positive images, from groups of equal scores."""
     chosen = positives + negatives
-    # A group without weight in front of all others chooses nothing.
+    # A group without weight before all others selects no images.
     np.maximum(chosen, 1, out=chosen)
     np.divide(positives, chosen, out=chosen)
     return _sums(weights, chosen) / weights.sum(axis=1)

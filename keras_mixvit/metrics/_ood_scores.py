@@ -13,7 +13,7 @@ OF_SUBNETWORKS = ("mutual_information", "disagreement")
 
 
 def ood_scores(logits: npt.ArrayLike) -> dict[str, npt.NDArray[np.float64]]:
-    """Scores of each prediction that are high where an image is unlike the others.
+    """Scores of each prediction that are high for images out of the distribution.
 
     Let z be the logits, p = softmax(z), and p_m the probabilities of subnetwork m.
     Every score grows with uncertainty:
@@ -26,12 +26,12 @@ def ood_scores(logits: npt.ArrayLike) -> dict[str, npt.NDArray[np.float64]]:
     | `mutual_information` | H(mean_m p_m) - mean_m H(p_m) |
     | `disagreement` | share of pairs of subnetworks with different classes |
 
-    With `(n, M, K)` the logits z are the mean over subnetworks, as in all functions of
-    this package; `mutual_information` alone is defined on the mean of probabilities.
-    `entropy` is that of the ensemble; the criterion of this name in
-    torch-uncertainty is the mean entropy of its members. The last two scores need
-    two subnetworks or more. The energy changes if a constant is added to all logits
-    of an image, so it says nothing of logits that are logarithms of probabilities.
+    For logits `(n, M, K)`, z is their mean over subnetworks, as in all functions of
+    this package; only `mutual_information` uses the mean of probabilities. `entropy` is
+    that of the ensemble; in torch-uncertainty, the criterion of this name is the mean
+    entropy of the members. The last two scores need at least two subnetworks. The
+    energy changes if you add a constant to all logits of an image, so it is meaningless
+    for logits that are logarithms of probabilities.
 
     Args:
         logits: Array `(n, K)` or `(n, M, K)`.
@@ -71,8 +71,8 @@ def scores_of_logits(
 
     Args:
         logits: Array `(n, K)` or `(n, M, K)`.
-        averaged: Logits `(n, K)` that are predicted, where they are another mean than
-            that of the logits; else `None`.
+        averaged: Logits `(n, K)` of the prediction if it is another mean than that of
+            the logits; else `None`.
     """
 
     def scores_of(chunk):
@@ -118,7 +118,7 @@ def _information(values):
     below[shares == 0] = 0
     each = np.log(total)[..., 0] - np.einsum("nmk,nmk->nm", shares, below)
     mean = shares.mean(axis=1)
-    # Probabilities of zero add nothing: x log x is 0 there.
+    # Probabilities of zero add nothing: x log x is 0 at 0.
     logs = np.log(np.maximum(mean, np.finfo("float64").tiny))
     of_mean = -np.einsum("nk,nk->n", mean, logs)
     return np.maximum(of_mean - each.mean(axis=1), 0.0)

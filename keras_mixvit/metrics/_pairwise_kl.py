@@ -12,16 +12,16 @@ from keras_mixvit.metrics._subnetwork_pairs import SubnetworkPairs, require_pair
 class PairwiseKL(SubnetworkPairs):
     """Kullback-Leibler divergence between the predictions of two subnetworks.
 
-    The mean over ordered pairs: the divergence of a pair depends on which
-    comes first, and with both orders the result does not depend on how the
-    subnetworks are numbered.
+    It is the mean of $\\sum_k p_k \\log (p_k / q_k)$ over ordered pairs. The divergence
+    of a pair depends on the order; with both orders, the numbering of the subnetworks
+    does not matter.
 
     Args:
         name: String, the metric's name. Defaults to `"pairwise_kl"`.
         dtype: Dtype of the result; `None` is the default. Defaults to `None`.
 
     Input shape:
-        As of `Disagreement`.
+        Labels, which are ignored; logits `(B, M, K)`; sample weights `(B,)`.
 
     Example:
 
@@ -52,19 +52,19 @@ class PairwiseKL(SubnetworkPairs):
 def pairwise_kl(logits: npt.ArrayLike) -> float:
     """Kullback-Leibler divergence between the predictions of two subnetworks.
 
-    The mean over ordered pairs: the divergence of a pair depends on which
-    comes first, and with both orders the result does not depend on how the
-    subnetworks are numbered.
+    It is the mean of $\\sum_k p_k \\log (p_k / q_k)$ over ordered pairs. The divergence
+    of a pair depends on the order; with both orders, the numbering of the subnetworks
+    does not matter.
 
     Args:
         logits: Array `(n, M, K)` of at least two subnetworks.
 
     Returns:
-        Float in nats, the mean over samples and pairs; infinity where one
-        subnetwork gives a class probability 0 and another does not.
+        Float in nats, the mean over samples and pairs; infinity if one subnetwork gives
+        a class probability 0 and another does not.
 
     Raises:
-        ValueError: If logits are NaN, or not of several subnetworks.
+        ValueError: If logits are NaN, or have fewer than two subnetworks.
 
     Example:
 

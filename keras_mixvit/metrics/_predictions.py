@@ -1,4 +1,4 @@
-"""What functions of a whole set of predictions share: checks, chunks, scores."""
+"""Shared code for whole sets of predictions: checks, chunks, scores."""
 
 import os
 from collections.abc import Callable
@@ -10,16 +10,16 @@ import numpy.typing as npt
 
 from keras_mixvit._checks import require
 
-# A chunk in float64 is a megabyte: large sets need no memory, and what is made
-# of a chunk stays in the processor's cache.
+# A chunk in float64 takes a megabyte: large sets need little memory, and results of a
+# chunk stay in the processor's cache.
 NUMBERS = 2**17
 
 
 class SampleScores(NamedTuple):
-    """What is kept of each of n predictions, arrays `(n,)`.
+    """The scores of n predictions, arrays `(n,)`.
 
     Fields:
-        rank: Number of classes that are predicted before the true one.
+        rank: Number of classes ranked before the true one.
         nll: Negative log-likelihood of the true class.
         brier: Squared distance of the probabilities to the one-hot label.
         confidence: Highest probability.
@@ -32,14 +32,14 @@ class SampleScores(NamedTuple):
 
     @property
     def right(self) -> np.ndarray:
-        """Whether the true class is predicted, `(n,)`."""
+        """Whether the prediction is the true class, `(n,)`."""
         return self.rank == 0
 
 
 def require_predictions(
     logits: npt.ArrayLike, labels: npt.ArrayLike
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Logits and labels as arrays, if they fit together.
+    """Logits and labels as arrays; an error if they do not fit together.
 
     Args:
         logits: Array-like `(n, K)`, or `(n, M, K)` of M subnetworks.
@@ -67,7 +67,7 @@ def require_predictions(
 
 
 def require_logits(logits: npt.ArrayLike, ranks: tuple[int, ...]) -> np.ndarray:
-    """Logits as an array if their shape is one of the ranks, hardly ever copied."""
+    """Logits as an array, rarely copied; an error for another rank."""
     logits = np.asarray(logits)
     if logits.dtype.name == "bfloat16":
         logits = logits.astype("float32")
@@ -87,27 +87,26 @@ def require_logits(logits: npt.ArrayLike, ranks: tuple[int, ...]) -> np.ndarray:
 
 
 def require_subnetworks(logits: npt.ArrayLike) -> np.ndarray:
-    """Logits `(n, M, K)` as an array, if there is a pair to compare."""
+    """Logits `(n, M, K)` as an array; an error with fewer than two subnetworks."""
     logits = require_logits(logits, (3,))
     require(
         logits.shape[1] > 1,
-        "`logits` must be of at least two subnetworks.",
+        "`logits` must have at least two subnetworks.",
         shape=logits.shape,
     )
     return logits
 
 
 def over_chunks(function: Callable, logits: np.ndarray, index=None) -> list:
-    """Calls a function on all samples, in chunks, on the cores of the machine.
+    """Calls a function on chunks of all samples, on all cores of the machine.
 
     Args:
         function: Called with a slice or an index array of samples.
-        logits: Array whose first axis are samples.
-        index: Integer array, the only samples to take, or `None` for all.
-            Defaults to `None`.
+        logits: Array whose first axis is the samples.
+        index: Integer array, the samples to use, or `None` for all. Defaults to `None`.
 
     Returns:
-        List of what the function returned, in the order of the samples.
+        List of the results, in the order of the samples.
     """
     step = max(1, NUMBERS // logits[0].size)
     chunks = [
@@ -116,7 +115,7 @@ def over_chunks(function: Callable, logits: np.ndarray, index=None) -> list:
     ]
     if index is not None:
         chunks = [index[chunk] for chunk in chunks]
-    # NumPy computes outside the interpreter's lock.
+    # NumPy releases the interpreter's lock.
     with ThreadPoolExecutor(min(len(chunks), os.cpu_count() or 1)) as pool:
         return list(pool.map(function, chunks))
 
@@ -129,24 +128,24 @@ def chunk_of(logits: np.ndarray, chunk) -> tuple[np.ndarray, np.ndarray]:
         chunk: Slice or index array of samples.
 
     Returns:
-        Array `(c, K)` that may be written to, and the highest logits `(c, 1)`.
+        Array `(c, K)` that you may overwrite, and the highest logits `(c, 1)`.
 
     Raises:
-        ValueError: If a prediction is NaN, infinite, or gives no class a
-            probability.
+        ValueError: If a prediction is NaN or infinite, or gives every class probability
+            0.
     """
     values = np.array(logits[chunk], dtype="float64")
     if values.ndim == 3:
-        # Opposite infinities give NaN, which is refused below.
+        # Opposite infinities give NaN, which raises an error below.
         with np.errstate(invalid="ignore"):
             values = values.mean(axis=1)
     return values, highest(values)
 
 
 def averaged(logits: np.ndarray) -> np.ndarray:
-    """Mean over the subnetworks `(n, K)`, in float32 or what is more exact.
+    """Mean over the subnetworks `(n, K)`, in float32 or a more exact dtype.
 
-    What goes through all samples several times averages them once.
+    Functions that read all samples several times average them once.
     """
     if logits.ndim == 2:
         return logits
@@ -170,30 +169,29 @@ def likeliest(logits: np.ndarray) -> np.ndarray:
 
 
 def highest(values: np.ndarray) -> np.ndarray:
-    """The highest logits `(..., 1)`, if they are numbers."""
+    """The highest logits `(..., 1)`; an error if they are not numbers."""
     top = values.max(axis=-1, keepdims=True)
     require(
         np.isfinite(top).all(),
-        "`logits` must not be NaN or infinite; minus infinity is probability 0, which "
-        "one class at least must not have.",
+        "`logits` must not be NaN or infinite; minus infinity is probability 0, "
+        "which at least one class must not have.",
         highest=sorted({str(x) for x in top[~np.isfinite(top)]}),
     )
     return top
 
 
 def sample_scores(logits: npt.ArrayLike, labels: npt.ArrayLike) -> SampleScores:
-    """Scores of each prediction, all from one pass.
+    """Scores of each prediction, all in one pass.
 
     Args:
-        logits: Array-like `(n, K)`, or `(n, M, K)`, of which the mean over M
-            is scored.
+        logits: Array-like `(n, K)`, or `(n, M, K)`, whose mean over M is scored.
         labels: Integer array-like `(n,)`.
 
     Returns:
-        `SampleScores`, float64. Of equal logits the first is predicted.
+        `SampleScores`, float64. If logits are equal, the first class is the prediction.
 
     Raises:
-        ValueError: If logits and labels do not fit, or logits are no numbers.
+        ValueError: If logits and labels do not fit, or logits are not numbers.
     """
     logits, labels = require_predictions(logits, labels)
 

@@ -18,12 +18,12 @@ from keras_mixvit.metrics._predictions import (
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class RatioError(keras.metrics.Metric):
-    """How many more samples one of two subnetworks gets wrong than both, d_re.
+    """Diversity of the errors of subnetworks: single errors per common error, d_re.
 
-    For a pair of subnetworks it is the number of samples on which only one of
-    them is wrong, divided by the number on which both are, counted over all
-    batches. The result is the mean over the pairs that make any error:
-    infinity where a pair has no common error, NaN where there is no error.
+    For a pair of subnetworks, $d_{re} = N_1 / N_2$: the number of samples that only one
+    of them gets wrong, divided by the number that both get wrong, over all batches. The
+    result is the mean over the pairs with any error: infinity if a pair has no common
+    error, NaN if there is no error.
 
     Args:
         num_subnetworks: Integer of at least 2, the number M of subnetworks.
@@ -33,8 +33,8 @@ class RatioError(keras.metrics.Metric):
             `None`.
 
     Raises:
-        ValueError: If there is no pair, or predictions are of another number
-            of subnetworks.
+        ValueError: If there is no pair, or predictions have another number of
+            subnetworks.
 
     Input shape:
         Labels `(B, M)` or `(B, M, K)`; logits `(B, M, K)`; sample weights
@@ -104,34 +104,34 @@ class RatioError(keras.metrics.Metric):
 
 
 def weights_per_sample(sample_weight, values):
-    """Weights `(B, 1)` of samples, ones if there are none."""
+    """Weights `(B, 1)` of samples, or ones if there are none."""
     if sample_weight is None:
         return ops.ones_like(values[:, :1])
     weights = ops.cast(sample_weight, "float32")
     require(
         len(weights.shape) == 1,
-        "`sample_weight` must have shape (B,), since a pair of subnetworks shares it.",
+        "`sample_weight` must have shape (B,): a pair of subnetworks shares it.",
         shape=tuple(weights.shape),
     )
     return weights[:, None]
 
 
 def ratio_error(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
-    """How many more samples one of two subnetworks gets wrong than both, d_re.
+    """Diversity of the errors of subnetworks: single errors per common error, d_re.
 
-    For a pair of subnetworks it is the number of samples on which only one of
-    them is wrong, divided by the number on which both are. The mean over all
-    pairs is returned. A pair without a common error has infinity; one without
-    any error has no ratio and is left out. (For a pair without a common error
-    the published code gives twice the share of samples with one error, which
-    would be little diversity where there is most.)
+    For a pair of subnetworks, $d_{re} = N_1 / N_2$: the number of samples that only one
+    of them gets wrong, divided by the number that both get wrong. The result is the
+    mean over all pairs. A pair without common errors gives infinity; a pair without any
+    error is left out. (For a pair without common errors, the published code returns
+    twice the share of samples with one error: a low diversity in the most diverse
+    case.)
 
     Args:
         logits: Array `(n, M, K)` of at least two subnetworks.
         labels: Integer array `(n,)`.
 
     Returns:
-        Float; NaN where no subnetwork is ever wrong.
+        Float; NaN if no subnetwork is ever wrong.
 
     Raises:
         ValueError: If logits are NaN, or logits and labels do not fit.
@@ -152,7 +152,7 @@ def ratio_error(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
 
 
 def ratio_error_of(wrong: np.ndarray) -> float:
-    """d_re from what is wrong, Boolean `(n, M)`."""
+    """d_re from the errors, Boolean `(n, M)`."""
     single, common = single_and_common(wrong)
     return mean_ratio(single.sum(axis=0), common.sum(axis=0))
 
@@ -165,13 +165,13 @@ def single_and_common(wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mean_ratio(single, common) -> float:
-    """Mean of single / common over the pairs that have an error."""
+    """Mean of single / common over the pairs with an error."""
     single, common = np.asarray(single, "float64"), np.asarray(common, "float64")
     return float(mean_ratios(single[None], common[None])[0])
 
 
 def mean_ratios(single: np.ndarray, common: np.ndarray) -> np.ndarray:
-    """Means `(R,)` of `(R, pairs)`, over pairs that have an error; NaN without one."""
+    """Means `(R,)` of `(R, pairs)` over pairs with an error; NaN without one."""
     counted = single + common > 0
     ratios = np.full(single.shape, np.inf)
     np.divide(single, common, out=ratios, where=common > 0)
@@ -182,7 +182,7 @@ def mean_ratios(single: np.ndarray, common: np.ndarray) -> np.ndarray:
 
 
 def predicted_classes(logits: np.ndarray) -> np.ndarray:
-    """The class that each subnetwork predicts, `(n, M)`; of equals the first."""
+    """The class that each subnetwork predicts, `(n, M)`; ties go to the first class."""
 
     def classes_of(chunk):
         highest(logits[chunk])

@@ -1,4 +1,4 @@
-"""Resamples of test images, and the percentiles of what is computed from them."""
+"""Resamples of test images, and percentiles of the results."""
 
 import os
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_mixvit._checks import is_number, require, require_positive_integer
 
-# Numbers of resamples that are worked on at once, in the processor's cache.
+# The number of counts to process at once, which fit into the processor's cache.
 NUMBERS = 2**16
 
 
@@ -18,7 +18,7 @@ class Resamples:
     Args:
         samples: Positive integer n.
         replicates: Positive integer R, the number of resamples.
-        seed: Non-negative integer, or a list of them.
+        seed: Non-negative integer, or a list of integers.
         level: Float in (0, 1), the share of resamples within an interval. Defaults
             to `0.95`.
     """
@@ -33,7 +33,8 @@ class Resamples:
             level=level,
         )
         self.level, self.seed = level, seed
-        # More than 255 times one of many images has no chance; of few there are fewer.
+        # A count above 255 has almost no chance with many images, and is impossible
+        # with few.
         self.counts = np.empty((replicates, samples), "uint8")
         seeds = np.random.SeedSequence(seed).spawn(replicates)
 
@@ -44,11 +45,11 @@ class Resamples:
         _in_threads(draw, range(replicates))
 
     def values(self, function: Callable, *others: "Resamples") -> np.ndarray:
-        """What a function gives of all resamples, the first axis of its array.
+        """The results of a function on all resamples, which are the first axis.
 
         Args:
-            function: Called with the counts `(r, n)` of some resamples, and with
-                those of others.
+            function: Called with the counts `(r, n)` of some resamples, and with those
+                of `others`.
             *others: `Resamples` of other images.
         """
         every = [self.counts, *(other.counts for other in others)]
@@ -63,8 +64,8 @@ class Resamples:
     def interval(self, values: np.ndarray) -> np.ndarray:
         """Lower and upper percentiles `(2, ...)` of values `(R, ...)`.
 
-        They are values of resamples, the nearest ones, so infinity stays what it is.
-        Resamples in which a number is not defined, NaN, are left out.
+        They are the values of the nearest resamples, so infinity stays infinity.
+        Resamples with an undefined value, NaN, are left out.
         """
         ordered = np.sort(values, axis=0)
         defined = np.count_nonzero(~np.isnan(ordered), axis=0)

@@ -9,18 +9,17 @@ def risk_coverage(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """The risk-coverage curve: errors among the most confident predictions.
 
-    A selective classifier answers only where its confidence, the highest
-    probability, is high. Coverage is the share of samples that it answers, and
-    risk is the share of errors among these: with samples sorted from the highest
-    confidence, risk(i / n) = (errors among the first i) / i.
+    A selective classifier answers only if its confidence, the highest probability, is
+    high. Coverage is the share of samples that it answers, and risk is the share of
+    errors among these. With samples sorted from the highest confidence,
+    risk(i / n) = (errors among the first i) / i.
 
-    Samples of equal confidence have no order. Each of them counts as the mean error
-    of the group, which is what random orders give on average. Other libraries take
-    the order in which the samples happen to stand.
+    Samples of equal confidence have no order. Each counts as the mean error of its
+    group, which is the average over random orders. Other libraries use the order of the
+    samples in the data.
 
     Args:
-        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
-            subnetworks is judged.
+        logits: Array `(n, K)`, or `(n, M, K)`, whose mean over M subnetworks is scored.
         labels: Integer array `(n,)`.
 
     Returns:

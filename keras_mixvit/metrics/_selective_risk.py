@@ -11,14 +11,13 @@ def risk_at_coverage(
 ) -> float:
     """Share of errors among the most confident predictions, at one coverage.
 
-    It is risk(i / n) of `risk_coverage` at the least i with i / n >= `coverage`.
+    It is risk(i / n) of `risk_coverage` for the least i with i / n >= `coverage`.
 
     Args:
-        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
-            subnetworks is judged.
+        logits: Array `(n, K)`, or `(n, M, K)`, whose mean over M subnetworks is scored.
         labels: Integer array `(n,)`.
-        coverage: Float in (0, 1], the share of samples that are answered. Defaults
-            to `0.8`.
+        coverage: Float in (0, 1], the share of samples that the classifier answers.
+            Defaults to `0.8`.
 
     Returns:
         Float in [0, 1].
@@ -45,21 +44,19 @@ def risk_at_coverage(
 def coverage_at_risk(
     logits: npt.ArrayLike, labels: npt.ArrayLike, risk: float = 0.05
 ) -> float:
-    """The largest share of samples that can be answered at a risk.
+    """The largest share of samples that the classifier can answer at a given risk.
 
-    It is the largest i / n at which risk(i / n) of `risk_coverage` is at most
-    `risk`. The risk may be higher at a lower coverage, since it need not grow.
+    It is the largest i / n at which risk(i / n) of `risk_coverage` is at most `risk`.
+    The risk may be higher at a lower coverage.
 
     Args:
-        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
-            subnetworks is judged.
+        logits: Array `(n, K)`, or `(n, M, K)`, whose mean over M subnetworks is scored.
         labels: Integer array `(n,)`.
-        risk: Float in [0, 1), the share of errors that is allowed. Defaults to
-            `0.05`.
+        risk: Float in [0, 1), the allowed share of errors. Defaults to `0.05`.
 
     Returns:
-        Float in [0, 1]; 0 where no coverage has so little risk, for which
-        torch-uncertainty gives NaN.
+        Float in [0, 1]; 0 if no coverage has so low a risk. (torch-uncertainty returns
+        NaN.)
 
     Raises:
         ValueError: If logits are NaN, logits and labels do not fit, or the risk is

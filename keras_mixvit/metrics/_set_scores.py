@@ -8,17 +8,17 @@ from keras_mixvit.metrics._class_accuracy import means_per_class
 def set_scores(
     sets: npt.ArrayLike, labels: npt.ArrayLike
 ) -> dict[str, float | npt.NDArray[np.float64]]:
-    """Coverage and size of prediction sets, also per class.
+    """Coverage and size of prediction sets, overall and per class.
 
     Args:
-        sets: Boolean array `(n, K)`, as `ConformalSets.predict` gives.
+        sets: Boolean array `(n, K)`, as `ConformalSets.predict` returns it.
         labels: Integer array `(n,)`.
 
     Returns:
-        Dict of floats, `coverage`, the share of sets that hold the true class,
-        `mean_size`, and `empty`, the share of sets without any class; and of arrays
-        `(K,)` of samples of each class, NaN for a class without a sample:
-        `class_coverage` and `class_size`.
+        Dict. Its floats are `coverage`, the share of sets that hold the true class,
+        `mean_size`, and `empty`, the share of sets without a class. Its arrays `(K,)`
+        are `class_coverage` and `class_size` of the samples of each class, NaN for a
+        class without samples.
 
     Raises:
         ValueError: If sets and labels do not fit.
@@ -63,7 +63,7 @@ def set_scores(
 def scores_of_sets(
     sizes: np.ndarray, hits: np.ndarray, labels: np.ndarray, classes: int
 ) -> dict:
-    """The scores of sets from their sizes, and from whether they hold the truth."""
+    """The scores of sets, from their sizes and whether they hold the true class."""
     return {
         "coverage": float(hits.mean()),
         "mean_size": float(sizes.mean()),

@@ -8,21 +8,21 @@ from keras_mixvit.metrics._subnetwork_mean import SubnetworkMean
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class SubnetworkAccuracy(SubnetworkMean):
-    """Accuracy of the subnetworks, each on its own.
+    """Accuracy of each subnetwork on its own, in training and validation.
 
-    `MIMOModel` gives it the logits of all subnetworks, in validation too,
-    where other metrics are given the ensemble.
+    `MIMOModel` passes it the logits of all subnetworks, even in validation, where other
+    metrics get the ensemble.
 
     Args:
-        subnetwork: Integer, the only subnetwork to count, or `None` for the
-            mean over all. Defaults to `None`.
+        subnetwork: Integer, the subnetwork to measure, or `None` for the mean over all.
+            Defaults to `None`.
         name: String, the name of the metric. Defaults to
             `"subnetwork_accuracy"`.
         dtype: Dtype of the result, or `None` for the default. Defaults to
             `None`.
 
     Raises:
-        ValueError: If `subnetwork` is no index of a subnetwork.
+        ValueError: If `subnetwork` is not the index of a subnetwork.
 
     Input shape:
         Labels `(B, M)` or `(B, M, K)`; logits `(B, M, K)`.

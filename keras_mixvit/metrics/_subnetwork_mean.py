@@ -8,17 +8,17 @@ from keras_mixvit._types import Dtype, Tensor
 
 
 class SubnetworkMean(keras.metrics.Mean):
-    """The mean of a value of every prediction of subnetworks, or of one of them.
+    """The mean of a value of every subnetwork's predictions, or of one subnetwork's.
 
-    A subclass gives `values`.
+    A subclass defines `values`.
 
     Args:
-        subnetwork: Integer, the only subnetwork to count, or `None` for all.
+        subnetwork: Integer, the subnetwork to measure, or `None` for all.
         name: String, the name of the metric.
         dtype: Dtype of the result, or `None` for the default.
 
     Raises:
-        ValueError: If `subnetwork` is no index of a subnetwork.
+        ValueError: If `subnetwork` is not the index of a subnetwork.
     """
 
     on_subnetworks = True

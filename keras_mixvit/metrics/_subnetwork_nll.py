@@ -7,22 +7,22 @@ from keras_mixvit.metrics._subnetwork_mean import SubnetworkMean
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class SubnetworkNLL(SubnetworkMean):
-    """Mean negative log-likelihood of the subnetworks, each on its own.
+    """Mean negative log-likelihood of each subnetwork on its own.
 
-    Like `SubnetworkAccuracy` it is given the logits of all subnetworks, in
-    validation too.
+    Like `SubnetworkAccuracy`, it gets the logits of all subnetworks, even in
+    validation.
 
     Args:
-        subnetwork: Integer, the only one to count, or `None` for the mean over
-            all. Defaults to `None`.
+        subnetwork: Integer, the subnetwork to measure, or `None` for the mean over all.
+            Defaults to `None`.
         name: String, the metric's name. Defaults to `"subnetwork_nll"`.
         dtype: Dtype of the result; `None` is the default. Defaults to `None`.
 
     Raises:
-        ValueError: If `subnetwork` is no index of a subnetwork.
+        ValueError: If `subnetwork` is not the index of a subnetwork.
 
     Input shape:
-        As of `SubnetworkAccuracy`.
+        Labels `(B, M)` or `(B, M, K)`; logits `(B, M, K)`.
 
     Example:
 

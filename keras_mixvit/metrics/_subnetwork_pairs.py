@@ -8,9 +8,9 @@ from keras_mixvit._types import Dtype, Tensor
 
 
 class SubnetworkPairs(keras.metrics.Mean):
-    """The mean of a value of every sample that compares its subnetworks.
+    """The mean over samples of a value that compares subnetworks.
 
-    A subclass gives `values`.
+    A subclass defines `values`.
 
     Args:
         name: String, the name of the metric.
@@ -39,13 +39,13 @@ def require_pair(values: Tensor) -> int:
     """The number M of subnetworks of `(B, M, ...)`, at least two."""
     require(
         values.shape[1] > 1,
-        "`logits` must be of at least two subnetworks.",
+        "`logits` must have at least two subnetworks.",
         num_subnetworks=values.shape[1],
     )
     return values.shape[1]
 
 
 def shares_of_pairs(predicted: np.ndarray) -> np.ndarray:
-    """Share of pairs with different classes `(n,)`, of predicted classes `(n, M)`."""
+    """Share of pairs with different classes `(n,)`, from predicted classes `(n, M)`."""
     first, second = np.triu_indices(predicted.shape[1], k=1)
     return (predicted[:, first] != predicted[:, second]).mean(axis=1)

@@ -22,31 +22,31 @@ def fit_subnetwork_temperatures(
     ensemble_of: str = "logits",
     penalty: float = 1.0,
 ) -> npt.NDArray[np.float64]:
-    """One temperature per subnetwork, with which their mean has the least NLL.
+    """The temperatures of the subnetworks that give their mean the least NLL.
 
-    The subnetworks are divided by their temperatures before they are averaged, and
-    the temperatures are fitted together, to the mean:
+    The logits of each subnetwork are divided by its temperature before they are
+    averaged. All temperatures are fitted together, to the mean:
 
         p = softmax(mean_m z_m / T_m),  or  p = mean_m softmax(z_m / T_m).
 
     They minimise sum_i NLL_i + (penalty / 2) sum_m log(T_m / T)^2, where T is the
-    temperature of `fit_temperature`. The penalty weighs as much as one sample and lets
-    a minimum exist. Where T is 0 or infinite, as where all predictions are right, each
-    T_m is T.
+    temperature of `fit_temperature`. The penalty weighs as much as one sample and makes
+    sure that a minimum exists. If T is 0 or infinite (T is 0 if all predictions are
+    right), each T_m is T.
 
     Args:
         logits: Array `(n, M, K)` of at least two subnetworks.
         labels: Integer array `(n,)`.
         ensemble_of: `"logits"` or `"probabilities"`, what is averaged. Defaults to
             `"logits"`.
-        penalty: Float of at least 0. Defaults to `1.0`.
+        penalty: Float of at least 0, the weight of the penalty. Defaults to `1.0`.
 
     Returns:
-        Float64 array `(M,)`.
+        float64 array `(M,)`.
 
     Raises:
-        ValueError: If logits are NaN, not of several subnetworks, logits and labels do
-            not fit, or an option is out of range.
+        ValueError: If logits are NaN or have fewer than two subnetworks, logits and
+            labels do not fit, or an option is out of range.
 
     Example:
 
@@ -72,7 +72,7 @@ def fit_subnetwork_temperatures(
 
 
 def temperatures_of(logits, labels, index, ensemble_of, penalty, common) -> np.ndarray:
-    """The temperatures that are best for some samples.
+    """The best temperatures for some samples.
 
     Args:
         logits: Array `(n, M, K)`.
@@ -117,7 +117,7 @@ def _fitted(logits, labels, index, ensemble_of, penalty, common, start):
         pull = penalty * point / len(index)
         return value / len(index) + pull @ point / 2, slopes / len(index) + pull
 
-    # Roughly the curvature: a few samples tell it.
+    # A few samples are enough to estimate the curvature.
     few = index[:: max(1, len(index) // ROUGH)]
     spread = summed(start, few, with_spread=True)[2] / len(few)
     scale = spread + (penalty + 1e-12) / len(index)
@@ -125,7 +125,7 @@ def _fitted(logits, labels, index, ensemble_of, penalty, common, start):
 
 
 def _of_logits(values, of_true, labels, with_spread):
-    """Sums of NLL, of its slopes, and of a bound of its curvatures.
+    """Sums of NLL, of its slopes, and of an upper bound of its curvatures.
 
     Args:
         values: Logits `(c, M, K)`, divided by the temperatures.
@@ -152,7 +152,7 @@ def _of_logits(values, of_true, labels, with_spread):
 
 
 def _of_probabilities(values, of_true, labels, with_spread):
-    """As `_of_logits`, where probabilities are averaged."""
+    """Like `_of_logits`, for the mean of probabilities."""
     powers = np.exp(values)
     total = powers.sum(axis=2)
     logs = of_true - np.log(total)
@@ -160,7 +160,7 @@ def _of_probabilities(values, of_true, labels, with_spread):
     weights = np.exp(logs - top)
     chances = weights.mean(axis=1)
     taken = top[:, 0] > FLOOR
-    # How much of the true class's probability each subnetwork gives.
+    # The share of each subnetwork in the true class's probability.
     weights /= weights.sum(axis=1, keepdims=True)
     weights[~taken] = 0
     means = np.einsum("nmk,nmk->nm", powers, values) / total

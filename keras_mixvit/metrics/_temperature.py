@@ -8,30 +8,29 @@ from keras_mixvit.metrics._predictions import (
     require_predictions,
 )
 
-# Stands for minus infinity: its square is a number, and its power is 0.
+# Replaces minus infinity: its square is finite, and its exponential is 0.
 FLOOR = -1e150
-# Samples of the first, rough fit, where there are many times more.
+# The number of samples of a first, rough fit, if there are many more.
 ROUGH = 4096
 
 
 def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
-    """The temperature T with which logits / T have the least NLL.
+    """The temperature T that minimises the NLL of logits / T, to calibrate a model.
 
-    NLL is convex in 1 / T: Newton's method on its derivative, kept within a
-    bracket, finds the minimum, well within a relative 1e-4, whatever the scale
-    of the logits. Samples whose true class has probability 0 have an infinite NLL at
-    every T; the others decide.
+    NLL is convex in 1 / T. Newton's method on its derivative, kept within a bracket,
+    finds the minimum with a relative error well below 1e-4, for logits of any scale.
+    Samples whose true class has probability 0 have an infinite NLL at every T; they do
+    not count.
 
     Args:
-        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M
-            subnetworks is taken first.
+        logits: Array `(n, K)`, or `(n, M, K)`, whose mean over M subnetworks is taken
+            first.
         labels: Integer array `(n,)`.
 
     Returns:
-        Positive float; 0 where NLL falls for ever as T does, because the true
-        class has the highest logit everywhere; infinity where no prediction
-        is better than equal probabilities; 1 where T changes nothing, as with
-        one class.
+        Positive float; 0 if the true class always has the highest logit, so NLL keeps
+        falling with T; infinity if no T is better than equal probabilities; 1 if T
+        changes nothing, as with one class.
 
     Raises:
         ValueError: If logits are NaN, or logits and labels do not fit.
@@ -60,11 +59,10 @@ def temperature_of(logits, labels, index, start: float | None = None) -> float:
         logits: Array `(n, K)`.
         labels: Integer array `(n,)`.
         index: Integer array, the samples to fit.
-        start: Float, a temperature near the best, or `None`. Defaults to
-            `None`.
+        start: Float, a temperature near the best one, or `None`. Defaults to `None`.
 
     Returns:
-        As `fit_temperature`.
+        The result of `fit_temperature`.
     """
     at_zero, differs, errs = _limits(logits, labels, index)
     if not differs:
@@ -80,10 +78,10 @@ def temperature_of(logits, labels, index, start: float | None = None) -> float:
 
 
 def _newton(logits, labels, index, inverse):
-    """The inverse temperature at which the slope is 0, from one near it."""
+    """The inverse temperature at which the slope is 0, from a start near it."""
     low, high, factor, last = 0.0, np.inf, 8.0, np.inf
-    # Far more than ever needed: each step of another kind than Newton's halves
-    # the bracket, or squares the factor by which one is sought.
+    # Far more steps than needed: each step that is not Newton's halves the bracket, or
+    # squares the factor of the search for one.
     for _ in range(1000):
         slope, curvature = _slope(logits, labels, index, inverse)
         if slope == 0:
@@ -91,7 +89,7 @@ def _newton(logits, labels, index, inverse):
         low, high = (inverse, high) if slope < 0 else (low, inverse)
         newton = inverse - slope / curvature if curvature > 0 else np.nan
         step = abs(newton - inverse)
-        # Newton's steps are all alike where few samples decide: too slow.
+        # If few samples decide, Newton's steps are all similar: too slow.
         if low < newton < high and step < 0.7 * last:
             inverse, last = newton, step
             if step <= 1e-5 * inverse:
@@ -110,7 +108,7 @@ def _newton(logits, labels, index, inverse):
 
 
 def _shifted(logits, labels, chunk):
-    """Logits below the highest, those of the true class, which may be taken."""
+    """Logits minus the highest, and those of the true class; you may overwrite both."""
     values, top = chunk_of(logits, chunk)
     with np.errstate(over="ignore"):
         values -= top
@@ -120,7 +118,7 @@ def _shifted(logits, labels, chunk):
 
 
 def _limits(logits, labels, index):
-    """The slope at 1 / T = 0, whether T matters, whether a label is not on top."""
+    """The slope at 1 / T = 0, whether T matters, whether a true class is not on top."""
 
     def limits_of(chunk):
         values, of_true, taken = _shifted(logits, labels, chunk)

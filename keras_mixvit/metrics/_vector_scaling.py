@@ -17,25 +17,25 @@ Scaling = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 def fit_vector_scaling(
     logits: npt.ArrayLike, labels: npt.ArrayLike, penalty: float = 1.0
 ) -> Scaling:
-    """A factor and an offset for each class, with which logits have the least NLL.
+    """A factor and an offset for each class that give logits the least NLL.
 
     Calibrated logits are w z + b, with w and b of shape (K,). They minimise
 
         sum_i NLL_i(w z + b) + (penalty / 2) sum_k (s^2 (w_k - 1 / T)^2 + b_k^2),
 
-    where T is the temperature of `fit_temperature`, or 1 where that is 0 or infinite,
-    and s the root mean square of the logits. The penalty weighs as much as one sample
-    and is not in the paper: without it, a class without a sample would get an offset of
-    minus infinity, and predictions that are all right would get infinite factors.
+    where T is the temperature of `fit_temperature`, or 1 if that is 0 or infinite, and
+    s is the root mean square of the logits. The penalty weighs as much as one sample
+    and is not in the paper. Without it, a class without samples would get an offset of
+    minus infinity, and if all predictions are right, the factors would be infinite.
     `penalty=0` is the paper's definition. (torch-uncertainty's `VectorScaler` has no
-    offsets.) The problem is convex. Its solution changes if a constant is added to all
+    offsets.) The problem is convex. Its solution changes if you add a constant to all
     logits of a sample.
 
     Args:
-        logits: Array `(n, K)`, or `(n, M, K)`, of which the mean over M subnetworks
-            is taken first. An infinite one is refused.
+        logits: Array `(n, K)`, or `(n, M, K)`, whose mean over M subnetworks is taken
+            first. They must be finite.
         labels: Integer array `(n,)`.
-        penalty: Float of at least 0. Defaults to `1.0`.
+        penalty: Float of at least 0, the weight of the penalty. Defaults to `1.0`.
 
     Returns:
         Factors w and offsets b, float64 arrays `(K,)`.
@@ -75,17 +75,17 @@ def require_penalty(penalty: float) -> None:
 
 
 def scaling_of(logits, labels, index, penalty: float, temperature: float) -> Scaling:
-    """The factors and offsets that are best for some samples.
+    """The best factors and offsets for some samples.
 
     Args:
         logits: Array `(n, K)`.
         labels: Integer array `(n,)`.
         index: Integer array, the samples to fit.
         penalty: Float.
-        temperature: Float, the one that is best for the samples.
+        temperature: Float, the best temperature for the samples.
     """
     problem = _Problem(logits, labels, index, penalty, temperature)
-    # Of many samples, other ones would change NLL far more.
+    # With many samples, a different sample would change NLL far more.
     tolerance = 1e-9 if len(index) <= ROUGH else 1e-7
     solve = problem.preconditioner(problem.start)
     found = minimise(problem, problem.start, solve, tolerance)
@@ -137,7 +137,7 @@ class _Problem:
         return value, sum(gradients) / len(self.index) + self.penalties * away
 
     def _shares(self, chunk, factors, offsets):
-        """Logits, powers, what makes these probabilities, and the true logits."""
+        """Logits, exponentials, factors to make these probabilities, true logits."""
         values = np.array(self.logits[chunk], "float64")
         powers = values * factors
         powers += offsets
@@ -147,7 +147,7 @@ class _Problem:
         return values, powers, 1 / powers.sum(axis=1), of_true
 
     def preconditioner(self, point):
-        """The inverse of the Hessian without what connects classes."""
+        """The inverse of the Hessian without its entries between classes."""
         factors, offsets = np.split(point, 2)
 
         def parts(chunk):
@@ -162,7 +162,7 @@ class _Problem:
 
         total = sum(over_chunks(parts, self.logits, self.index)) / len(self.index)
         steep, level = np.split(self.penalties, 2)
-        # What no sample tells must not be divided by 0.
+        # Classes without samples must not divide by 0.
         floor = 1e-12 * (1 + total.max(axis=1))
         a, d = total[2] + steep + floor[2], total[0] + level + floor[0]
         b = total[1]

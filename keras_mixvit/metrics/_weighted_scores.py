@@ -1,4 +1,4 @@
-"""The scores of a report for numbers of each sample, as a bootstrap draws them."""
+"""The scores of a report for counts of each sample, as a bootstrap draws them."""
 
 import numpy as np
 
@@ -10,11 +10,12 @@ COVERAGE, RISK = 0.8, 0.05
 
 
 class WeightedScores:
-    """Sorts predictions once, and scores them for any numbers of each.
+    """Sorts predictions once, and scores them for any counts of each sample.
 
-    With a 1 for each sample, all scores are those of the functions of their names.
-    Samples of equal confidence are a group, which shares its errors. In order of
-    falling confidence, let a group of c samples with e errors come after C samples.
+    With a count of 1 for each sample, all scores equal those of the functions with
+    their names. Samples of equal confidence are a group, which shares its errors. In
+    order of falling confidence, a group of c samples with e errors comes after C
+    samples.
 
     Args:
         scores: `SampleScores`.
@@ -40,10 +41,10 @@ class WeightedScores:
         self.bounds = np.concatenate([[0], inner, [n]])
         self.edges = n - np.linspace(0, n, bins + 1).round()[::-1].astype("int64")
         is_first = np.append(True, confidence[1:] != confidence[:-1])
-        # Borders of the groups, as numbers of samples before them.
+        # Borders of the groups: the numbers of samples before them.
         self.borders = np.append(np.flatnonzero(is_first), n)
         group = np.cumsum(is_first) - 1
-        # Only groups with errors matter to the order of errors.
+        # Only groups with errors matter for the order of errors.
         self.wrong = np.flatnonzero(~right)
         self.groups, self.firsts = np.unique(group[self.wrong], return_index=True)
         harmonic = np.append(0, np.cumsum(1 / np.arange(1, n + 1)))
@@ -51,7 +52,7 @@ class WeightedScores:
         self.sums = np.append(0, np.cumsum(harmonic[:-1]))
 
     def __call__(self, counts: np.ndarray) -> np.ndarray:
-        """The scores `(R, s)`, in the order of the names, of numbers `(R, n)`."""
+        """The scores `(R, s)`, in the order of the names, for counts `(R, n)`."""
         counts = np.take(counts, self.order, axis=1)
         weights = counts.astype("float64")
         before = _from_zero(np.cumsum(counts, axis=1, dtype="int64"))
@@ -65,13 +66,13 @@ class WeightedScores:
         return np.column_stack([weighted_means(weights, self.means), *columns])
 
     def _adaptive(self, before, gaps):
-        """Calibration error in equally full bins: in a group gaps grow evenly."""
+        """Calibration error in bins of equal counts; in a group, gaps grow linearly."""
         if len(self.borders) < before.shape[1]:
             before = np.take(before, self.borders, axis=1)
             gaps = np.take(gaps, self.borders, axis=1)
         edges, found = self.edges[self.edges > 0], np.empty(len(before))
         for r, (number, gap) in enumerate(zip(before, gaps, strict=True)):
-            # The first edges are 0, and so are the gaps there.
+            # The first edges are 0, and so are their gaps.
             high = np.searchsorted(number, edges)
             low = high - 1
             share = (edges - number[low]) / (number[high] - number[low])
@@ -82,8 +83,9 @@ class WeightedScores:
     def _selective(self, errors, starts, ends):
         """AUROC, AURC, E-AURC, risk at a coverage and coverage at a risk.
 
-        The i-th sample of all, in its group, is wrong with probability e / c, and
-        counts in each risk(j) = errors / j of j >= i, which sum to H(n) - H(i - 1).
+        The i-th sample of all is wrong with probability e / c of its group. It counts
+        in each risk(j) = errors / j with j >= i, and these weights sum to H(n) - H(i -
+        1).
         """
         n, sizes = len(self.order), ends - starts
         share = np.divide(errors, sizes, out=np.zeros_like(errors), where=sizes > 0)
@@ -100,10 +102,10 @@ class WeightedScores:
         best = (total - right * (self.harmonic[n] - self.harmonic[right])) / n
         place = np.searchsorted(np.arange(1, n + 1) / n, COVERAGE) + 1
         risk = _sums(share, np.clip(place - starts, 0, sizes)) / place
-        # Between groups with errors risk falls, so their starts decide, and the end.
+        # Risk falls between groups with errors, so their starts decide, and the end.
         stops = np.concatenate([starts, np.full((len(starts), 1), n)], axis=1)
         is_low = _from_zero(sums) <= RISK * stops * (1 + 1e-12)
-        # Within such a group risk may pass the bound on its way up.
+        # Within such a group, a rising risk may cross the bound.
         rises = share > RISK
         passes = np.divide(
             share * starts - (sums - errors),

@@ -1,4 +1,4 @@
-"""Models: arrangements of a backbone for MIMO training."""
+"""Models: classifiers with several inputs and outputs, built on a backbone."""
 
 from keras_mixvit.models._ensemble import Ensemble
 from keras_mixvit.models._ensembling import ensemble_logits

@@ -1,4 +1,4 @@
-"""`MixViT` on all tokens: nothing is mixed, the grids of M images are stacked."""
+"""`MixViT` on all tokens: it stacks the grids of M images instead of mixing them."""
 
 from typing import Any
 
@@ -14,20 +14,20 @@ Model = Any
 def all_tokens_logits(
     model: Model, images: Any, maps: dict[str, Any] | None = None
 ) -> Any:
-    """Logits `(B, M, K)` of one pass over the grids of all images.
+    """Logits `(B, M, K)` of one pass over the stacked grids of all images.
 
     Args:
         model: `MixViT`.
         images: Tensor `(B, M, H, W, C)`.
-        maps: Dict that is given the attention weights of each block, or `None`.
-            Defaults to `None`.
+        maps: Dict to fill with the attention weights of each block, or `None`. Defaults
+            to `None`.
     """
     backbone = model.backbone
     features = backbone.apply_position(model.stem(folded(images)))
     grids = unfolded(grid_of(features), model.num_subnetworks)
     prefix = prefix_of(features)
     if prefix is not None:
-        # Those of all images are alike: one set reads all grids.
+        # Prefix tokens are the same for every image: one set reads all grids.
         prefix = unfolded(prefix, model.num_subnetworks)[:, 0]
     if model.attribution_position == "early":
         grids = _attributed(model, grids)

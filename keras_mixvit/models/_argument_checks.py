@@ -1,4 +1,4 @@
-"""Arguments of Keras's methods that would have no effect are refused."""
+"""Errors for arguments of Keras's methods that would have no effect."""
 
 from typing import Any
 
@@ -9,19 +9,19 @@ from keras_mixvit._checks import is_integer, require
 
 
 def is_data_set(x: Any) -> bool:
-    """Whether data come in batches of their own, as from a `PyDataset`."""
+    """Whether data come in batches already, as from a `PyDataset`."""
     if isinstance(x, keras.utils.PyDataset):
         return True
     return not (x is None or isinstance(x, (dict, list, tuple)) or hasattr(x, "shape"))
 
 
 def require_effect(x: Any, **options: Any) -> None:
-    """Requires arguments that a data set ignores not to be set.
+    """Refuses arguments that a data set would ignore.
 
     Args:
-        x: What a user gives as data.
-        **options: Arguments of `fit`, `evaluate` or `predict` that only arrays
-            have a use for, by their names.
+        x: The data that a user passes.
+        **options: Arguments of `fit`, `evaluate` or `predict`, by name, that work with
+            arrays only.
 
     Raises:
         ValueError: If one of them is set and `x` is a data set.
@@ -46,12 +46,12 @@ def require_effect(x: Any, **options: Any) -> None:
 def require_fit_options(
     x: Any, options: dict, validation_data: Any, epochs: Any
 ) -> None:
-    """Requires the further arguments of `fit` to have an effect.
+    """Refuses further arguments of `fit` that would have no effect.
 
     Args:
-        x: What a user trains on.
-        options: Dict of the further arguments.
-        validation_data: What a user validates on, or `None`.
+        x: The training data.
+        options: Dict of the further arguments of `fit`.
+        validation_data: The validation data, or `None`.
         epochs: Integer, the number of epochs.
 
     Raises:
@@ -87,15 +87,15 @@ def require_fit_options(
 
 
 def require_pairs_options(pairs: Any, epochs: int | None, shuffle: bool | None) -> None:
-    """Requires arguments that a data set of mixed pairs decides not to differ.
+    """Refuses arguments that contradict a data set of mixed pairs.
 
     Args:
         pairs: `MixedPairDataset`.
-        epochs: What a user gives to `fit`.
-        shuffle: What a user gives to `fit`.
+        epochs: That of `fit`.
+        shuffle: That of `fit`.
 
     Raises:
-        ValueError: If `epochs` is another number, or `shuffle` is set.
+        ValueError: If `epochs` differs from the data set's, or `shuffle` is set.
     """
     require(
         epochs in (None, pairs.epochs),
@@ -111,14 +111,14 @@ def require_pairs_options(pairs: Any, epochs: int | None, shuffle: bool | None) 
 
 
 def require_weights(sample_weight: Any, num_subnetworks: int | None) -> None:
-    """Requires sample weights to have one number for each sample or input.
+    """Requires one sample weight for each sample, or for each input of a pair.
 
     Args:
         sample_weight: Array or tensor, or `None`.
-        num_subnetworks: Integer M of mixed pairs, or `None` of images.
+        num_subnetworks: Integer M for mixed pairs, or `None` for images.
 
     Raises:
-        ValueError: If their shape is another one.
+        ValueError: If the weights have another shape.
     """
     if sample_weight is None:
         return
@@ -135,8 +135,8 @@ def require_weights(sample_weight: Any, num_subnetworks: int | None) -> None:
 def full_weights(sample_weight: Any, x: Any, num_subnetworks: int) -> Any:
     """Weights of arrays with one number for each label.
 
-    A step would not know the rank of weights on TensorFlow, which forgets it
-    where it changes from one call to the next.
+    On TensorFlow, a step would not know the rank of weights: TensorFlow forgets it if
+    it changes from one call to the next.
 
     Args:
         sample_weight: Array-like, or `None`.

@@ -1,4 +1,4 @@
-"""Attention weights of the blocks of a model."""
+"""The attention weights of the blocks of a model."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def attention_maps(
     blocks: list[str] | None,
     batch_size: int,
 ) -> dict[str, np.ndarray]:
-    """What `model.attention_maps` returns."""
+    """The result of `model.attention_maps`."""
     images = require_images("images", keras.ops.convert_to_numpy(images))
     require(
         images.shape[1:] == model.image_shape,
@@ -31,7 +31,7 @@ def attention_maps(
     require_positive_integer("batch_size", batch_size)
     network = attention_network(model, blocks)
     found = predict_spread(network.predict, network, images, batch_size, verbose=0)
-    # Passes stand beside each other on the batch axis.
+    # The passes are concatenated along the batch axis.
     return {
         name: found[name]
         .reshape(len(images), -1, *found[name].shape[1:])
@@ -41,7 +41,7 @@ def attention_maps(
 
 
 def attention_network(model: Model, blocks: list[str] | None) -> Graph:
-    """The graph from images to the attention maps of blocks, made once."""
+    """The graph from images to the attention maps of blocks; it is built once."""
     require(
         blocks is None or (len(blocks) > 0 and not isinstance(blocks, str)),
         "`blocks` must be None or a list of names.",

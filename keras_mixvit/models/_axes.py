@@ -1,4 +1,4 @@
-"""Moving the axis of subnetworks into the batch or the height, and back."""
+"""Moves the axis of subnetworks into the batch or the height, and back."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from keras import ops
 
 
 def copied(x: Any, num_subnetworks: int) -> Any:
-    """`(B, ...)` as `(B, M, ...)`, each M times."""
+    """`(B, ...)` as `(B, M, ...)`: each sample M times."""
     return ops.repeat(ops.expand_dims(x, 1), num_subnetworks, axis=1)
 
 
@@ -21,11 +21,11 @@ def unfolded(x: Any, num_subnetworks: int) -> Any:
 
 
 def repeated(tokens: Any, num_subnetworks: int) -> Any:
-    """Tokens `(B, P, d)` once per subnetwork, `(B·M, P, d)`; `None` as it is."""
+    """Tokens `(B, P, d)` once per subnetwork, `(B·M, P, d)`; `None` stays `None`."""
     return None if tokens is None else folded(copied(tokens, num_subnetworks))
 
 
 def stacked(grids: Any) -> Any:
-    """M grids `(B, M, h, w, d)` on the height of one, `(B, M·h, w, d)`."""
+    """M grids `(B, M, h, w, d)` on top of each other, `(B, M·h, w, d)`."""
     _, num_subnetworks, height, width, features = grids.shape
     return ops.reshape(grids, (-1, num_subnetworks * height, width, features))

@@ -17,11 +17,11 @@ from keras_mixvit.models._quantized_layers import quantize_again, quantized_laye
 
 
 class BackboneMethods(ModelMixin):
-    """Mixin of a `MIMOModel` whose layers are those of a backbone.
+    """Mixin for a `MIMOModel` that uses the layers of a backbone.
 
-    The model gives `_inference_network`, which makes the graph from images to
-    subnetwork logits and hands the dict of attention maps on to `_run_body`
-    and `_run_trunk`.
+    The model defines `_inference_network`, which builds the graph from images to
+    subnetwork logits and passes the dict of attention maps to `_run_body` and
+    `_run_trunk`.
     """
 
     @property
@@ -43,26 +43,25 @@ class BackboneMethods(ModelMixin):
     ) -> Self:
         """A model that starts from the weights of a pretrained CaiT, ConViT or ViT.
 
-        Weights come from a folder, the cache, or the Hugging Face hub, which
-        shows the progress. The model takes images of 0 to 255 as they are.
+        The weights come from a folder, the cache, or the Hugging Face hub; a download
+        shows its progress. The model takes images with values from 0 to 255.
 
         Args:
             name: String, timm's name, such as `"cait_xxs24_224.fb_dist_in1k"`,
                 a repository `"owner/name"` of the hub, or the path of a folder
                 with `config.json` and `model.safetensors`, such as
                 `"./my_cait"`.
-            num_classes: Integer, the number K of classes of new heads, or
-                `None` to keep the classes and the head of the weights, a copy
-                for each subnetwork. Defaults to `None`.
-            image_size: Integer or tuple of integers (H, W) in pixels, or
-                `None` for that of the weights. Defaults to `None`.
+            num_classes: Integer, the number K of classes of new heads, or `None` to
+                keep the pretrained classes and give each subnetwork a copy of the
+                pretrained head. Defaults to `None`.
+            image_size: Integer or tuple of integers (H, W) in pixels, or `None` for the
+                size that the weights were trained on. Defaults to `None`.
             revision: String, a branch, tag or commit on the hub, or `None` for
                 the newest one. Defaults to `None`.
-            cache_dir: String, the folder where files are kept, or `None` for
-                the hub client's. Defaults to `None`.
-            backbone_options: Dict of arguments of the backbone that shall
-                differ, such as `{"stochastic_depth_rate": 0.1}`, or `None`.
-                Defaults to `None`.
+            cache_dir: String, the folder for downloaded files, or `None` for the hub
+                client's cache. Defaults to `None`.
+            backbone_options: Dict of arguments of the backbone to override, such as
+                `{"stochastic_depth_rate": 0.1}`, or `None`. Defaults to `None`.
             **options: Further arguments of the model's constructor.
 
         Returns:
@@ -96,12 +95,12 @@ class BackboneMethods(ModelMixin):
         blocks: list[str] | None = None,
         batch_size: int = 32,
     ) -> dict[str, np.ndarray]:
-        """Attention weights of the blocks, as inference uses them.
+        """Attention weights of the blocks, to see what inference looks at.
 
-        S is the number of times that a block runs in inference: M where it
-        runs once per subnetwork, in their order, else 1. The T tokens of a
-        map are those of the grid, row by row; on all tokens those of M grids.
-        In a `ViT` class token and registers come before them.
+        S is the number of times that a block runs in inference: M, in the order of the
+        subnetworks, if it runs once for each, and 1 otherwise. The T tokens of a map
+        are those of the grid, row by row, or of M grids if `input_mixing` is
+        `"all_tokens"`. In a `ViT`, the class token and the registers come first.
 
         Args:
             images: Array `(n, H, W, C)`.
@@ -110,14 +109,14 @@ class BackboneMethods(ModelMixin):
             batch_size: Integer, images per step. Defaults to `32`.
 
         Returns:
-            Dict from the name of a block, in the order in which they run or
-            were asked for, to an array: `(n, S, num_heads, T, T)` for
-            self-attention, each row the weights of one query; `(n, S,
-            num_heads, 1 + T)` for class attention, the class token first.
+            Dict from the name of each block to an array, in the order in which the
+            blocks run or you list them: `(n, S, num_heads, T, T)` for self-attention,
+            each row the weights of one query; `(n, S, num_heads, 1 + T)` for class
+            attention, the class token first.
 
         Raises:
-            ValueError: If images do not fit the model, or there is no block
-                of a name.
+            ValueError: If images do not fit the model, or no block has one of the
+                names.
 
         Example:
 
@@ -154,7 +153,7 @@ class BackboneMethods(ModelMixin):
         )
 
     def get_config(self) -> dict[str, Any]:
-        # Keras keeps this of a graph; here layers are no part of the config.
+        # Without this, Keras would add the layers of a graph to the config.
         frozen, quantized = frozen_paths(self), quantized_layers(self)
         return {
             **({"frozen": frozen} if frozen else {}),
@@ -182,7 +181,7 @@ def image_shape_of(backbone: Backbone) -> tuple[int, int, int]:
     """Shape (H, W, C) of the images of a backbone.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If `backbone` is not a `Backbone`.
     """
     require(
         isinstance(backbone, Backbone),
@@ -193,17 +192,17 @@ def image_shape_of(backbone: Backbone) -> tuple[int, int, int]:
 
 
 def require_own_paths(model: keras.Model) -> None:
-    """Requires the variables of a model to have paths of their own."""
+    """Requires every variable of a model to have a path of its own."""
     paths = [variable.path for variable in model.variables]
     shared = sorted({path for path in paths if paths.count(path) > 1})
     require(
         not shared,
-        "`backbone` must give its variables paths of their own, of which PyTorch's "
-        "trainer keeps one each.",
+        "`backbone` must give every variable a path of its own: PyTorch's trainer "
+        "keeps one variable per path.",
         shared=shared,
     )
 
 
 def keeps_grid(backbone: Backbone) -> bool:
-    """Whether body and stem of a backbone have the same grid."""
+    """Whether the body of a backbone has the same grid as its stem."""
     return tuple(grid_of(backbone.body.output).shape[1:3]) == backbone.grid_shape

@@ -1,4 +1,4 @@
-"""Weights of classes, for labels of any form."""
+"""Weights of classes, for integer and soft labels."""
 
 from typing import Any
 
@@ -17,17 +17,17 @@ FORM = (
 def class_weights(
     class_weight: Any, x: Any, y: Any, num_classes: int
 ) -> np.ndarray | None:
-    """The weight of each class, `(K,)`, or `None` for equal ones.
+    """The weight of each class, `(K,)`, or `None` if all are equal.
 
     Args:
-        class_weight: What a user gives to `fit`.
+        class_weight: That of `fit`.
         x: A `MixedPairDataset`, or anything else that Keras takes.
         y: Labels, or `None`.
         num_classes: Integer, the number K of classes.
 
     Raises:
-        ValueError: If it is no such mapping, or is `"balanced"` and the labels
-            are not known.
+        ValueError: If `class_weight` is not one of these, or is `"balanced"` and the
+            labels are not known.
     """
     if class_weight is None:
         return None
@@ -59,10 +59,10 @@ def class_weights(
 
 
 def balanced(labels: np.ndarray, num_classes: int, rank: int = 1) -> np.ndarray:
-    """Weights `n / (K n_k)` with which every class counts alike.
+    """Weights $n / (K n_k)$, which make every class count the same.
 
     Args:
-        labels: Integer labels of a rank, or soft labels of one more.
+        labels: Integer labels of rank `rank`, or soft labels with one more axis.
         num_classes: Integer, the number K of classes.
         rank: Integer, the rank of integer labels. Defaults to `1`.
 
@@ -81,8 +81,8 @@ def weights_of(labels: Any, weights: np.ndarray, rank: int) -> Any:
     """The weight of each label: that of its class, or their mean.
 
     Args:
-        labels: Integer labels `(B,)`, `(B, 1)` or `(B, M)`, or soft labels of
-            one axis more, of which each class counts with its share.
+        labels: Integer labels `(B,)`, `(B, 1)` or `(B, M)`, or soft labels with one
+            more axis, where each class counts by its share.
         weights: Array `(K,)`.
         rank: Integer, the rank of integer labels.
 

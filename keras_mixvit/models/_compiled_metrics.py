@@ -1,4 +1,4 @@
-"""What becomes of the metrics that a user compiles a model with."""
+"""Turns the metrics that a user passes into those that the model computes."""
 
 import json
 from typing import Any
@@ -9,13 +9,13 @@ import numpy as np
 from keras_mixvit._checks import require
 from keras_mixvit.models._row_metric import RowMetric
 
-# They say nothing about labels: what their subclasses do is not known.
+# These classes say nothing about labels: their subclasses may take any form.
 GENERAL = ("Mean", "MeanMetricWrapper", "Metric", "Sum")
 FORMS: dict[tuple, str] = {}
 
 
 def is_on_subnetworks(metric: Any) -> bool:
-    """Whether a metric asks for the logits of every subnetwork."""
+    """Whether a metric takes the logits of every subnetwork."""
     return getattr(metric, "on_subnetworks", False)
 
 
@@ -23,12 +23,12 @@ def listed(name: str, metrics: Any) -> list:
     """The metrics of the model's one output, as a list.
 
     Args:
-        name: String, what errors call them.
-        metrics: What `keras.Model.compile` takes: a list, a nested list, a
+        name: String, the name of the argument in errors.
+        metrics: As in `keras.Model.compile`: a list, a nested list, a
             dict with one output, or `None`.
 
     Raises:
-        ValueError: If it is something else.
+        ValueError: If `metrics` is something else.
     """
     require(
         metrics is None
@@ -41,14 +41,14 @@ def listed(name: str, metrics: Any) -> list:
 
 
 def on_rows(name: str, metric: Any, num_classes: int, loss_form: str) -> Any:
-    """A metric that gets one row per prediction, with labels as it takes them.
+    """A metric that gets one row per prediction, and labels in the form that it takes.
 
     Args:
-        name: String, what errors call the argument of `compile`.
-        metric: What a user passes in it.
+        name: String, the name of the argument of `compile` in errors.
+        metric: The metric, or list of metrics, that a user passes.
         num_classes: Integer, the number K of classes.
-        loss_form: The labels that the loss is given. A metric of your own gets
-            the same.
+        loss_form: The form of labels that the loss gets. A metric of your own gets the
+            same.
 
     Raises:
         ValueError: If the metric is one of Keras's and takes probabilities.
@@ -68,8 +68,8 @@ def on_rows(name: str, metric: Any, num_classes: int, loss_form: str) -> Any:
     form: Any = form_of(found, num_classes)
     require(
         form is not None,
-        f"`{name}` must take logits: use from_logits=True where a metric has it, or a "
-        "metric of your own that applies the softmax.",
+        f"`{name}` must take logits: set from_logits=True if the metric has it, or "
+        "use a metric of your own that applies the softmax.",
         metric=metric if isinstance(metric, str) else found.name,
     )
     return RowMetric(found, form)
@@ -90,8 +90,8 @@ def has_known_labels(metric: Any) -> bool:
 def form_of(metric: keras.metrics.Metric, num_classes: int) -> str | None:
     """The labels that a metric of logits takes, or `None` if it takes none.
 
-    A copy of the metric is tried: adding a constant to all logits of a
-    prediction must not change its value, unless it says `from_logits`.
+    It tries a copy of the metric: adding a constant to all logits of a prediction must
+    not change its value, unless it has `from_logits=True`.
 
     Args:
         metric: Metric with known labels.
@@ -105,7 +105,7 @@ def form_of(metric: keras.metrics.Metric, num_classes: int) -> str | None:
 
 
 def tried_form(metric: Any, config: dict[str, Any], num_classes: int) -> Any:
-    """What `form_of` finds."""
+    """What `form_of` returns, without its cache."""
     rng = np.random.default_rng(0)
     labels = (np.arange(2 * num_classes + 1) % num_classes).astype("int32")
     logits = 2 * rng.normal(size=(len(labels), num_classes)).astype("float32")
@@ -123,7 +123,7 @@ def tried_form(metric: Any, config: dict[str, Any], num_classes: int) -> Any:
         try:
             before, after = value(given, logits), value(given, logits + shifts)
         except Exception:
-            # It does not take such labels.
+            # The metric does not take labels of this form.
             continue
         takes_logits = config.get("from_logits", False)
         if takes_logits or np.allclose(before, after, rtol=1e-3, atol=1e-4):

@@ -18,9 +18,9 @@ from keras_mixvit.models._saved_training import (
 
 
 class Compiling(ModelMixin):
-    """Mixin of `MIMOModel`: Keras's `compile`, and what files keep of it.
+    """Mixin of `MIMOModel`: Keras's `compile`, and the settings that files store.
 
-    It checks loss and metrics, and sets metrics of subnetworks apart.
+    It checks loss and metrics, and separates the metrics of subnetworks.
     """
 
     def compile(
@@ -31,34 +31,34 @@ class Compiling(ModelMixin):
         weighted_metrics: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Configures the training, as `keras.Model.compile` does.
+        """Sets optimizer, loss and metrics, as `keras.Model.compile` does.
 
         Args:
             optimizer: Optimizer or its name. Defaults to `"rmsprop"`.
-            loss: Loss of logits with the reduction `"sum_over_batch_size"`,
-                or a function of labels and logits. It is called on a few
-                numbers to see whether it takes logits. Defaults to `None`.
-            metrics: List of metrics. Those with a true attribute
-                `on_subnetworks` see the logits `(B, M, K)` of every
-                subnetwork. All others see rows of logits `(n, K)`: the
-                ensemble, or on mixed pairs every prediction of a subnetwork.
-                Defaults to `None`.
-            weighted_metrics: List of metrics that see the loss weights. On
-                mixed pairs accuracy belongs here: unweighted it counts
-                targets that are hardly in the picture. Defaults to `None`.
+            loss: Loss of logits with the reduction `"sum_over_batch_size"`, or a
+                function of labels and logits. `compile` calls it on a few numbers to
+                check that it takes logits. Defaults to `None`.
+            metrics: List of metrics. A metric whose attribute `on_subnetworks` is true
+                sees the logits `(B, M, K)` of every subnetwork. All others see rows of
+                logits `(n, K)`: those of the ensemble, or on mixed pairs those of every
+                subnetwork. Defaults to `None`.
+            weighted_metrics: List of metrics that use the loss weights. For mixed
+                pairs, put accuracy here: unweighted, it counts targets that are hardly
+                visible in the picture. Defaults to `None`.
             **kwargs: Further arguments of `keras.Model.compile`.
 
         Raises:
-            ValueError: If the loss has another reduction or takes
-                probabilities, one of Keras's metrics takes probabilities, or a
-                weighted metric asks for subnetworks.
+            ValueError: If the loss has another reduction or takes probabilities, a
+                metric of Keras takes probabilities, or a weighted metric has
+                `on_subnetworks`.
         """
         form = require_loss(loss, self.num_classes)
         all_metrics = listed("metrics", metrics)
         weighted = listed("weighted_metrics", weighted_metrics)
         require(
             not any(map(is_on_subnetworks, weighted)),
-            "`weighted_metrics` must not ask for subnetworks, as `metrics` may.",
+            "`weighted_metrics` must not have metrics of subnetworks: pass them in "
+            "`metrics`.",
             weighted_metrics=weighted_metrics,
         )
         arguments = {
@@ -88,9 +88,10 @@ class Compiling(ModelMixin):
             arguments, settings_of(self), on_subnetworks, form
         )
 
-    # Keras asks a model with its own `compile` for the next two.
+    # Keras needs the next two in a model with its own `compile`.
 
     def get_compile_config(self) -> dict[str, Any]:
+        """The arguments of `compile` for a file, with later changes."""
         if not self.compiled:
             return {}
         compiled = self._held.compiled
@@ -102,6 +103,7 @@ class Compiling(ModelMixin):
         return on_any_backend({**config, **further})
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles the model as the file of a compiled model says."""
         config = dict(config)
         excluded = config.pop("not_decayed", ())
         on_subnetworks = config.pop("on_subnetworks", ())
@@ -116,4 +118,5 @@ class Compiling(ModelMixin):
 
     @property
     def metrics(self) -> list:
+        """All metrics of the model, those of subnetworks included."""
         return super().metrics + self._held.compiled.subnetwork_metrics

@@ -1,4 +1,4 @@
-"""What data must be to fit a model, checked before Keras sees them."""
+"""Checks that data fit a model, before Keras sees them."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from keras_mixvit.masks._mask_sampler import require_masks
 
 
 def is_pair(x: Any) -> bool:
-    """Whether inputs are a mixed pair."""
+    """Whether inputs are mixed pairs."""
     return isinstance(x, dict) and "masks" in x
 
 
@@ -25,7 +25,7 @@ def require_pairs(model: Any) -> None:
 
 
 def require_learnable(model: Any, x: Any, training: bool) -> None:
-    """Requires a model to learn from images, where a step trains on them."""
+    """Requires mixed pairs in training, unless the model learns from images."""
     require(
         not training or model.learns_from_images,
         "`x` must be a mixed pair, a dict of `images` (B, M, H, W, C) and `masks` "
@@ -110,5 +110,5 @@ def check_arrays(model: Any, x: Any, y: Any) -> None:
 
 
 def masks_shape(model: Any) -> tuple[int, int, int]:
-    """Shape (M, h, w) of the masks that a model is trained with."""
+    """Shape (M, h, w) of the masks that the model trains with."""
     return tuple(model.training_network.input["masks"].shape[1:])

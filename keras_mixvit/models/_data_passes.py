@@ -1,4 +1,4 @@
-"""What surrounds a pass of Keras over data sets."""
+"""What happens before and after Keras reads data sets."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from keras_mixvit.models._keras_workarounds import warn_of_workers
 
 @contextlib.contextmanager
 def passing_over(*data: Any, batches_per_call: int = 1) -> Iterator[None]:
-    """Warns of data that Keras reads wrongly, and stops threads at the end.
+    """Warns of data that Keras would read wrongly, and stops the threads at the end.
 
     Args:
-        *data: What a user gives to `fit`, `evaluate` or `predict`.
-        batches_per_call: Integer, the model's `steps_per_execution`: while one
-            call runs, threads prepare the batches of the next. Defaults to `1`.
+        *data: The data passed to `fit`, `evaluate` or `predict`.
+        batches_per_call: Integer, the model's `steps_per_execution`: while one call
+            runs, threads prepare the batches of the next one. Defaults to `1`.
     """
     for item in data:
         warn_of_workers(item, stacklevel=5)
@@ -31,7 +31,7 @@ def led_pairs(x: Any) -> list[MixedPairDataset]:
     """The data sets of mixed pairs whose epoch `fit` must set for `x`.
 
     Args:
-        x: What a user gives to `fit`.
+        x: The data passed to `fit`.
     """
     if isinstance(x, MixedPairDataset):
         return [x]

@@ -10,12 +10,12 @@ from keras_mixvit.models._mimo_model import MIMOModel
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class Ensemble(MIMOModel):
-    """N trained models that predict together: the mean over all subnetworks.
+    """N trained models as one, which predicts the mean over all their subnetworks.
 
-    The models are used as they are and share their weights with the ensemble,
-    which is not trained itself. Deep ensembles are ensembles of single
-    networks; ensembles of MIMO models average N times M predictions. It is
-    evaluated, saved, loaded and exported as one model.
+    Use it to evaluate, save, load or export several trained models together. They
+    share their weights with the ensemble; you train them, not the ensemble. With
+    single networks it is a deep ensemble; with MIMO models it averages N times M
+    predictions.
 
     Args:
         models: List of models of this library with equal images and classes.
@@ -34,8 +34,8 @@ class Ensemble(MIMOModel):
         `(B, K)`, logits.
 
     Raises:
-        ValueError: If there is no model, one is none of this library or listed
-            twice, or they differ in images or classes.
+        ValueError: If the list is empty, a model is not from this library or is listed
+            twice, or models differ in images or classes.
 
     Example:
 
@@ -90,7 +90,7 @@ class Ensemble(MIMOModel):
         )
         self.models = list(models)
         images = keras.Input(self.image_shape, name="images")
-        # Under names of their own: a graph refuses two of one name.
+        # With names of their own: a graph refuses two layers of one name.
         graphs = [
             keras.Model(
                 model.inference_network.inputs,
@@ -101,35 +101,35 @@ class Ensemble(MIMOModel):
         ]
         outputs = [graph(images) for graph in graphs]
         network = Graph(images, ops.concatenate(outputs, axis=1), name="inference")
-        # There are no mixed pairs for an ensemble: both graphs are the same.
+        # An ensemble takes no mixed pairs: both graphs are the same.
         self._connect(network, network)
 
     @property
     def learns_from_images(self) -> bool:
-        """False: its models are trained, one by one."""
+        """False: train its models one by one."""
         return False
 
     @property
     def takes_pairs(self) -> bool:
-        """False: there is no mixture that all of its models learn from."""
+        """False: an ensemble does not train, so it takes no mixed pairs."""
         return False
 
     def train_step(self, *args: Any) -> Any:
         self.fit()
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
-        """Refuses: the models of an ensemble are trained one by one.
+        """Raises an error: train the models of an ensemble one by one, before.
 
         Args:
-            *args: What `MIMOModel.fit` takes.
-            **kwargs: What `MIMOModel.fit` takes.
+            *args: As in `MIMOModel.fit`.
+            **kwargs: As in `MIMOModel.fit`.
 
         Raises:
             ValueError: Always.
         """
         require(
             False,
-            "`models` must be trained one by one, before they are an ensemble.",
+            "`models` must be trained one by one, before you make an ensemble of them.",
             models=[model.name for model in self.models],
         )
 

@@ -19,7 +19,7 @@ def ensemble_logits(logits: Any, ensemble_of: str = "logits") -> Any:
         Tensor `(B, K)`; its softmax is the prediction of the ensemble.
 
     Raises:
-        ValueError: If `ensemble_of` is neither of them.
+        ValueError: If `ensemble_of` is neither.
 
     Example:
 
@@ -37,5 +37,5 @@ def ensemble_logits(logits: Any, ensemble_of: str = "logits") -> Any:
     if ensemble_of == "logits":
         return ops.mean(logits, axis=1)
     log_probabilities = ops.log_softmax(logits, axis=-1)
-    # A number, not a tensor: an export to ONNX would make that one an input.
+    # A number: an export to ONNX would turn a tensor into an input.
     return ops.logsumexp(log_probabilities, axis=1) - math.log(logits.shape[1])

@@ -7,7 +7,7 @@ from keras_mixvit._export_formats import FORMATS
 
 
 def require_export(path: str, format: str) -> None:
-    """Requires Keras to be able to write a format, here and to this path."""
+    """Requires a format that Keras can write on this backend and to this path."""
     require_choice("format", format, FORMATS)
     backends, suffix, packages = FORMATS[format]
     backend = keras.config.backend()

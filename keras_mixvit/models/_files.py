@@ -19,10 +19,10 @@ from keras_mixvit.models._quantized_layers import quantized_layers
 
 
 class Files(ModelMixin):
-    """Mixin of `MIMOModel`: what it writes into files, and how they are read."""
+    """Mixin of `MIMOModel`: writes and reads its files."""
 
     def ensemble(self, temperature: float | None = None) -> keras.Model:
-        """The ensemble as a functional classifier of images, weights shared.
+        """The ensemble as a functional model of images, with shared weights.
 
         Args:
             temperature: Positive float, by which its logits are divided, or
@@ -54,7 +54,7 @@ class Files(ModelMixin):
         temperature: float | None = None,
         **kwargs: Any,
     ) -> None:
-        """Writes the ensemble, a classifier of images, to be run without Keras.
+        """Writes the ensemble, a classifier of images, to run it without Keras.
 
         Args:
             filepath: Path to write to: a folder for `"tf_saved_model"`, else
@@ -64,15 +64,15 @@ class Files(ModelMixin):
                 or `"torch"` (on PyTorch). Defaults to `"tf_saved_model"`.
             verbose: Boolean, whether Keras prints what it wrote, or `None`
                 for its default. Defaults to `None`.
-            input_signature: What `keras.Model.export` takes, or `None` for
+            input_signature: As in `keras.Model.export`, or `None` for
                 images in batches of any size. Defaults to `None`.
             temperature: What `ensemble` takes: by default, the exported logits
                 are divided by the temperature of the model. Defaults to `None`.
             **kwargs: Further arguments of `keras.Model.export`.
 
         Raises:
-            ValueError: If the backend does not write the format, with the way
-                round, the path does not suit it, or `temperature` is no
+            ValueError: If the backend cannot write the format (the error names a
+                workaround), the path does not fit it, or `temperature` is not a
                 positive finite number.
             ModuleNotFoundError: If a package that the format needs is missing.
         """
@@ -88,7 +88,7 @@ class Files(ModelMixin):
             )
 
     def save(self, filepath: str | os.PathLike, *args: Any, **kwargs: Any) -> None:
-        """Writes the model, as `keras.Model.save` does.
+        """Saves the model with its weights, as `keras.Model.save` does.
 
         Args:
             filepath: Path of the file.
@@ -96,7 +96,7 @@ class Files(ModelMixin):
             **kwargs: Further arguments of `keras.Model.save`.
 
         Raises:
-            ValueError: If a layer is quantized so that no file could hold it.
+            ValueError: If a layer is quantized in a mode that cannot be saved.
         """
         # Keras opens the file before it asks for the config.
         quantized_layers(self)
@@ -106,8 +106,10 @@ class Files(ModelMixin):
         return saved_names(super().__dir__())
 
     def save_own_variables(self, store: Any) -> None:
+        """Writes the seeds of the model, which Keras does not save."""
         super().save_own_variables(store)
         save_seeds(self, store)
 
     def load_own_variables(self, store: Any) -> None:
+        """Reads the seeds of the model; older files have none."""
         load_seeds(self, store)

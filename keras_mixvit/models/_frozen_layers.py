@@ -1,10 +1,10 @@
-"""Which layers of a model are frozen, in a form that its config can hold."""
+"""Which layers of a model are frozen, in a form that fits into its config."""
 
 import keras
 
 
 def frozen_paths(model: keras.Model) -> list[str]:
-    """The paths of all variables of layers that do not train, sorted.
+    """The sorted paths of all variables of frozen layers.
 
     Args:
         model: Built model.
@@ -20,8 +20,8 @@ def freeze(model: keras.Model, paths: list[str]) -> None:
     """Freezes the layers all of whose trainable variables have these paths.
 
     Args:
-        model: Built model, nothing of which is frozen.
-        paths: What `frozen_paths` gave.
+        model: Built model without frozen layers.
+        paths: List that `frozen_paths` returned.
     """
     frozen = set(paths)
     for layer in layers_of(model):
@@ -31,7 +31,7 @@ def freeze(model: keras.Model, paths: list[str]) -> None:
 
 
 def layers_of(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
-    """A layer and all layers in it, outer ones first, each one once."""
+    """A layer and all layers in it, outer layers first, each once."""
     found, waiting = {}, [layer]
     while waiting:
         layer = waiting.pop(0)

@@ -1,7 +1,7 @@
-"""What works around Keras 3.15, and what makes each workaround unnecessary.
+"""Workarounds for Keras 3.15, and when each can be removed.
 
-Each comment here says what Keras does and when its workaround can go. These stand
-elsewhere, beside the code that they serve:
+Each comment here says what Keras does and when its workaround can go. Other
+workarounds are beside the code that needs them:
 
 | where | what Keras 3.15 does | goes away with |
 |---|---|---|
@@ -26,20 +26,21 @@ import keras
 
 
 def keep_precision_of_inputs(model: keras.Model) -> None:
-    """Lets a model take its inputs as they are.
+    """Makes a model take its inputs without a cast.
 
-    Keras casts every input of a layer to the compute dtype. bfloat16 cannot hold
-    the positions of boxes, for example. By design; layers cast what they take.
+    Keras casts every input of a layer to the compute dtype. But bfloat16 cannot hold
+    the positions of boxes, for example. This is Keras's design, so the workaround
+    stays; layers cast their own inputs.
     """
     model.autocast = False
 
 
 class EpochSetter(keras.callbacks.Callback):
-    """Sets the epoch of data sets when an epoch begins.
+    """Sets the epoch of data sets at the start of each epoch.
 
-    Keras says to a `PyDataset` that an epoch begins, not which one. Counting goes
-    wrong where Keras takes a batch beforehand or you resume a run. Goes away with
-    a Keras that passes the number of the epoch.
+    Keras informs a `PyDataset` that an epoch begins, but not which one. Counting fails
+    if Keras takes a batch beforehand or you resume a run. Goes away with a Keras that
+    passes the number of the epoch.
 
     Args:
         *datasets: Objects with an attribute `epoch`, counted from 0.
@@ -50,18 +51,19 @@ class EpochSetter(keras.callbacks.Callback):
         self.datasets = datasets
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Sets the epoch of all data sets."""
         for dataset in self.datasets:
             dataset.epoch = epoch
 
 
 def with_callback(callbacks: Any, *further: keras.callbacks.Callback) -> list:
-    """Callbacks of a user, none, one or several, after further ones.
+    """Further callbacks, followed by those of a user.
 
-    Keras takes a `CallbackList` for its own, which knows the model and its
-    parameters. Goes away with a Keras that tells them to any list.
+    Keras assumes that a `CallbackList` already has the model and its parameters. Goes
+    away with a Keras that sets them on any list.
 
     Args:
-        callbacks: What Keras takes. Of a `CallbackList` its callbacks are taken.
+        callbacks: None, one or several callbacks, or a `CallbackList`.
         *further: Callbacks.
     """
     if isinstance(callbacks, keras.callbacks.CallbackList):
@@ -75,9 +77,9 @@ def with_callback(callbacks: Any, *further: keras.callbacks.Callback) -> list:
 def warn_of_workers(data: Any, stacklevel: int) -> None:
     """Warns of a `PyDataset` that Keras would read with several workers.
 
-    Keras takes a first batch to build what is not built yet, starts all workers
-    for it, and starts them again for the pass itself. What the first ones still
-    hold enters the pass. Goes away with a Keras that starts them once.
+    To build what is not built yet, Keras takes a first batch. It starts all workers for
+    it, and starts them again for the pass itself. Batches left over from the first
+    start enter the pass. Goes away with a Keras that starts the workers once.
 
     Args:
         data: Anything.
@@ -99,19 +101,19 @@ def warn_of_workers(data: Any, stacklevel: int) -> None:
 
 # --- Files --------------------------------------------------------------------
 
-# Keras saves every layer that `dir` lists. Weights are saved with the layers
-# alone, so that a file does not depend on the graphs around them. Goes away with a
-# public way to tell Keras what to save.
+# Keras saves every layer that `dir` lists. We save weights with the layers only, so a
+# file does not depend on the graphs around them. Goes away with a public way to choose
+# what Keras saves.
 UNSAVED = ("backbone", "inference_network", "training_network")
 
 
 def saved_names(names: Iterable[str]) -> list[str]:
-    """What `dir` lists of a model, without what Keras must not save."""
+    """The names in `dir` of a model, without those that Keras must not save."""
     return [name for name in names if name not in UNSAVED]
 
 
-# Keras does not save the state of seeds (keras-team/keras issue 19796). Goes away
-# when it does. A file without them is an older one.
+# Keras does not save the state of seeds (keras-team/keras issue 19796). Goes away when
+# it does. Older files have no seeds.
 
 
 def save_seeds(model: keras.Model, store: Any) -> None:
@@ -123,7 +125,7 @@ def save_seeds(model: keras.Model, store: Any) -> None:
 def load_seeds(model: keras.Model, store: Any) -> None:
     """Reads what `save_seeds` wrote."""
     states = _seed_states(model)
-    # Before 0.2 the mixing of `MixViT`, its first layer, had a seed that nothing used.
+    # Before 0.2, the first layer of `MixViT`, its mixing, had an unused seed.
     further = len(store.keys()) - len(states)
     if further in (0, 1):
         for number, state in enumerate(states, start=further):
@@ -135,10 +137,10 @@ def _seed_states(model):
 
 
 def on_any_backend(config: Any) -> Any:
-    """A config whose optimizers are not those of one backend.
+    """A config whose optimizers load on every backend.
 
-    On PyTorch, Keras names the module of an optimizer of its own, which no other
-    backend can use; the public name serves all. Goes away when Keras writes it.
+    On PyTorch, Keras writes the module of its own optimizer class, which no other
+    backend can load. The public name works on all. Goes away when Keras writes it.
     """
     if isinstance(config, (list, tuple)):
         return [on_any_backend(value) for value in config]
@@ -151,10 +153,10 @@ def on_any_backend(config: Any) -> Any:
 
 
 def not_decayed(model: keras.Model) -> list:
-    """The variables that were excluded from weight decay.
+    """The variables excluded from weight decay.
 
-    Keras does not save them and has no public way to ask. On TensorFlow it matches
-    names of TensorFlow's variables. Goes away when it saves them.
+    Keras does not save them and has no public way to list them. On TensorFlow, it
+    matches the names of TensorFlow's variables. Goes away when Keras saves them.
 
     Args:
         model: Compiled model.
@@ -164,7 +166,7 @@ def not_decayed(model: keras.Model) -> list:
     if decays is None:
         if getattr(optimizer, "weight_decay", None):
             warnings.warn(
-                "This version of Keras does not tell which variables are excluded "
+                "This version of Keras does not show which variables are excluded "
                 "from weight decay: exclude them again after you load the file.",
                 stacklevel=2,
             )
@@ -178,7 +180,7 @@ def not_decayed(model: keras.Model) -> list:
 
 
 def decaying(optimizer: Any) -> Any:
-    """The optimizer that decays the weights, within one that scales the loss."""
+    """The optimizer that decays the weights, also inside one that scales the loss."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
@@ -189,11 +191,11 @@ def decaying(optimizer: Any) -> Any:
 def exporting(graph: keras.Model, image_shape: tuple, format: str) -> Iterator[None]:
     """Prepares Keras for an export of a graph, within the context."""
     if format == "onnx":
-        # Keras refuses this format to a model that was never called. Goes away
+        # Keras cannot write this format for a model that was never called. Goes away
         # with a Keras that takes any built model.
         graph(keras.ops.zeros((1, *image_shape)))
     with warnings.catch_warnings():
-        # Keras calls NumPy in a way that NumPy 2 warns of. Goes away when it stops.
+        # NumPy 2 warns about a call in Keras. Goes away when Keras changes it.
         warnings.simplefilter("ignore", FutureWarning)
         yield
 
@@ -203,8 +205,8 @@ def export_options(format: str, input_signature: Any) -> dict:
     if format == "torch" and input_signature is None:
         import torch
 
-        # Keras would write a program for batches of one image only. Goes away when
-        # it leaves the size of the batch open.
+        # Keras would fix the batch size at one image. Goes away when Keras leaves it
+        # open.
         return {"dynamic_shapes": {0: torch.export.Dim("batch", min=1)}}
     if format == "onnx":
         _register_erfc()
@@ -212,9 +214,9 @@ def export_options(format: str, input_signature: Any) -> dict:
 
 
 def _register_erfc():
-    """Tells tf2onnx how to write TensorFlow's exact GELU.
+    """Teaches tf2onnx to write TensorFlow's exact GELU.
 
-    tf2onnx 1.17 knows no Erfc and would write a node that no runtime has. Goes
+    tf2onnx 1.17 does not know Erfc and writes a node that no runtime supports. Goes
     away with onnx/tensorflow-onnx pull request 2463.
     """
     import numpy as np

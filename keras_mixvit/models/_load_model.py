@@ -10,8 +10,8 @@ from keras_mixvit.models._mimo_model import MIMOModel
 def load_model(path: str | os.PathLike) -> MIMOModel:
     """Loads a model that this library saved as a `.keras` file.
 
-    The file may come from another backend. Keras's safe mode stays on: no
-    code that a file may carry is run.
+    The file may come from another backend. Keras's safe mode stays on, so code inside a
+    file never runs.
 
     Args:
         path: Path of the file.
@@ -20,7 +20,7 @@ def load_model(path: str | os.PathLike) -> MIMOModel:
         The model, compiled as it was saved.
 
     Raises:
-        ValueError: If the file is missing, damaged, or holds another model.
+        ValueError: If the file is missing, damaged, or not a model of this library.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Whether a loss takes logits, found by calling it."""
+"""Checks that a loss takes logits, by calling it."""
 
 from typing import Any, NamedTuple
 
@@ -8,9 +8,9 @@ import numpy as np
 from keras_mixvit._checks import require
 
 ADVICE = "such as keras.losses.SparseCategoricalCrossentropy(from_logits=True)"
-# Odd numbers of samples and subnetworks, so that no axis is taken for another.
+# The sizes differ, so no axis can be mistaken for another.
 SHAPE = (2, 3)
-# How far a logit is moved from 0, to see whether the loss follows.
+# How far a logit moves from 0, to see whether the loss follows.
 NEAR, FAR = 4.0, 8.0
 
 
@@ -18,7 +18,7 @@ class Forms(NamedTuple):
     """The labels that a loss takes.
 
     Fields:
-        integer: Boolean, whether it takes integers `(..., )`.
+        integer: Boolean, whether it takes integers `(...)`.
         soft: Boolean, whether it takes soft labels `(..., K)`.
     """
 
@@ -27,27 +27,25 @@ class Forms(NamedTuple):
 
 
 def require_loss(loss: Any, num_classes: int) -> str:
-    """Requires one loss of logits with the mean that the loss weights expect.
+    """Requires a single loss of logits, with the reduction that the loss weights need.
 
-    A name says little about a loss, so it is called. A loss of logits either
-    does not change when a constant is added to all logits, as a softmax does
-    not, or it grows when the logit of the true class falls and falls, or grows
-    much less, when it rises, as a binary cross-entropy does. A loss of
-    probabilities is flat or undefined outside [0, 1], or has a pole at 0, and a
-    squared error grows on both sides.
+    The name of a loss says little, so this calls it. A loss of logits passes one of two
+    tests. With a softmax, it does not change if you add a constant to all logits. With
+    a sigmoid, it grows when the logit of the true class falls; when that logit rises,
+    it falls or grows much less. A loss of probabilities fails both: it is flat or
+    undefined outside [0, 1], or has a pole at 0. A squared error grows on both sides.
 
     Args:
-        loss: What a user passes to `compile`.
+        loss: The loss passed to `compile`.
         num_classes: Integer, the number K of classes.
 
     Returns:
-        The labels that the loss is given: `"integer"`, `"soft"`, or `"as
-        given"`. A loss that takes soft labels only gets integers as one-hot
-        rows.
+        The form of labels that the loss gets: `"integer"`, `"soft"`, or `"as given"`.
+        If a loss takes only soft labels, integers become one-hot rows.
 
     Raises:
-        ValueError: If the loss is one of several, has another reduction, does
-            not give one value for each prediction, or takes probabilities.
+        ValueError: If there are several losses, or the loss has another reduction, does
+            not return one value per prediction, or takes probabilities.
     """
     require(
         not isinstance(loss, (dict, list, tuple)),
@@ -85,7 +83,7 @@ def require_loss(loss: Any, num_classes: int) -> str:
 
 
 def function_of(loss: Any) -> Any:
-    """The function of labels and logits behind what `compile` takes."""
+    """The function of labels and logits behind a loss or its name."""
     if isinstance(loss, str) and loss.lower() in ("crossentropy", "ce"):
         loss = "categorical_crossentropy"
     if not isinstance(loss, keras.losses.Loss):
@@ -101,7 +99,7 @@ def function_of(loss: Any) -> Any:
 
 
 def found_forms(function: Any, num_classes: int) -> tuple[Forms, str]:
-    """Labels with which a loss works, and what is wrong where there are none."""
+    """The labels with which a loss works, and what is wrong if there are none."""
     logits = np.random.default_rng(0).normal(size=(*SHAPE, num_classes))
     found, problems = [], []
     for labels in (integers(num_classes), one_hot(num_classes)):
@@ -127,7 +125,7 @@ def problem_of(function: Any, labels: Any, logits: Any) -> str | None:
 
 
 def ignores_a_shift(function: Any, labels: Any, num_classes: int) -> bool:
-    """Whether adding a constant to all logits of a prediction changes nothing."""
+    """Whether the loss ignores a constant added to all logits of a prediction."""
     rng = np.random.default_rng(1)
     logits = 2 * rng.normal(size=(*SHAPE, num_classes))
     shifts = rng.uniform(-3, 3, size=(*SHAPE, 1))
@@ -136,7 +134,7 @@ def ignores_a_shift(function: Any, labels: Any, num_classes: int) -> bool:
 
 
 def follows_the_true_logit(function: Any, forms: Forms, num_classes: int) -> bool:
-    """Whether a loss grows as the true logit falls, and not as it rises."""
+    """Whether the loss grows when the true logit falls, but not when it rises."""
     true, labels = one_hot(num_classes), labels_of(forms, num_classes)
 
     def grown(*values):
@@ -144,7 +142,7 @@ def follows_the_true_logit(function: Any, forms: Forms, num_classes: int) -> boo
 
     wrong, right = grown(-NEAR, -FAR)[0], grown(NEAR, FAR)[0]
     at_zero, beside = np.abs(grown(0.0, 0.01, 0.02))
-    # Comparisons with NaN are false. With label smoothing, it rises a little.
+    # Comparisons with NaN are false. Label smoothing makes the loss rise a little.
     follows = (wrong > 1e-6) & (right < 0.5 * wrong)
     return bool(np.all(follows & (at_zero < 4 * beside + 1e-4)))
 

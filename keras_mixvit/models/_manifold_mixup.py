@@ -14,18 +14,18 @@ from keras_mixvit.models._single_network import single_inference_network, take_s
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class ManifoldMixUp(BackboneMethods, MIMOModel):
-    """A single network whose images or hidden features are mixed in training.
+    """A single network that mixes images or hidden features in training, a baseline.
 
-    The samples of a batch are mixed with others of it, at one layer drawn per
-    batch: the images, or the output of one of the first groups of blocks. It
-    learns from `mixed_pair_dataset(..., manifold_mixing=ManifoldMixing())`;
-    inference is that of `SingleNetwork`.
+    Each sample of a batch is mixed with another one, at one layer drawn per batch:
+    the images, or the output of one of the first groups of blocks. Train it on
+    `mixed_pair_dataset(..., manifold_mixing=ManifoldMixing())`. It predicts like
+    `SingleNetwork`.
 
     Args:
         backbone: `Backbone` whose layers the model takes over.
         num_classes: Integer, the number K of classes.
-        num_layers: Integer of at least 2, the number of layers at which samples
-            may be mixed, that of the `ManifoldMixing`. Defaults to `3`.
+        num_layers: Integer of at least 2, the number of layers at which samples may be
+            mixed; must equal that of the `ManifoldMixing`. Defaults to `3`.
         temperature: Positive float, by which `predict(x, calibrated=True)`
             divides logits. Defaults to `1.0`.
         name: String, the name of the model. Defaults to `"manifold_mixup"`.
@@ -40,8 +40,8 @@ class ManifoldMixUp(BackboneMethods, MIMOModel):
         `(B, K)`, logits; `(B, 1, K)` for mixed samples.
 
     Raises:
-        ValueError: If an argument is out of its range, or the backbone has
-            fewer groups.
+        ValueError: If an argument is out of its range, or the backbone has too few
+            groups.
 
     Example:
 
@@ -79,7 +79,7 @@ class ManifoldMixUp(BackboneMethods, MIMOModel):
         self._connect(self._training_network(), self._inference_network())
 
     def mask_sampler(self) -> ConstantMasks:
-        """The sampler for `mixed_pair_dataset`, which mixes no images.
+        """The mask sampler for `mixed_pair_dataset`; its masks mix no images.
 
         Returns:
             A `ConstantMasks`.
@@ -88,12 +88,12 @@ class ManifoldMixUp(BackboneMethods, MIMOModel):
 
     @property
     def num_mixed_layers(self) -> int:
-        """At how many layers mixed pairs mix the samples of a batch."""
+        """The number of layers at which mixed pairs mix samples."""
         return self.num_layers
 
     @property
     def learns_from_images(self) -> bool:
-        """False: without partners nothing would be mixed."""
+        """False: without partners, there is nothing to mix."""
         return False
 
     def _inference_network(self, maps=None):

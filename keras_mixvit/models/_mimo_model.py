@@ -42,23 +42,24 @@ class MIMOModel(
     ManySteps,
     keras.Model,
 ):
-    """A classifier of M subnetworks, trained on mixed pairs of images.
+    """A classifier of M subnetworks that learns from mixed pairs of images.
 
-    It holds two functional graphs that share their layers: `training_network`
-    from `{"images", "masks"}` to logits `(B, M, K)`, and `inference_network`
-    from `(B, H, W, C)` to subnetwork logits `(B, M, K)`. Called on a mixed
-    pair, the model is the first; called on images, the ensemble of the
-    second. So `fit` learns from mixed pairs, while `evaluate(x, y)`,
-    `predict(x)` and `validation_data=(x, y)` are about the ensemble.
+    It is the base class of `MixViT`, `MixMo` and the other models, with two graphs that
+    share their layers: `training_network` from `{"images", "masks"}` to logits
+    `(B, M, K)`, and `inference_network` from `(B, H, W, C)` to subnetwork logits
+    `(B, M, K)`. Call the model on a mixed pair, and it runs the first; call it on
+    images, and it returns the ensemble of the second. So `fit` learns from mixed pairs,
+    and `evaluate(x, y)`, `predict(x)` and `validation_data=(x, y)` use the ensemble.
 
-    A training step is the papers' weighted sum of one loss per subnetwork:
-    masks become the sample weights `(B, M)` of a Keras training step, which
-    is otherwise Keras's own. Metrics with an attribute `on_subnetworks` that
-    is true are given the logits `(B, M, K)`, all others the ensemble.
+    A training step minimizes the papers' weighted sum of one loss per subnetwork,
+    $L = \\sum_{m=1}^{M} w_m \\, \\ell(y_m, \\hat{y}_m)$. The masks set $w_m$, and
+    `loss_weights` passes $M w_m$ as sample weights `(B, M)` to Keras, whose loss is
+    the mean over B and M. Metrics whose attribute `on_subnetworks` is true see the
+    logits `(B, M, K)`, all others see the ensemble.
 
-    A subclass makes its layers as attributes, which is what is tracked, saved
-    and listed, and passes the two graphs to `_connect`. The bases are mixins,
-    each a subject of its own: what is here is what the model computes.
+    A subclass stores its layers as attributes, for Keras to track, save and list,
+    and passes the two graphs to `_connect`. Each mixin covers one subject; this class
+    defines what the model computes.
 
     Args:
         image_shape: Tuple of integers (H, W, C).
@@ -71,8 +72,8 @@ class MIMOModel(
         name: String, the name of the model, or `None`. Defaults to `None`.
         dtype: Dtype or dtype policy, or `None` for the global policy.
             Defaults to `None`.
-        backbone: `Backbone` whose layers a subclass uses, or `None`. Its policy
-            is the default one. Defaults to `None`.
+        backbone: `Backbone` whose layers a subclass uses, or `None`. Its dtype policy
+            is the default. Defaults to `None`.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -125,18 +126,18 @@ class MIMOModel(
 
     @property
     def inference_schemes(self) -> tuple:
-        """The values of `inference` that the trained model can be run with.
+        """The values of `inference` that you can use with the trained model.
 
-        The model's own is the first. Indices are left out: what they predict
-        is part of `"parallel"`. Empty for a model without the choice.
+        The model's own value comes first. Indices are left out, because `"parallel"`
+        includes their predictions. Empty for a model without that argument.
         """
         return ()
 
     def inference_network_of(self, inference: str | int) -> keras.Model:
-        """The `inference_network` of another scheme, weights shared.
+        """The `inference_network` for another `inference`, with shared weights.
 
         Args:
-            inference: What the constructor takes.
+            inference: Value of `inference`, as in the constructor.
 
         Returns:
             A graph from images to subnetwork logits `(B, M, K)`.
@@ -149,7 +150,7 @@ class MIMOModel(
 
     @property
     def learns_from_images(self) -> bool:
-        """Whether `fit` takes images that are not mixed."""
+        """Whether `fit` takes images that are not mixed, too."""
         return self.num_subnetworks == 1
 
     @property
@@ -159,12 +160,12 @@ class MIMOModel(
 
     @property
     def num_mixed_layers(self) -> int | None:
-        """At how many layers mixed pairs mix the samples of a batch, or `None`."""
+        """The number of layers at which mixed pairs mix samples, or `None`."""
         return None
 
     @property
     def temperature(self) -> float:
-        """What calibrates logits, by division; it can be set.
+        """The positive number that divides the logits to calibrate them.
 
         `predict(x, calibrated=True)`, `ensemble()` and `export` divide by it.
         """
@@ -181,10 +182,10 @@ class MIMOModel(
         return None if pipeline is None else pipeline.device_images
 
     def augment_as(self, dataset: MixedPairDataset) -> None:
-        """Makes steps augment images as a data set with `"draws"` asks for.
+        """Makes steps augment images as a data set with `"draws"` specifies.
 
-        `fit` and `evaluate` do so for a `MixedPairDataset`; where such a data
-        set comes in another form, as `as_tf_dataset()`, call it before.
+        `fit` and `evaluate` do this for a `MixedPairDataset`. Call it yourself before
+        you use such a data set in another form, such as `as_tf_dataset()`.
 
         Args:
             dataset: `MixedPairDataset`.
@@ -193,6 +194,7 @@ class MIMOModel(
         make_steps_augment(self, dataset, "test_function")
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Logits `(B, M, K)` of mixed pairs, or `(B, K)` of the ensemble for images."""
         if not isinstance(inputs, dict):
             logits = self.inference_network(inputs, training=training)
             return ensemble_logits(logits, self.ensemble_of)
@@ -204,6 +206,7 @@ class MIMOModel(
         return self.inference_network(inputs["images"], training=training)
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
+        """Shape of the outputs, for shapes of images or of mixed pairs."""
         if not isinstance(input_shape, dict):
             return (input_shape[0], self.num_classes)
         graph = self.training_network
@@ -215,7 +218,7 @@ class MIMOModel(
     def compute_output_spec(
         self, inputs: Any, training: bool | None = None
     ) -> keras.KerasTensor:
-        """Shape and dtype of the outputs: logits are not rounded."""
+        """Shape and dtype of the outputs; logits keep full precision."""
         shapes = keras.tree.map_structure(lambda x: tuple(x.shape), inputs)
         if not isinstance(inputs, dict):
             dtype = "float32"
@@ -226,10 +229,10 @@ class MIMOModel(
         return keras.KerasTensor(self.compute_output_shape(shapes), dtype)
 
     def loss_weights(self, ratios: Any) -> Any:
-        """Weights `(B, M)` of the losses, from the ratios really drawn.
+        """Weights `(B, M)` of the losses, from the shares of the inputs in the masks.
 
-        The larger the share of an input, the larger its weight. Keras
-        averages over B and M where the paper sums over M, hence the factor M.
+        An input with a larger share gets a larger weight. Keras averages over B and M,
+        but the paper sums over M, hence the factor M.
 
         Args:
             ratios: Tensor `(B, M)`, the mean of each input's mask.
@@ -250,6 +253,7 @@ class MIMOModel(
         sample_weight: Any = None,
         training: bool | None = True,
     ) -> Any:
+        """Keras's loss of every subnetwork's prediction, with its weights."""
         y, y_pred = self._matched(x, y, y_pred)
         sample_weight = per_subnetwork(x, sample_weight)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
@@ -257,6 +261,7 @@ class MIMOModel(
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> Any:
+        """Keras's metrics, after updating those of subnetworks."""
         if len(y_pred.shape) == 3:
             labels = self._labels(x, y)
             if not is_pair(x):

@@ -34,29 +34,28 @@ METHODS = ("mimo", "linear_mixmo", "cut_mixmo")
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class MixMo(BackboneMethods, MIMOModel):
-    """M inputs, encoded by M stems and mixed in feature space, M predictions.
+    """A classifier that mixes M inputs in feature space and makes M predictions.
 
-    In training, the M inputs of a sample go through their stems, masks mix the
-    M grids into one, times M, and body, trunk and M heads follow. In
-    inference, an image goes through all stems, whose sum is that mixture
-    without masks. MIMO, Linear-MixMo and Cut-MixMo are this network with
-    other masks (`mask_sampler`) and, for MIMO, `r=1`.
+    In training, M stems encode the M inputs of a sample, masks mix the M grids into
+    one (times M), and body, trunk and M heads follow. In inference, an image goes
+    through all stems, and the model sums their outputs. MIMO, Linear-MixMo and
+    Cut-MixMo are this network with different masks (`mask_sampler`); MIMO has `r=1`.
 
     Args:
-        backbone: `Backbone` whose layers the model takes over; further stems
-            are made like its own.
+        backbone: `Backbone` whose layers the model uses; it makes further stems like
+            the first.
         num_classes: Integer, the number K of classes.
         num_subnetworks: Integer of at least 2, the number M of subnetworks.
             Defaults to `2`.
-        r: Positive float, infinity included: the larger, the more alike are
-            the weights of the M losses (Eq. 5). Defaults to `3.0`.
+        r: Positive float or infinity. With a larger value, the weights of the M losses
+            are more alike: $w_m \\propto \\kappa_m^{1/r}$ (Eq. 5). Defaults to `3.0`.
         inference: `"sum"`, one pass over the sum of the stems; `"parallel"`,
             one pass per subnetwork, which sees M times its own stem; or an
             integer, the only subnetwork to use. Defaults to `"sum"`.
-        num_stems: Integer, M or 1; 1 gives all inputs the same stem. `None`
-            for M. Defaults to `None`.
-        num_classifiers: Integer, M or 1; 1 has one classifier predict the labels in
-            proportion to the masks, whatever `r`. `None` for M. Defaults to
+        num_stems: Integer, M or 1; with 1, all inputs share one stem. `None` for M.
+            Defaults to `None`.
+        num_classifiers: Integer, M or 1; with 1, one classifier predicts all labels in
+            proportion to the masks, and `r` has no effect. `None` for M. Defaults to
             `None`.
         ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
             averages; its output is always logits. Defaults to `"logits"`.
@@ -65,25 +64,25 @@ class MixMo(BackboneMethods, MIMOModel):
         name: String, the name of the model. Defaults to `"mixmo"`.
         dtype: Dtype or dtype policy, or `None` for the backbone's. Defaults
             to `None`.
-        mixing_scale: Positive float, the factor of the mixed grid, or `None` for
-            M, as in the paper. With 1, the body of a pretrained backbone reads
-            values of the size that it knows. Defaults to `None`.
+        mixing_scale: Positive float, the factor of the mixed grid, or `None` for M, as
+            in the paper. Set it to 1 for a pretrained backbone, so its body gets values
+            of the usual size. Defaults to `None`.
 
     Call arguments:
         inputs: Images `(B, H, W, C)`, or a mixed pair `{"images": (B, M, H,
             W, C), "masks": (B, M, h, w)}`.
-        training: Boolean, whether layers behave as in training.
+        training: Boolean, whether layers run in training mode.
 
     Input shape:
         `(B, H, W, C)`, or a mixed pair.
 
     Output shape:
-        `(B, K)` for images, logits of the ensemble; `(B, M, K)` for a mixed
-        pair, M times the same with one head.
+        `(B, K)` for images, logits of the ensemble; `(B, M, K)` for a mixed pair, M
+        equal rows with one classifier.
 
     Raises:
-        ValueError: If an argument is out of its range, or if `inference` asks
-            for what the other arguments do not have.
+        ValueError: If an argument is out of its range, or `inference` does not fit the
+            other arguments.
 
     Example:
 
@@ -151,23 +150,22 @@ class MixMo(BackboneMethods, MIMOModel):
         probability: float = 0.5,
         mixing: str = "dirichlet",
     ) -> MaskSampler:
-        """The sampler of masks of a method, on the model's mixing grid.
+        """The mask sampler of a method, for the model's mixing grid.
 
         Args:
-            method: `"mimo"`, constant masks; `"linear_mixmo"`; or
-                `"cut_mixmo"`, boxes in some batches, on transformers in whole
+            method: `"mimo"`, constant masks; `"linear_mixmo"`, ratios; or
+                `"cut_mixmo"`, boxes in some batches, which on transformers cover whole
                 patches as in MixViT. Defaults to `"cut_mixmo"`.
-            alpha: Positive float, the concentration of the ratios; MIMO has
-                none. Defaults to `2.0`.
-            probability: Float in [0, 1], how many batches of Cut-MixMo have
-                boxes. Defaults to `0.5`.
-            mixing: `"dirichlet"` or `"two"`, which of more than two inputs
-                the boxes mix; in whole patches always two. Defaults to
-                `"dirichlet"`.
+            alpha: Positive float, the concentration of the ratios; MIMO does not use
+                it. Defaults to `2.0`.
+            probability: Float in [0, 1], the share of batches of Cut-MixMo with boxes.
+                Defaults to `0.5`.
+            mixing: `"dirichlet"` or `"two"`, which inputs the boxes mix if there are
+                more than two; in whole patches always two. Defaults to `"dirichlet"`.
 
         Returns:
-            A `MaskSampler` for `mixed_pair_dataset`. Other samplers fit as
-            well, with `backbone.patch_size` as their `patch_size`.
+            A `MaskSampler` for `mixed_pair_dataset`. You can use other samplers with
+            `patch_size=backbone.patch_size`.
 
         Raises:
             ValueError: If an argument is out of its range.
@@ -187,18 +185,17 @@ class MixMo(BackboneMethods, MIMOModel):
         return BinaryOrLinear(binary, linear, probability)
 
     def loss_weights(self, ratios: Any) -> Any:
-        """Weights `(B, M)` of the losses, from the ratios really drawn.
+        """Weights `(B, M)` of the losses, from the shares of the inputs in the masks.
 
-        Keras averages over B and M where the paper sums over M, hence a factor
-        M. With one head the labels are interpolated instead: the weights are
-        the shares.
+        Keras averages over B and M, but the paper sums over M, hence a factor M. One
+        classifier interpolates the labels instead: the weights are the shares.
 
         Args:
             ratios: Tensor `(B, M)`, the mean of each input's mask.
 
         Returns:
-            Tensor `(B, M)`, which sums to M² over the subnetworks, with one
-            head to M.
+            Tensor `(B, M)`, which sums to M² over the subnetworks, or to M with one
+            classifier.
 
         References:
             MixMo, Eq. 3 and 5, Table 3.
@@ -231,15 +228,15 @@ class MixMo(BackboneMethods, MIMOModel):
 
     @property
     def inference_schemes(self) -> tuple:
-        """The values of `inference` that the trained model can be run with."""
+        """The values of `inference` that you can use with the trained model."""
         others = ("sum",) if self.num_classifiers == 1 else ("sum", "parallel")
         return tuple(dict.fromkeys((self.inference, *others)))
 
     def inference_network_of(self, inference: str | int) -> keras.Model:
-        """The `inference_network` of another scheme, weights shared.
+        """The `inference_network` for another `inference`, with shared weights.
 
         Args:
-            inference: What the constructor takes.
+            inference: Value of `inference`, as in the constructor.
 
         Returns:
             A graph from images to subnetwork logits `(B, M, K)`.
@@ -285,7 +282,7 @@ class MixMo(BackboneMethods, MIMOModel):
 def require_inference(
     inference: Any, num_subnetworks: int, num_classifiers: Any
 ) -> None:
-    """Requires an inference scheme that the rest of the model has."""
+    """Requires a value of `inference` that fits the other arguments."""
     is_index = is_integer(inference) and 0 <= inference < num_subnetworks
     require(
         is_index or inference in ("sum", "parallel"),
@@ -295,6 +292,6 @@ def require_inference(
     )
     require(
         inference == "sum" or num_classifiers != 1,
-        "`inference` must be 'sum' with one head.",
+        "`inference` must be 'sum' with one classifier.",
         inference=inference,
     )

@@ -39,35 +39,32 @@ MIXINGS = ("binarized_cutmix", "averaged_masks", "all_tokens")
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class MixViT(BackboneMethods, MIMOModel):
-    """A vision transformer of M subnetworks that part in its last layers.
+    """A vision transformer of M subnetworks that split in its last layers.
 
-    In training, M images are mixed patch by patch into one, stem and body run
-    once, source attribution tells the trunk which token came from which
-    image, and M heads predict M labels. In inference, stem and body run once
-    and the trunk once per source.
+    In training, M images are mixed patch by patch into one. Stem and body run once,
+    source attribution marks which token came from which image, and after the trunk M
+    heads predict M labels. In inference, stem and body run once, and the trunk runs
+    once per source.
 
     Args:
-        backbone: `Backbone` whose layers the model takes over.
+        backbone: `Backbone` whose layers the model uses.
         num_classes: Integer, the number K of classes.
         num_subnetworks: Integer of at least 2, the number M of subnetworks.
             Defaults to `2`.
-        source_attribution: `"embedding"` (Eq. 3), `"encoding"` (Eq. 2), or
-            `None` for none, with which subnetworks differ by their heads
-            only. Defaults to `"embedding"`.
-        attribution_position: `"late"`, after the body, or `"early"`, after
-            position and before the first block. Defaults to `"late"`.
-        input_mixing: `"binarized_cutmix"`, `"averaged_masks"` (a patch on the
-            border of the box is a blend of two), or `"all_tokens"` (nothing
-            is mixed; the grids of the M images are stacked). Defaults to
-            `"binarized_cutmix"`.
+        source_attribution: `"embedding"` (Eq. 3), `"encoding"` (Eq. 2), or `None`: then
+            only the heads of the subnetworks differ. Defaults to `"embedding"`.
+        attribution_position: `"late"`, after the body, or `"early"`, between the
+            position and the first block. Defaults to `"late"`.
+        input_mixing: `"binarized_cutmix"`, `"averaged_masks"` (patches on the border of
+            the box blend two images), or `"all_tokens"` (the grids of the M images are
+            stacked, not mixed). Defaults to `"binarized_cutmix"`.
         inference: `"parallel"`, one pass per source after attribution;
             `"sum"`, one pass over the sum of the M attributed versions of
             each token; `"alternating"`, one pass in which each position has one
             source, by a fixed pattern; or an integer, the only subnetwork to
             use. Defaults to `"parallel"`.
-        alternation: `"random"`, each position drawn from `seed`, or
-            `"checkerboard"`, the pattern of alternating inference. Defaults
-            to `"random"`.
+        alternation: The pattern of alternating inference: `"random"`, drawn from
+            `seed`, or `"checkerboard"`. Defaults to `"random"`.
         ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
             averages; its output is always logits. Defaults to `"logits"`.
         temperature: Positive float, by which `predict(x, calibrated=True)`
@@ -91,8 +88,8 @@ class MixViT(BackboneMethods, MIMOModel):
         pair.
 
     Raises:
-        ValueError: If an argument is out of its range, or if `inference` asks
-            for what the other arguments do not have.
+        ValueError: If an argument is out of its range, or `inference` does not fit the
+            other arguments.
 
     Example:
 
@@ -135,7 +132,8 @@ class MixViT(BackboneMethods, MIMOModel):
         )
         require(
             keeps_grid(backbone),
-            "`backbone` must keep its grid through the body, as transformers do.",
+            "`backbone` must have the same grid before and after its body, as "
+            "transformers have.",
             grid_shape=backbone.grid_shape,
             after_body=grid_of(backbone.body.output).shape[1:3],
         )
@@ -171,14 +169,13 @@ class MixViT(BackboneMethods, MIMOModel):
         self._connect(self._training_network(), self._inference_network())
 
     def mask_sampler(self, alpha: float = 0.5, owner_per: str = "batch") -> MaskSampler:
-        """The sampler of masks that goes with the model's `input_mixing`.
+        """The mask sampler for the model's `input_mixing`.
 
         Args:
-            alpha: Positive float, the parameter of the Beta distribution; not
-                used on all tokens, where masks are constant. Defaults to
-                `0.5`.
-            owner_per: `"batch"` or `"sample"`, what shares one draw of the
-                owner of the box. Defaults to `"batch"`.
+            alpha: Positive float, the parameter of the Beta distribution; not used with
+                `"all_tokens"`, whose masks are constant. Defaults to `0.5`.
+            owner_per: `"batch"` or `"sample"`: whether the owner of the box is drawn
+                once per batch or once per sample. Defaults to `"batch"`.
 
         Returns:
             A `MaskSampler` for `mixed_pair_dataset`.
@@ -210,15 +207,15 @@ class MixViT(BackboneMethods, MIMOModel):
 
     @property
     def inference_schemes(self) -> tuple:
-        """The values of `inference` that the trained model can be run with."""
+        """The values of `inference` that you can use with the trained model."""
         has_all = self.attribution is not None and self.input_mixing != "all_tokens"
         return tuple(dict.fromkeys((self.inference, *SCHEMES[: 3 if has_all else 1])))
 
     def inference_network_of(self, inference: str | int) -> keras.Model:
-        """The `inference_network` of another scheme, weights shared.
+        """The `inference_network` for another `inference`, with shared weights.
 
         Args:
-            inference: What the constructor takes.
+            inference: Value of `inference`, as in the constructor.
 
         Returns:
             A graph from images to subnetwork logits `(B, M, K)`.
@@ -240,7 +237,7 @@ class MixViT(BackboneMethods, MIMOModel):
             logits = all_tokens_logits(self, copies, maps)
             return Graph(images, logits, name="inference")
         features = self._features_before(self.stem(images), maps)
-        # Sources belong to patches: prefix tokens stay as they are.
+        # Only patches have a source: prefix tokens stay the same.
         grid, prefix = grid_of(features), prefix_of(features)
         if self.attribution is None:
             features = self._trunk_after(features, maps)

@@ -1,4 +1,4 @@
-"""The ways in which `MixViT` predicts."""
+"""Checks of `MixViT(inference=...)`, and the alternating pattern."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def require_inference(
     source_attribution: str | None,
     input_mixing: str,
 ) -> None:
-    """Requires an inference scheme that the rest of the model has."""
+    """Requires a value of `inference` that fits the other arguments."""
     is_index = is_integer(inference) and 0 <= inference < num_subnetworks
     require(
         is_index or inference in SCHEMES,
@@ -23,8 +23,8 @@ def require_inference(
     )
     require(
         inference == "parallel" or input_mixing != "all_tokens",
-        "`inference` must be 'parallel' on all tokens, where one pass feeds every "
-        "head.",
+        "`inference` must be 'parallel' with `input_mixing='all_tokens'`: one pass "
+        "feeds every head.",
         inference=inference,
     )
     require(
@@ -37,7 +37,7 @@ def require_inference(
 def alternating_masks(
     grid_shape: tuple[int, int], num_subnetworks: int, alternation: str, seed: int
 ) -> np.ndarray:
-    """The one-hot pattern `(M, h, w)`: which position has which source.
+    """The one-hot pattern `(M, h, w)` of the source of each position.
 
     Args:
         grid_shape: Tuple of integers (h, w).

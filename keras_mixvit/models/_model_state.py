@@ -1,7 +1,7 @@
-"""What a model holds that Keras must neither track nor save.
+"""The state of a model that Keras must neither track nor save.
 
-Keras looks into lists, dicts and layers among the attributes of a model, not into
-dataclasses.
+Keras tracks lists, dicts and layers among the attributes of a model, but does not
+look into dataclasses.
 """
 
 from dataclasses import dataclass, field
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class CompiledState:
-    """What `compile` was given.
+    """What `compile` received.
 
     Fields:
         arguments: Dict of its arguments.
-        settings: Dict of how steps run, right after it.
+        settings: Dict of how steps run, right after `compile`.
         subnetwork_metrics: List of metrics that see every subnetwork.
         label_form: The labels that the loss takes.
     """
@@ -35,19 +35,19 @@ class CompiledState:
 
 @dataclass
 class ModelState:
-    """What a `MIMOModel` holds.
+    """The state of a `MIMOModel`.
 
     Fields:
         backbone: `Backbone` whose layers the model uses, or `None`.
         training_network: The graph that `fit` trains.
         inference_network: The graph that `predict` runs.
         attention_networks: Dict of the graphs that `attention_maps` has made.
-        temperature: Float, what calibrated logits are divided by.
-        compiled: What `compile` was given.
+        temperature: Float, the divisor of calibrated logits.
+        compiled: What `compile` received.
         pipeline: What steps do to images, or `None`.
-        pipeline_of: Dict from the name of a step function to the pipeline for which
-            it was compiled.
-        class_weights: Array of the weights of classes, or `None`.
+        pipeline_of: Dict from the name of a step function to the pipeline that it was
+            compiled for.
+        class_weights: Array of class weights, or `None`.
         step_weights: List of the weights that the running step trains, or `None`.
     """
 

@@ -20,19 +20,19 @@ class OnBatch(ModelMixin):
         class_weight: dict[int, float] | str | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """One training step, as `keras.Model.train_on_batch` makes it.
+        """Runs one training step, as `keras.Model.train_on_batch` does.
 
         Args:
             x: Images, or a mixed pair.
             y: Labels. Defaults to `None`.
             sample_weight: Array of weights, `(B,)` or of mixed pairs also
                 `(B, M)`. Defaults to `None`.
-            class_weight: What `fit` takes. Defaults to `None`.
+            class_weight: As in `fit`. Defaults to `None`.
             return_dict: Boolean, whether to return a dict. Defaults to
                 `False`.
 
         Returns:
-            As `keras.Model.train_on_batch`.
+            The loss and metrics, as `keras.Model.train_on_batch` returns them.
 
         Raises:
             ValueError: If data do not fit the model.
@@ -51,7 +51,7 @@ class OnBatch(ModelMixin):
         sample_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """One step of evaluation, as `keras.Model.test_on_batch` makes it.
+        """Runs one evaluation step, as `keras.Model.test_on_batch` does.
 
         Args:
             x: Images, or a mixed pair.
@@ -62,7 +62,7 @@ class OnBatch(ModelMixin):
                 `False`.
 
         Returns:
-            As `keras.Model.test_on_batch`.
+            The loss and metrics, as `keras.Model.test_on_batch` returns them.
 
         Raises:
             ValueError: If data do not fit the model.

@@ -1,22 +1,22 @@
-"""Which layers of a model are quantized, in a form that its config can hold."""
+"""Which layers of a model are quantized, in a form that fits into its config."""
 
 import keras
 
 from keras_mixvit._checks import require
 from keras_mixvit.models._frozen_layers import layers_of
 
-# Others need data to be made again.
+# Other modes need data to quantize a layer again.
 MODES = ("int8", "int4", "float8")
 
 
 def quantized_layers(model: keras.Model) -> dict[str, dict]:
-    """The quantized policies of layers, by the paths of the layers.
+    """The dtype policies of quantized layers, by the paths of the layers.
 
     Args:
         model: Built model.
 
     Raises:
-        ValueError: If a layer is quantized in a mode that cannot be restored.
+        ValueError: If a layer is quantized in a mode that a file cannot restore.
     """
     found = {}
     for layer in layers_of(model):
@@ -33,11 +33,11 @@ def quantized_layers(model: keras.Model) -> dict[str, dict]:
 
 
 def quantize_again(model: keras.Model, policies: dict[str, dict]) -> None:
-    """Quantizes layers, so that their stored weights fit.
+    """Quantizes layers again, before their stored weights are loaded.
 
     Args:
-        model: Built model, nothing of which is quantized.
-        policies: What `quantized_layers` gave.
+        model: Built model without quantized layers.
+        policies: Dict that `quantized_layers` returned.
     """
     if not policies:
         return

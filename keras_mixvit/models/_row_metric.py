@@ -5,16 +5,15 @@ from keras import ops
 
 
 class RowMetric(keras.metrics.Metric):
-    """A metric that sees one row per prediction, with labels as it takes them.
+    """A metric that sees one row per prediction, and labels in the form that it takes.
 
-    Many metrics of Keras take the axis of the subnetworks for the classes, or
-    refuse it. So the predictions `(B, M, K)` of mixed pairs are `B M` rows to
-    them.
+    Many metrics of Keras mistake the axis of subnetworks for the classes, or raise an
+    error. So they get the predictions `(B, M, K)` of mixed pairs as `B M` rows.
 
     Args:
         metric: `keras.metrics.Metric` of labels and logits `(n, K)`.
-        form: `"integer"` or `"soft"`, the labels that the metric takes, or
-            `"as given"`.
+        form: `"integer"` or `"soft"`, the form of labels that the metric takes, or `"as
+            given"`.
     """
 
     def __init__(self, metric: keras.metrics.Metric, form: str):

@@ -26,8 +26,8 @@ from keras_mixvit.models._step_functions import (
 class Runs(ModelMixin):
     """Mixin of `MIMOModel`: Keras's `fit`, `evaluate` and `predict`.
 
-    They check what does not fit together, and lead data sets of mixed pairs
-    through their epochs.
+    They check that arguments fit together, and set the epochs of data sets of mixed
+    pairs.
     """
 
     def fit(
@@ -49,40 +49,38 @@ class Runs(ModelMixin):
         """Trains on mixed pairs, as `keras.Model.fit` does.
 
         Args:
-            x: A `MixedPairDataset`, its `as_tf_dataset()`, or anything that
-                Keras takes and that gives mixed pairs. Defaults to `None`.
+            x: A `MixedPairDataset`, its `as_tf_dataset()`, or any other data of Keras
+                with mixed pairs. Defaults to `None`.
             y: Labels, if `x` does not give them. Defaults to `None`.
-            batch_size: Integer, for arrays only. Defaults to `None`.
-            epochs: Integer; a `MixedPairDataset` knows it. Defaults to
-                `None`.
-            verbose: What `keras.Model.fit` takes. Defaults to `"auto"`.
+            batch_size: Integer, samples per step, for arrays only. Defaults to `None`.
+            epochs: Integer, the number of epochs; a `MixedPairDataset` knows it.
+                Defaults to `None`.
+            verbose: As in `keras.Model.fit`. Defaults to `"auto"`.
             callbacks: List of callbacks, or `None`. Defaults to `None`.
             validation_data: Images and labels `(x, y)`, which validate the
                 ensemble, or anything else that `evaluate` takes. Defaults to
                 `None`.
-            shuffle: Boolean, whether Keras shuffles arrays, or the batches
-                of a `PyDataset`. It must not be set for a `MixedPairDataset`,
-                which has an argument of its own. `None` is `True` for all
-                others. Defaults to `None`.
-            class_weight: Dict from classes to the weights of their losses, 1
-                for those that it leaves out; `"balanced"` for `n / (K n_k)`,
-                with which every class counts alike; or `None`. The weight of
-                each input is that of its label, of a soft label the mean. It
-                multiplies the other weights, and validation goes without.
-                Defaults to `None`.
+            shuffle: Boolean, whether Keras shuffles arrays, or the batches of a
+                `PyDataset`. Do not set it for a `MixedPairDataset`, which has its own
+                argument. For all others, `None` means `True`. Defaults to `None`.
+            class_weight: Dict from classes to the weights of their losses, 1 for
+                missing classes; `"balanced"` for $n / (K n_k)$, which makes every class
+                count the same; or `None`. An input has the weight of its label, or the
+                mean weight of a soft label. It multiplies the other weights. Validation
+                does not use it. Defaults to `None`.
             sample_weight: Array of weights, `(n,)` or of mixed pairs also
                 `(n, M)`, for arrays only. Defaults to `None`.
-            steps_per_epoch: Integer, how many batches make an epoch, or `None`
-                for all. Of a `MixedPairDataset`, every epoch takes its first
-                batches. Defaults to `None`.
+            steps_per_epoch: Integer, the number of batches per epoch, or `None` for
+                all. With a `MixedPairDataset`, every epoch uses its first batches.
+                Defaults to `None`.
             **kwargs: Further arguments of `keras.Model.fit`.
 
         Returns:
             A `keras.callbacks.History`.
 
         Raises:
-            ValueError: If `epochs` differs from the data set's, data do not
-                fit the model, or an argument would have no effect.
+            ValueError: If `epochs` differs from that of the data set, data do not fit
+                the model, or an argument would have no effect.
         """
         require_effect(
             x,
@@ -123,7 +121,7 @@ class Runs(ModelMixin):
         require(
             not steps_per_epoch or steps_per_epoch % self.steps_per_execution == 0,
             "`steps_per_epoch` must be a multiple of `steps_per_execution`: Keras "
-            "would run further steps.",
+            "would run extra steps.",
             steps_per_epoch=steps_per_epoch,
             steps_per_execution=self.steps_per_execution,
         )
@@ -165,7 +163,7 @@ class Runs(ModelMixin):
                 `None`.
             y: Labels, if `x` does not give them. Defaults to `None`.
             batch_size: Integer, for arrays only. Defaults to `None`.
-            verbose: What `keras.Model.evaluate` takes. Defaults to `"auto"`.
+            verbose: As in `keras.Model.evaluate`. Defaults to `"auto"`.
             sample_weight: Array of weights, `(n,)` or of mixed pairs also
                 `(n, M)`, for arrays only. Defaults to `None`.
             steps: Integer, how many batches to take, or `None` for all.
@@ -176,7 +174,7 @@ class Runs(ModelMixin):
             **kwargs: Further arguments of `keras.Model.evaluate`.
 
         Returns:
-            As `keras.Model.evaluate`.
+            The loss and metrics, as `keras.Model.evaluate` returns them.
 
         Raises:
             ValueError: If data do not fit the model, or an argument would
@@ -226,7 +224,7 @@ class Runs(ModelMixin):
         Args:
             x: Images, or a data set of them.
             batch_size: Integer, for arrays only. Defaults to `None`.
-            verbose: What `keras.Model.predict` takes. Defaults to `"auto"`.
+            verbose: As in `keras.Model.predict`. Defaults to `"auto"`.
             steps: Integer, how many batches to take, or `None` for all.
                 Defaults to `None`.
             callbacks: List of callbacks, or `None`. Defaults to `None`.

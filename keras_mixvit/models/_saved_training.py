@@ -1,4 +1,4 @@
-"""What a file keeps of a compiled model beyond what Keras writes."""
+"""What a file stores of a compiled model in addition to what Keras writes."""
 
 import warnings
 from typing import Any
@@ -7,38 +7,38 @@ import keras
 
 from keras_mixvit.models._keras_workarounds import decaying, not_decayed
 
-# What can be changed after `compile`.
+# These can change after `compile`.
 SETTINGS = ("run_eagerly", "jit_compile", "steps_per_execution")
 
 
 def settings_of(model: keras.Model) -> dict:
-    """How a compiled model runs its steps."""
+    """The settings with which a compiled model runs its steps."""
     return {name: getattr(model, name) for name in SETTINGS}
 
 
 def current_arguments(model: keras.Model, arguments: dict, settings: dict) -> dict:
-    """The arguments of `compile`, with what was changed after it.
+    """The arguments of `compile`, with later changes.
 
     Args:
         model: Compiled model.
-        arguments: Dict of the arguments that `compile` was given.
-        settings: What `settings_of` gave after `compile`.
+        arguments: Dict of the arguments that `compile` received.
+        settings: Dict that `settings_of` returned right after `compile`.
     """
     changed = {
         name: value
         for name, value in settings_of(model).items()
         if value != settings[name]
     }
-    # The optimizer may have other attributes by now, or have been a string.
+    # The optimizer may have changed since, or may have been passed as a string.
     return {**arguments, "optimizer": model.optimizer, **changed}
 
 
 def additions(model: keras.Model, metrics: Any) -> dict:
-    """What Keras's config of a compiled model lacks, empty where it lacks nothing.
+    """What Keras's config of a compiled model lacks, or an empty dict.
 
     Args:
         model: Compiled model.
-        metrics: What `compile` was given.
+        metrics: The metrics that `compile` received.
     """
     found = {
         "not_decayed": [variable.path for variable in not_decayed(model)],
@@ -66,7 +66,7 @@ def exclude(model: keras.Model, paths: list[str]) -> None:
     missing = sorted(set(paths) - set(variables))
     if missing:
         raise ValueError(
-            "`not_decayed` must list variables of the model, which has others. "
+            "`not_decayed` must list variables of the model. "
             f"Received: missing={missing}"
         )
     decaying(model.optimizer).exclude_from_weight_decay(
@@ -75,7 +75,7 @@ def exclude(model: keras.Model, paths: list[str]) -> None:
 
 
 def warn_of_lost(config: dict) -> None:
-    """Warns of what a file holds and Keras cannot load again.
+    """Warns of objects in a file that Keras cannot load again.
 
     Args:
         config: Dict of the serialised arguments of `compile`.
@@ -88,7 +88,7 @@ def warn_of_lost(config: dict) -> None:
             keras.saving.deserialize_keras_object(part)
         except Exception as error:
             warnings.warn(
-                f"`{name}` must be registered, or the file cannot be loaded as it is: "
+                f"`{name}` must be registered, or Keras cannot load the file: "
                 "decorate the class or function with "
                 "keras.saving.register_keras_serializable(). A lambda cannot be "
                 f"registered. Received: {_first_line(error)}",

@@ -11,13 +11,13 @@ from keras_mixvit.models._mimo_model import MIMOModel
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class SingleNetwork(BackboneMethods, MIMOModel):
-    """The single-input single-output classifier, the papers' baseline.
+    """A classifier with one input and one output, the papers' baseline.
 
-    It is a MIMO model of one subnetwork: it learns from images, or from the
-    pairs of one that `mixed_pair_dataset` makes with `mask_sampler()`.
+    It is a MIMO model with one subnetwork. It learns from images, or from the single
+    images that `mixed_pair_dataset` yields with `mask_sampler()`.
 
     Args:
-        backbone: `Backbone` whose layers the model takes over.
+        backbone: `Backbone` whose layers the model uses.
         num_classes: Integer, the number K of classes.
         temperature: Positive float, by which `predict(x, calibrated=True)`
             divides logits. Defaults to `1.0`.
@@ -30,7 +30,7 @@ class SingleNetwork(BackboneMethods, MIMOModel):
         w)}`.
 
     Output shape:
-        `(B, K)`, logits; `(B, 1, K)` for pairs of one.
+        `(B, K)`, logits; `(B, 1, K)` for mixed pairs with M = 1.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -76,7 +76,7 @@ class SingleNetwork(BackboneMethods, MIMOModel):
         return single_inference_network(self, maps)
 
     def mask_sampler(self) -> ConstantMasks:
-        """The sampler for `mixed_pair_dataset`: every image stands alone."""
+        """The mask sampler for `mixed_pair_dataset`; it mixes no images."""
         return ConstantMasks(self.backbone.patch_size, num_subnetworks=1)
 
 

@@ -1,4 +1,4 @@
-"""What compiled steps hold: they are made again where it has changed."""
+"""Makes compiled steps again when what they depend on has changed."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ Model = Any
 
 
 def make_steps_augment(model: Model, dataset: MixedPairDataset, function: str) -> None:
-    """Makes one kind of steps augment images as a data set asks for.
+    """Makes training or evaluation steps augment images as a data set specifies.
 
     Args:
         model: Model.
@@ -30,7 +30,7 @@ def make_steps_augment(model: Model, dataset: MixedPairDataset, function: str) -
 
 
 def make_steps_weigh(model: Model, weights: np.ndarray | None) -> None:
-    """Makes training steps weigh classes, or no longer.
+    """Makes training steps use class weights, or stop using them.
 
     Args:
         model: Model.
@@ -45,12 +45,12 @@ def make_steps_weigh(model: Model, weights: np.ndarray | None) -> None:
 
 @contextlib.contextmanager
 def releasing_images(model: Model, x: Any, pairs: Any) -> Iterator[None]:
-    """Gives the memory of images that `fit` put on the device back.
+    """Frees the memory of images that `fit` put on the device, after the context.
 
     Args:
         model: Model.
-        x: What Keras trains on.
-        pairs: The data set that it was made of.
+        x: The data that Keras trains on.
+        pairs: The `MixedPairDataset` behind `x`.
     """
     try:
         yield
@@ -59,5 +59,5 @@ def releasing_images(model: Model, x: Any, pairs: Any) -> Iterator[None]:
             x.pipeline.device_images.release()
             model._held.pipeline = pairs.pipeline if pairs.augments_on_device else None
             if keras.config.backend() == "tensorflow":
-                # A graph holds the tensor that it was traced with.
+                # A graph keeps the tensor that it was traced with.
                 model.train_function = None

@@ -1,4 +1,4 @@
-"""What a step makes of labels and sample weights."""
+"""What a step does with images, labels and sample weights."""
 
 from typing import Any
 
@@ -12,21 +12,19 @@ def augmented(inputs: Any, pipeline: Any) -> Any:
     """Inputs of a step with the images that the network sees.
 
     Args:
-        inputs: Dict with `images`, or with `indices` of images that stay on
-            the device, and with `draws` where they are to be augmented.
+        inputs: Dict with `images`, or with `indices` of images on the device, and with
+            `draws` if the step augments them.
         pipeline: What the data set does to images, or `None`.
 
     Returns:
         The dict with `images`, without `indices` and `draws`.
 
     Raises:
-        ValueError: If `augment_as` was not called, or the images of the indices
-            are not on the device.
+        ValueError: If `augment_as` was not called, or the images are not on the device.
     """
     require(
         pipeline is not None or "indices" in inputs,
-        "`x` must come without `draws`, or `model.augment_as(dataset)` be called "
-        "before.",
+        "`x` must have no `draws`, unless you call `model.augment_as(dataset)` before.",
         keys=sorted(inputs),
     )
     rest = dict(inputs)
@@ -34,8 +32,9 @@ def augmented(inputs: Any, pipeline: Any) -> Any:
     held = None if pipeline is None else pipeline.device_images
     require(
         key == "images" or (held is not None and held.value is not None),
-        "`x` must have `images`, or `model.augment_as(dataset.on_device())` be called "
-        "before: the images of these `indices` are not on the device.",
+        "`x` must have `images`, unless you call "
+        "`model.augment_as(dataset.on_device())` before: the images of these "
+        "`indices` are not on the device.",
         keys=sorted(inputs),
     )
     images, draws = pipeline.as_drawn(rest.pop(key), rest.pop("draws", {}))
@@ -43,8 +42,8 @@ def augmented(inputs: Any, pipeline: Any) -> Any:
         images = pipeline.look_up(images)
     if draws:
         images = pipeline.apply(images, draws, ops)
-    # Without compilation on JAX, Keras gives arrays of NumPy, which a graph does
-    # not take beside tensors.
+    # On JAX without compilation, Keras passes NumPy arrays, which a graph does not take
+    # together with tensors.
     return {
         name: value if ops.is_tensor(value) else ops.convert_to_tensor(value)
         for name, value in (rest | {"images": images}).items()
@@ -55,17 +54,17 @@ def labels_for(form: str, of_pairs: bool, y: Any, num_classes: int) -> Any:
     """Labels in the form that a loss takes.
 
     Args:
-        form: What `label_form` says of the loss.
-        of_pairs: Boolean, whether labels belong to mixed pairs.
-        y: Integer labels `(B,)`, `(B, 1)` or, of pairs, `(B, M)`; or soft
-            labels of one axis more.
+        form: The `label_form` of the loss.
+        of_pairs: Boolean, whether the labels are those of mixed pairs.
+        y: Integer labels `(B,)`, `(B, 1)` or, for pairs, `(B, M)`; or soft labels with
+            one more axis.
         num_classes: Integer, the number K of classes.
 
     Returns:
-        Labels `(B,)` or `(B, M)`, or soft labels of one axis more.
+        Labels `(B,)` or `(B, M)`, or soft labels with one more axis.
 
     Raises:
-        ValueError: If labels are soft and the loss takes integers.
+        ValueError: If labels are soft but the loss takes integers.
     """
     rank = 2 if of_pairs else 1
     if rank == 1 and len(y.shape) == 2 and y.shape[1] == 1:
@@ -73,8 +72,8 @@ def labels_for(form: str, of_pairs: bool, y: Any, num_classes: int) -> Any:
     is_soft = len(y.shape) > rank
     require(
         not (is_soft and form == "integer"),
-        "`loss` must take soft labels, as CategoricalCrossentropy does, where "
-        "labels are soft.",
+        "`loss` must take soft labels if labels are soft, as CategoricalCrossentropy "
+        "does.",
         labels_shape=tuple(y.shape),
     )
     if not is_soft and form == "soft":
@@ -83,7 +82,7 @@ def labels_for(form: str, of_pairs: bool, y: Any, num_classes: int) -> Any:
 
 
 def weighted(weights: Any, sample_weight: Any) -> Any:
-    """Weights `(B,)` or `(B, M)`, times those of a user.
+    """Weights `(B,)` or `(B, M)`, times the user's sample weights.
 
     Args:
         weights: Tensor `(B,)` or `(B, M)`.
@@ -101,7 +100,7 @@ def weighted(weights: Any, sample_weight: Any) -> Any:
 
 
 def per_subnetwork(x: Any, sample_weight: Any) -> Any:
-    """Weights `(B,)` of mixed pairs as `(B, 1)`; all others as they are."""
+    """Weights `(B,)` of mixed pairs as `(B, 1)`; all others unchanged."""
     if sample_weight is None or not is_pair(x) or len(sample_weight.shape) > 1:
         return sample_weight
     return sample_weight[:, None]

@@ -1,4 +1,4 @@
-"""Steps of training and evaluation that weigh subnetworks and classes."""
+"""Training and evaluation steps that use the weights of subnetworks and classes."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,26 +18,29 @@ from keras_mixvit.models._step_inputs import weighted
 class Steps(ModelMixin):
     """Mixin of `keras.Model`: Keras's steps, with the weights of subnetworks.
 
-    On PyTorch a training step asks once which weights it trains: Keras walks over
-    all layers for them three times, and PyTorch once to clear their gradients. The
-    other backends trace a step once.
+    On PyTorch, a training step collects the trainable weights once; Keras would walk
+    over all layers three times, and PyTorch once more to clear the gradients. The other
+    backends trace a step once.
     """
 
     _held: Any
     num_subnetworks: int
 
     def train_step(self, *args: Any) -> Any:
+        """Keras's training step with the weights of subnetworks and classes."""
         *state, data = args  # JAX passes its state first.
         with _weights_asked_once(self):
             return super().train_step(*state, self._weighted(data, training=True))
 
     def test_step(self, *args: Any) -> Any:
+        """Keras's evaluation step with the weights of subnetworks."""
         *state, data = args
         return super().test_step(*state, self._weighted(data, training=False))
 
     @property
     def trainable_weights(self) -> list:
-        # Keras asks before the model holds anything.
+        """The weights to train; a running step on PyTorch caches the list."""
+        # Keras reads this before the model has a state.
         held = getattr(self, "_held", None)
         if held is None or held.step_weights is None:
             return super().trainable_weights
@@ -46,6 +49,7 @@ class Steps(ModelMixin):
     if ON_TORCH:
 
         def zero_grad(self, set_to_none: bool = True) -> None:
+            """Clears the gradients of the weights that the step trains."""
             weights = self._held.step_weights
             if weights is None or not set_to_none:
                 super().zero_grad(set_to_none)
@@ -64,8 +68,8 @@ class Steps(ModelMixin):
             require_learnable(self, x, training)
             if sample_weight is not None:
                 sample_weight = ops.reshape(sample_weight, (-1,))
-            # Without masks the model gives subnetwork logits, from which
-            # `_matched` makes what a loss or a metric asks for.
+            # Without masks the model returns subnetwork logits, which `_matched` turns
+            # into what a loss or a metric takes.
             return {"images": x}, y, sample_weight
         ratios = ops.mean(ops.cast(x["masks"], "float32"), axis=(2, 3))
         weights = self.loss_weights(ratios)
@@ -74,7 +78,7 @@ class Steps(ModelMixin):
 
 @contextlib.contextmanager
 def _weights_asked_once(model) -> Iterator[None]:
-    """Keeps the list of trainable weights on PyTorch, within the context."""
+    """Caches the list of trainable weights on PyTorch, within the context."""
     if not ON_TORCH:
         yield
         return

@@ -1,8 +1,8 @@
-"""Recipes: what is trained, by name, with every row of the papers' tables."""
+"""Recipes: descriptions of trainings, with one for every row of the papers' tables."""
 
 from keras_mixvit._start import is_command
 
-# The command imports what it runs, and nothing to print its help.
+# The command imports only what it runs, and nothing to print its help.
 if not is_command():
     from keras_mixvit.recipes._adapt import adapt
     from keras_mixvit.recipes._augmentations import augmentation_names

@@ -7,10 +7,10 @@ from keras_mixvit.recipes._model import default_patch_size
 from keras_mixvit.recipes._papers import stored_recipes
 from keras_mixvit.recipes._recipe import Recipe
 
-# From the shorter side of an image on: which residual network has the stem for
-# it, and whether images are cropped and resized as those of ImageNet.
+# From this shorter side of an image: the residual network with the right stem, and
+# whether images are cropped and resized like those of ImageNet.
 PREACT_SIDE, RESNET_SIDE, IMAGENET_SIDE = 49, 113, 129
-# Width of as many parameters, relative to that of a WRN-28.
+# Width for the same number of parameters, relative to that of a WRN-28.
 RELATIVE_WIDTH = {"wide_resnet": 1.0, "preact_resnet": 5.5, "resnet": 5.5}
 SMALL_CROPS = {
     "imagenet_crop_flip": "crop_flip",
@@ -22,23 +22,22 @@ FEW_STEPS = 10
 
 
 def adapt(recipe: Recipe, images: ImageSet) -> tuple[Recipe, list[str]]:
-    """Fits a recipe to images of another size, number or kind.
+    """Adapts a recipe to images of another size, number or kind.
 
-    Classes and channels are those of the images anyway. It changes the
-    protocol, to validate on other images than those that judge; the size of
-    patches, so that there are about as many as in the recipe; the kind of
-    residual network, whose stem is made for a size; the crop; and the batch,
-    where there are too few images.
+    Classes and channels always follow the images. It changes the protocol, to validate
+    on other images than the test images; the size of patches, to keep about the same
+    number; the kind of residual network, to get a stem for the size of the images; the
+    crop; and the batch size, if there are too few images.
 
     Args:
-        recipe: `Recipe`, a named one or what became of it: its name tells for
-            which images it was.
+        recipe: `Recipe`, a named one or a changed one: its name says which images it
+            was for.
         images: `ImageSet` to train on, as loaded.
 
     Returns:
         The `Recipe` for these images, without published figures, and a list of
-        sentences about what was chosen; `"Guess: "` opens those about choices
-        that may well be wrong.
+        sentences about its choices. Those that begin with `"Guess: "` may well be
+        wrong.
 
     Raises:
         ValueError: If no network of the recipe takes images of that size.
@@ -80,14 +79,14 @@ def adapt(recipe: Recipe, images: ImageSet) -> tuple[Recipe, list[str]]:
     if recipe.data.protocol == "paper":
         changes["data.protocol"] = "validation"
         remarks.append(
-            "The protocol is 'validation': other images than those that judge choose "
-            "the best epoch."
+            "The protocol is 'validation': the validation images choose the best "
+            "epoch, not the test images."
         )
     return recipe.with_settings(changes), remarks
 
 
 def _original_data(recipe):
-    """The set that a recipe was written for, whatever it is to be trained on."""
+    """The data set that a recipe was written for, not the one to train on."""
     if recipe.data.name in FACTS:
         return recipe.data.name
     named = stored_recipes().get(recipe.name)
@@ -101,14 +100,14 @@ def _patches(recipe, height, width, old_side, remarks):
     wanted = max(1.0, side * old / old_side)
     common = math.gcd(height, width)
     fitting = [size for size in range(1, common + 1) if common % size == 0]
-    # Single pixels are no patches, unless there is nothing else.
+    # A patch of one pixel is the last resort.
     fitting = [size for size in fitting if 1 < size <= side // 2] or [1]
     size = min(fitting, key=lambda s: (abs(math.log(s / wanted)), s))
     places = (height // size) * (width // size)
     require(
         size > wanted / 4,
-        "`images` must have a size that patches divide; resize them, with "
-        "`image_size`, such as to a multiple of 8.",
+        "`images` must have a size that patches divide; resize them with "
+        "`image_size`, for example to a multiple of 8.",
         image_size=(height, width),
     )
     if (height, width, size) == (old_side, old_side, given):
@@ -116,14 +115,14 @@ def _patches(recipe, height, width, old_side, remarks):
     if given is None and size == default_patch_size((height, width, 1)):
         return {}
     remarks.append(
-        f"Patches of {size} x {size} pixels cut {height} x {width} pixels into "
-        f"{places}; {old} x {old} cut {old_side} x {old_side} into "
+        f"Patches of {size} x {size} pixels divide {height} x {width} pixels into "
+        f"{places}; {old} x {old} divide {old_side} x {old_side} into "
         f"{(old_side // old) ** 2}."
     )
     if not 2 / 3 <= size / wanted <= 3 / 2:
         remarks.append(
-            f"Guess: no patch size near {wanted:.0f} divides the images, so that there "
-            "are far more or fewer places; resizing with `image_size` may be better."
+            f"Guess: no patch size near {wanted:.0f} divides the images, so there are "
+            "far more or fewer patches; resizing with `image_size` may be better."
         )
     return {"backbone.patch_size": size}
 
@@ -135,8 +134,8 @@ def _residual(recipe, height, width, remarks):
         kind = "preact_resnet"
     require(
         kind == "wide_resnet" or (height % 2, width % 2) == (0, 0),
-        "`images` must have even sides for a network with a stride of 2 in its "
-        "stem; resize them, with `image_size`.",
+        "`images` must have even sides for a network with a stride of 2 in its stem; "
+        "resize them with `image_size`.",
         image_size=(height, width),
     )
     old = recipe.backbone
@@ -148,9 +147,8 @@ def _residual(recipe, height, width, remarks):
     if kind == "wide_resnet":
         changes["backbone.depth"] = 28
     remarks.append(
-        f"Guess: {kind!r} with widening {widening} takes the place of "
-        f"{old.name!r}, whose stem is not for {height} x {width} pixels; rate, "
-        "L2 and schedule stay."
+        f"Guess: {kind!r} with widening {widening} replaces {old.name!r}, whose stem "
+        f"is not for {height} x {width} pixels; rate, L2 and schedule stay."
     )
     return changes
 
@@ -162,8 +160,8 @@ def _augmentation(recipe, images, sides, is_other, remarks):
         if not recipe.is_augmented:
             return {}
         remarks.append(
-            "Guess: nothing is augmented, as images are not bytes (uint8 from 0 to "
-            "255); convert them to have it."
+            "Guess: images are not augmented, because they are not bytes (uint8 from "
+            "0 to 255); convert them for augmentation."
         )
         changes = {"augmentation": "none", "augmentation.random_erasing": 0.0}
         is_kept = recipe.pairs.options.get("keep_on_device")
@@ -177,8 +175,8 @@ def _augmentation(recipe, images, sides, is_other, remarks):
     if name != old.name:
         changes["augmentation"] = name
         remarks.append(
-            f"Guess: the augmentation {name!r} takes the place of "
-            f"{old.name!r}, for the size of the images."
+            f"Guess: the augmentation {name!r} replaces {old.name!r}, because of the "
+            "size of the images."
         )
     if name in PADDED and side != old_side:
         padding = old.options.get("crop_padding", 4)
@@ -187,17 +185,18 @@ def _augmentation(recipe, images, sides, is_other, remarks):
         padding = max(1, round(padding * side / old_side))
         changes["augmentation.crop_padding"] = padding
         remarks.append(
-            f"Crops are padded by {padding} pixels, the same share of the side."
+            f"Crops are padded by {padding} pixels, the same share of the side as "
+            "before."
         )
     if is_other and name != "none":
         remarks.append(
-            "Guess: images may be mirrored, left to right; digits, letters and scans "
-            "of one side may not: augmentation=none."
+            "Guess: it is right to mirror images, left to right. It is wrong for "
+            "digits, letters and scans of one side: set augmentation=none."
         )
     if is_other and "autoaugment" in name:
         remarks.append(
             "Guess: AutoAugment was found for natural images in colour; crop_flip is "
-            "the careful choice for others."
+            "the safer choice for others."
         )
     return changes
 
@@ -207,10 +206,11 @@ def _batch(recipe, count, remarks):
     steps = count // different
     if steps >= FEW_STEPS:
         return {}
-    # Where there are too few for that, one image is a batch.
+    # With too few images for that, one image is a batch.
     batch_size = max(1, count // FEW_STEPS) * recipe.repetitions
     remarks.append(
         f"Guess: batches of {batch_size} instead of {recipe.batch_size}, for at least "
-        f"{FEW_STEPS} steps in an epoch of {count} images; the rate follows its rule."
+        f"{FEW_STEPS} steps per epoch of {count} images; the learning rate follows "
+        "its rule."
     )
     return {"batch_size": batch_size}

@@ -12,7 +12,7 @@ from keras_mixvit.augmentation import (
     RandomResizedCrop,
 )
 
-# DeiT pads and crops images of up to 32 pixels instead of resizing them.
+# DeiT pads and crops images of up to 32 pixels; it does not resize them.
 DEIT_SIDE = 32
 
 
@@ -54,7 +54,7 @@ def _imagenet_autoaugment(side: int) -> list[Augmentation]:
     return [*_imagenet_crop_flip(side), AutoAugment("imagenet")]
 
 
-# Each takes the shorter side of the images and the options of the recipe.
+# Each function takes the shorter side of the images and the options of the recipe.
 AUGMENTATIONS: dict[str, Callable[..., list[Augmentation]]] = {
     "none": _none,
     "flip": _flip,
@@ -69,13 +69,13 @@ AUGMENTATIONS: dict[str, Callable[..., list[Augmentation]]] = {
 
 
 def augmentation_names() -> tuple[str, ...]:
-    """The names that a recipe's `augmentation` may have.
+    """The names of augmentations, for the `augmentation` of a recipe.
 
-    `"crop_flip"` pads, crops and mirrors, as for CIFAR; the others add
-    AutoAugment of CIFAR, RandAugment or AugMix to that. `"imagenet_crop_flip"`
-    crops and resizes, `"imagenet_autoaugment"` adds AutoAugment of ImageNet,
-    `"deit"` RandAugment. Those that pad take the option `crop_padding`, and all
-    take `random_erasing`, the share of images that lose a box.
+    `"crop_flip"` pads, crops and mirrors, as is usual for CIFAR; others add AutoAugment
+    of CIFAR, RandAugment or AugMix to that. `"imagenet_crop_flip"` crops and resizes;
+    `"imagenet_autoaugment"` adds AutoAugment of ImageNet, and `"deit"` adds
+    RandAugment. Augmentations that pad have the option `crop_padding`, and all have
+    `random_erasing`, the share of images from which a box is erased.
 
     Returns:
         Tuple of strings.

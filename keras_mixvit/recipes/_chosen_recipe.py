@@ -10,7 +10,7 @@ from keras_mixvit.recipes._recipe_file import read_recipe
 from keras_mixvit.recipes._registry import recipe
 from keras_mixvit.recipes._values import LARGEST
 
-# The recipe without a name: it trains within minutes.
+# The default recipe, which trains within minutes.
 DEFAULT = "digits-mixvit"
 
 
@@ -25,26 +25,25 @@ def chosen_recipe(
     """The recipe of a name, with your changes, adapted to your images.
 
     Args:
-        name: String, what `recipe` takes, the path of a `.toml` file that
-            `read_recipe` takes, or `None` for the small one on digits. Defaults
-            to `None`.
-        data: Name or path that `load` takes. If it is not the set of the
-            recipe, the recipe is adapted to it. Defaults to `None`.
-        data_dir: Folder of the images, as `load` takes it. Defaults to `None`.
+        name: String, the name of a recipe, the path of a `.toml` file, or `None` for a
+            small recipe on digits. Defaults to `None`.
+        data: Name or path of a data set, as in `load`. If it is not that of the recipe,
+            the recipe is adapted to it. Defaults to `None`.
+        data_dir: Folder of the images, as in `load`, or `None`. Defaults to `None`.
         settings: List of strings such as `"backbone.width=96"`, which the
             adaptation does not change, or `None`. `data.val_share` also sets the
             protocol `"validation"`. Defaults to `None`.
-        scale: Positive float, by which epochs and the schedule are multiplied,
-            or `None`. Defaults to `None`.
-        epochs: Integer, the number of epochs to which they are scaled, or
-            `None`. Defaults to `None`.
+        scale: Positive float, the factor for epochs and schedule, or `None`. Defaults
+            to `None`.
+        epochs: Integer, the number of epochs to scale to, or `None`. Defaults to
+            `None`.
 
     Returns:
         The `Recipe`, and a list of sentences about the adaptation.
 
     Raises:
-        ValueError: If there is no such recipe, field or set, or they do not
-            fit together.
+        ValueError: If there is no such recipe, field or data set, or they do not fit
+            together.
 
     Example:
 

@@ -1,7 +1,6 @@
-"""What the parts of a recipe build, by name.
+"""The constructors behind the parts of a recipe, by name.
 
-The signatures of these constructors are the only lists of the options that a
-recipe may set, and of their choices.
+Their signatures are the only lists of the options of a recipe, and of their choices.
 """
 
 import math
@@ -31,15 +30,14 @@ from keras_mixvit.recipes._values import checked, dotted, parameters
 
 @dataclass(frozen=True)
 class Constructor:
-    """A constructor, and which of its arguments a recipe sets.
+    """A constructor, and the arguments of it that a recipe sets.
 
     Args:
         build: A class or function.
-        defaults: Dict of the defaults that a recipe has instead of those of the
-            signature.
+        defaults: Dict of a recipe's own defaults, which replace those of the signature.
         reserved: Names of the arguments that the recipe itself passes.
-        further: A function whose arguments are options too, or `None`. Defaults
-            to `None`.
+        further: A function whose arguments are options, too, or `None`. Defaults to
+            `None`.
     """
 
     build: Callable[..., Any]
@@ -71,13 +69,13 @@ class Constructor:
         return {name: found[name] for name in found if name not in self.reserved}
 
 
-# What a recipe passes to every backbone and to every model.
+# The arguments that a recipe passes to every backbone and to every model.
 OF_BACKBONES = ("image_shape", "mean", "std", "seed", "name", "dtype")
 OF_MODELS = (
     *("backbone", "num_classes", "ensemble_of", "temperature", "seed", "name"),
     "dtype",
 )
-# Without a published size, networks start small. A patch is an eighth of the image.
+# Networks without a published size are small. A patch is an eighth of the image.
 SMALL = {"width": 48, "num_heads": 4, "num_blocks": 2, "num_class_blocks": 2}
 SMALL_TRANSFORMER = {**SMALL, "patch_size": None}
 # L2 is 3e-4 with SGD, and 0 with AdamW.
@@ -104,14 +102,14 @@ BACKBONES = {
 }
 METHODS = {
     "mixvit": Constructor(MixViT, {}, OF_MODELS),
-    # MIMO weighs all losses alike.
+    # MIMO gives all losses the same weight.
     "mimo": Constructor(MixMo, {}, (*OF_MODELS, "r")),
     "linear_mixmo": Constructor(MixMo, {}, OF_MODELS),
     "cut_mixmo": Constructor(MixMo, {}, OF_MODELS),
     "single": Constructor(SingleNetwork, {}, OF_MODELS),
     "manifold_mixup": Constructor(ManifoldMixUp, {}, OF_MODELS),
 }
-# CutMix and MixUp at once.
+# CutMix together with MixUp.
 BOTH = "cutmix_and_mixup"
 PIXEL_MIXINGS = ("none", *KINDS)
 SINGLE = ("single", "manifold_mixup")
@@ -139,23 +137,23 @@ PAIRS = Constructor(
 
 
 def pixel_constructor(name: str) -> Constructor:
-    """What builds the mixing of pixels of a name."""
+    """The constructor of the pixel mixing with this name."""
     reserved = ("kind",) if name == BOTH else ("kind", "mixup_alpha")
     return Constructor(_nothing if name == "none" else PixelMixing, {}, reserved)
 
 
 def mixing_constructor(method: str) -> Constructor:
-    """What makes the masks of a method."""
+    """The constructor of the masks of a method."""
     return Constructor(MIXINGS[method], {}, ("model",))
 
 
 def augmentation_constructor(name: str) -> Constructor:
-    """What makes an augmentation, which may end with random erasing."""
+    """The constructor of an augmentation, which may end with random erasing."""
     return Constructor(AUGMENTATIONS[name], {}, ("side",), _erasing)
 
 
 def all_constructors(part: str) -> list[Constructor]:
-    """Everything that a part of a recipe may build.
+    """All constructors of a part of a recipe.
 
     Args:
         part: String, the name of the part.

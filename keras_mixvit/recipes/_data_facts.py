@@ -1,6 +1,6 @@
-"""What the papers' sets of images are."""
+"""Facts about the papers' data sets."""
 
-# Shape of an image and number of classes.
+# The shape of an image and the number of classes.
 FACTS = {
     "digits": ((8, 8, 1), 10),
     "cifar10": ((32, 32, 3), 10),

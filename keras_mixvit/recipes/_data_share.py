@@ -1,23 +1,23 @@
-"""A share of a set of images."""
+"""Takes a share of a set of images."""
 
 import numpy as np
 
 from keras_mixvit.data.sources._image_part import part_of
 from keras_mixvit.data.sources._image_set import ImageSet
 
-# Whatever the seed of a recipe: members of an ensemble see the same images.
+# Not the seed of the recipe: members of an ensemble must see the same images.
 SEED = 0
 
 
 def share_of(images: ImageSet, share: float) -> ImageSet:
-    """A share of the images of each class, at least one, drawn once.
+    """A random share of the images of each class, always the same, at least one image.
 
     Args:
         images: `ImageSet`.
         share: Float in (0, 1].
 
     Returns:
-        An `ImageSet`, with the statistics of all.
+        An `ImageSet`, with the statistics of all images.
     """
     if share == 1:
         return images

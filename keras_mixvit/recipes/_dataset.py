@@ -1,4 +1,4 @@
-"""What a recipe trains on: images, masks, augmentation, mixing."""
+"""Builds the data set of a recipe: images, masks, augmentation, mixing."""
 
 from keras_mixvit.augmentation import Augment, RandomErasing
 from keras_mixvit.data import MixedPairDataset, PixelMixing
@@ -13,12 +13,12 @@ from keras_mixvit.recipes._recipe import Recipe
 
 
 def dataset_for(recipe: Recipe, model: MIMOModel, images: ImageSet) -> MixedPairDataset:
-    """The data set that a model learns from.
+    """The data set of mixed pairs on which a recipe trains its model.
 
     Args:
         recipe: `Recipe`.
-        model: What `model_for` gave.
-        images: `ImageSet` to train on, all of it.
+        model: Model that `model_for` returned.
+        images: `ImageSet` of all training images.
 
     Returns:
         A `MixedPairDataset`.
@@ -32,7 +32,7 @@ def dataset_for(recipe: Recipe, model: MIMOModel, images: ImageSet) -> MixedPair
     assert pairs[0][1].shape == (64, 2)
     ```
     """
-    # What does not fit is refused before a run begins.
+    # Raises errors before a run begins.
     recipe.loss.class_weights(images.num_classes)
     used = share_of(images, recipe.data.share)
     manifold_mixing = manifold_mixing_for(recipe.method, recipe.mixing)
@@ -56,7 +56,7 @@ def dataset_for(recipe: Recipe, model: MIMOModel, images: ImageSet) -> MixedPair
 
 
 def pixel_mixing_for(recipe: Recipe) -> PixelMixing | None:
-    """What mixes the pixels of each input, or `None`.
+    """The `PixelMixing` of a recipe, or `None`.
 
     Args:
         recipe: `Recipe`.
@@ -72,11 +72,10 @@ def augmentation_for(recipe: Recipe, images: ImageSet) -> Augment | None:
 
     Args:
         recipe: `Recipe`.
-        images: `ImageSet`, whose statistics are those of the noise of random
-            erasing.
+        images: `ImageSet`, whose statistics set the noise of random erasing.
 
     Returns:
-        An `Augment`, or `None` where nothing is augmented.
+        An `Augment`, or `None` without augmentation.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""How a recipe differs from that of a paper."""
+"""The differences between a recipe and that of a paper."""
 
 from keras_mixvit.recipes._flat import flat
 from keras_mixvit.recipes._papers import stored_recipes
@@ -8,7 +8,7 @@ from keras_mixvit.recipes._recipe import NEUTRAL, Recipe
 from keras_mixvit.recipes._recipe_parts import settings_of
 from keras_mixvit.recipes._registry import recipe as named_recipe
 
-# What changes nothing but rounding.
+# Options that change only rounding.
 NOT_COMPARED = NEUTRAL | {
     "pairs.apply_on",
     "pairs.keep_on_device",
@@ -18,7 +18,7 @@ NOT_COMPARED = NEUTRAL | {
 
 
 def published_of(recipe: Recipe) -> tuple[list[Published], list[str]]:
-    """The rows of the recipe of this name, and how this one differs from it.
+    """The published rows of the recipe with this name, and how this recipe differs.
 
     Args:
         recipe: `Recipe`, which may be changed.
@@ -33,7 +33,7 @@ def published_of(recipe: Recipe) -> tuple[list[Published], list[str]]:
 
 
 def differences(known: Recipe, recipe: Recipe) -> list[str]:
-    """The options in which a recipe differs, but for those that only draw anew.
+    """The options in which two recipes differ, except those in `NOT_COMPARED`.
 
     Args:
         known: `Recipe`.
@@ -49,7 +49,7 @@ def differences(known: Recipe, recipe: Recipe) -> list[str]:
 
 
 def scale_of(recipe: Recipe) -> str:
-    """What is scaled in a recipe, or nothing."""
+    """The scaled quantities of a recipe in words, or an empty string."""
     scales = {
         "epochs": recipe.epoch_scale,
         "width": recipe.width_scale,

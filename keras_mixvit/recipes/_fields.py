@@ -1,4 +1,4 @@
-"""The fields of a recipe, in the order in which they are written."""
+"""The fields of a recipe, in the order of its file."""
 
 PARTS = (
     *("data", "backbone", "method", "mixing", "pairs", "augmentation"),

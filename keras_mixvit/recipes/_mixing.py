@@ -1,4 +1,4 @@
-"""How the inputs of a sample are mixed, by method: masks and their options."""
+"""The masks and options with which each method mixes the inputs of a sample."""
 
 import functools
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from keras_mixvit.recipes._option_names import named_as, of_part
 from keras_mixvit.recipes._part import Part
 from keras_mixvit.recipes._values import parameters
 
-# What `MixMo.mask_sampler` does not make by itself.
+# Masks that `MixMo.mask_sampler` does not make.
 OTHER: dict[str, Callable[..., MaskSampler]] = {
     "patch_cutmix": lambda size, number, alpha, several: PatchCutMix(
         size, number, alpha, single_source_ramp=False
@@ -76,7 +76,7 @@ def _manifold_mixup(model: ManifoldMixUp, alpha: float = 2.0) -> MaskSampler:
     return model.mask_sampler()
 
 
-# Each takes the model and the options of a recipe's `mixing`.
+# Each function takes the model and the options of a recipe's `mixing`.
 MIXINGS: dict[str, Callable[..., MaskSampler]] = {
     "mixvit": _mixvit,
     "mimo": _mimo,
@@ -88,12 +88,12 @@ MIXINGS: dict[str, Callable[..., MaskSampler]] = {
 
 
 def masks_for(method: str, mixing: Part, model: MIMOModel) -> MaskSampler:
-    """The sampler of the masks that mix the inputs of a sample.
+    """The mask sampler of a method.
 
     Args:
         method: String, the name of the method.
         mixing: `Part` of a recipe.
-        model: What `model_for` gave.
+        model: Model that `model_for` returned.
     """
     make = MIXINGS[method]
     with named_as(of_part("mixing", parameters(make))):
@@ -101,7 +101,7 @@ def masks_for(method: str, mixing: Part, model: MIMOModel) -> MaskSampler:
 
 
 def manifold_mixing_for(method: Part, mixing: Part) -> ManifoldMixing | None:
-    """What mixes features between layers, or `None`.
+    """The `ManifoldMixing` of a method, or `None`.
 
     Args:
         method: `Part` of a recipe.

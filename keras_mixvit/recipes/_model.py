@@ -1,4 +1,4 @@
-"""What a recipe makes: backbone and model."""
+"""Builds the backbone and the model of a recipe."""
 
 from typing import Any
 
@@ -68,7 +68,7 @@ def default_patch_size(image_shape: tuple[int, ...]) -> int:
 
 
 def transformer_size(recipe: Recipe) -> dict[str, int]:
-    """Width, heads and blocks of a transformer, scaled.
+    """The scaled width, heads and blocks of a transformer.
 
     Args:
         recipe: `Recipe`.
@@ -86,7 +86,7 @@ def transformer_size(recipe: Recipe) -> dict[str, int]:
 
 
 def model_for(recipe: Recipe, images: ImageSet) -> MIMOModel:
-    """The model of a recipe, one member of its ensemble.
+    """The model of a recipe, to compile and train; one member if it is an ensemble.
 
     Args:
         recipe: `Recipe`.
@@ -107,11 +107,11 @@ def model_for(recipe: Recipe, images: ImageSet) -> MIMOModel:
 
 
 def model_on(recipe: Recipe, backbone: Backbone, num_classes: int) -> MIMOModel:
-    """The model of a recipe on a backbone that you have.
+    """The model of a recipe on your own backbone.
 
     Args:
         recipe: `Recipe`.
-        backbone: `Backbone`, whose layers the model takes over.
+        backbone: `Backbone` whose layers the model uses.
         num_classes: Integer K.
 
     Returns:

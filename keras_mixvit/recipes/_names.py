@@ -1,4 +1,4 @@
-"""Names of recipes, short names, and patterns of them."""
+"""Names of recipes, short names, and patterns for them."""
 
 import fnmatch
 
@@ -30,7 +30,7 @@ ALIASES = {
 
 
 def recipe_aliases() -> dict[str, str]:
-    """Short names of recipes.
+    """Short names of the most common recipes.
 
     Returns:
         Dict from short names to names.
@@ -45,7 +45,7 @@ def recipe_aliases() -> dict[str, str]:
 
 
 def whole_name(name: str, argument: str = "name") -> str:
-    """The name of a recipe, of its name or its short name.
+    """The full name of a recipe, from its name or short name.
 
     Args:
         name: String.
@@ -61,13 +61,13 @@ def whole_name(name: str, argument: str = "name") -> str:
 
 
 def matches(text: str, pattern: str) -> bool:
-    """Whether a text has a part, or is of a pattern with `*` and `?`."""
+    """Whether a text contains `pattern`, or matches its `*` and `?`."""
     if "*" in pattern or "?" in pattern:
         return fnmatch.fnmatchcase(text, pattern)
     return pattern in text
 
 
 def is_recipe_file(name: str) -> bool:
-    """Whether a name is the path of a recipe's file."""
+    """Whether a name is the path of a recipe file."""
     require(isinstance(name, str), "`name` must be a string.", name=name)
     return name.endswith(".toml")

@@ -1,4 +1,4 @@
-"""How a recipe trains: optimizer, schedule, loss."""
+"""Builds the optimizer, schedule and loss of a recipe."""
 
 import keras
 
@@ -6,7 +6,7 @@ from keras_mixvit.recipes._constructors import OPTIMIZERS
 from keras_mixvit.recipes._recipe import Recipe
 from keras_mixvit.schedules import WarmupStepDecay
 
-# DeiT's rule, with the tokens of this library: vectors do not decay.
+# DeiT's rule, extended to the tokens of this library: vectors do not decay.
 NOT_DECAYED = (
     "bias",
     "class_token",
@@ -18,14 +18,14 @@ NOT_DECAYED = (
 
 
 def schedule_for(recipe: Recipe, steps_per_epoch: int) -> WarmupStepDecay:
-    """The learning rate at each step.
+    """The learning-rate schedule of a recipe.
 
     Args:
         recipe: `Recipe`.
         steps_per_epoch: Integer, the length of the data set.
 
     Returns:
-        A schedule; where the recipe is scaled, so is all of it.
+        A schedule; a scaled recipe scales all of it.
     """
     schedule, epochs = recipe.schedule, recipe.epochs
     return WarmupStepDecay(
@@ -48,7 +48,7 @@ def optimizer_for(
         steps_per_epoch: Integer, the length of the data set.
 
     Returns:
-        AdamW or SGD of Keras.
+        Keras's AdamW or SGD.
 
     Example:
 
@@ -63,7 +63,7 @@ def optimizer_for(
     options = {**constructor.defaults, **recipe.optimizer.options}
     decay = options["weight_decay"]
     if recipe.optimizer_name == "sgd":
-        # SGD has no decay of 0, and AdamW no decay of None.
+        # SGD does not take a decay of 0, and AdamW does not take None.
         options["weight_decay"] = decay or None
     schedule = schedule_for(recipe, steps_per_epoch)
     try:
@@ -73,14 +73,14 @@ def optimizer_for(
             f"`optimizer` must have options that Keras takes ({error}). Received: "
             f"optimizer={recipe.optimizer!r}"
         ) from error
-    # Keras excludes variables from a decay only if there is one.
+    # Keras excludes variables only if there is a decay.
     if decay:
         optimizer.exclude_from_weight_decay(var_list=not_decayed(model))
     return optimizer
 
 
 def not_decayed(model: keras.Model) -> list:
-    """Variables that weight decay leaves alone: biases, norms, gains, tokens.
+    """Variables without weight decay: biases, norms, gains, tokens.
 
     Args:
         model: A built model.
@@ -93,7 +93,7 @@ def not_decayed(model: keras.Model) -> list:
 
 
 def loss_for(recipe: Recipe) -> keras.losses.Loss:
-    """The loss of a recipe, for soft labels and, made one-hot, for integers.
+    """The loss of a recipe, for soft labels, and for integers as one-hot labels.
 
     Args:
         recipe: `Recipe`.

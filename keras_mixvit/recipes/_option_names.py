@@ -1,10 +1,10 @@
-"""Errors of what a recipe builds, with the names of the recipe's options."""
+"""Errors that use the names of a recipe's options."""
 
 import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-# What `load` calls the options of `data`.
+# The options of `data`, by their names in `load`.
 OF_DATA = {
     "name": "data.name",
     "image_size": "data.image_size",
@@ -14,13 +14,13 @@ OF_DATA = {
 
 @contextlib.contextmanager
 def named_as(names: Mapping[str, str]) -> Iterator[None]:
-    """Lets errors name options of a recipe, not the arguments that they become.
+    """Makes errors name the options of a recipe, not the arguments of constructors.
 
     Args:
         names: Dict from the names of arguments to those of options.
 
     Raises:
-        ValueError: With the text of an error that comes, names replaced.
+        ValueError: With the text of the error within the context, names replaced.
     """
     try:
         yield
@@ -32,21 +32,21 @@ def named_as(names: Mapping[str, str]) -> Iterator[None]:
 
 
 def of_part(part: str, arguments: Iterable[str]) -> dict[str, str]:
-    """The options of a part, by the names of arguments.
+    """The options of a part, by the names of their arguments.
 
     Args:
         part: String, the part of a recipe.
-        arguments: Names of the arguments that are options of it.
+        arguments: Names of the arguments that are options of the part.
     """
     return {name: f"{part}.{name}" for name in arguments}
 
 
 def renamed(text: str, names: Mapping[str, str]) -> str:
-    """The text of an error with other names.
+    """The text of an error with replaced names.
 
     Args:
         text: String, such as "`alpha` must be positive. Received: alpha=0".
-        names: Dict from names in it to others.
+        names: Dict from names in the text to new names.
     """
     if not names:
         return text

@@ -1,10 +1,10 @@
-"""The recipes that are trained beside one: its baseline, and its members."""
+"""The recipes derived from one: its baseline and its members."""
 
 from keras_mixvit.recipes._part import Part
 
 
 def baseline_of(recipe, cutmix):
-    """What `Recipe.baseline` returns."""
+    """The result of `Recipe.baseline`."""
     pairs = recipe.pairs.options
     pixels = recipe.pixel_mixing
     for name in ("input_repetition", "input_order"):
@@ -32,10 +32,10 @@ def baseline_of(recipe, cutmix):
 
 
 def members_of(recipe):
-    """What `Recipe.members` returns."""
+    """The result of `Recipe.members`."""
     if recipe.num_members == 1:
         return [recipe]
-    # One network has no ensemble of which to say what it averages.
+    # A single network averages nothing, so `ensemble_of` must not be set.
     own = {} if recipe.has_subnetworks else {"ensemble_of": "logits"}
     return [
         recipe.replace(num_members=1, seed=recipe.seed * recipe.num_members + i, **own)

@@ -1,11 +1,11 @@
 """The files in `papers/`: recipes, and one row for each published figure.
 
-`templates.toml` holds what the trainings of a paper have in common, `recipes.csv`
-one training a row, `notes.toml` what had to be chosen for it, and `mixvit.csv` and
-`mixmo.csv` one row of the papers' tables a row, with the name of its recipe.
+`templates.toml` holds the options that the trainings of a paper share, `recipes.csv`
+has one row per training, and `notes.toml` explains its choices. `mixvit.csv` and
+`mixmo.csv` have one row per row of the papers' tables, with the name of its recipe.
 
-A stored recipe is what `Recipe.to_dict` gives: options of the right types, and none at
-its default. So it is listed and printed without Keras and without what it builds.
+A stored recipe equals the result of `Recipe.to_dict`: options of the right types, and
+none at its default. So it can be listed and printed without Keras.
 `tests/recipes/test_papers.py` compares all of them with the recipes made of them.
 """
 
@@ -27,7 +27,7 @@ PAPERS = {"MixViT": "mixvit.csv", "MixMo": "mixmo.csv"}
 
 @functools.cache
 def stored_recipes() -> dict[str, dict[str, Any]]:
-    """Every named recipe as what `Recipe.from_dict` takes, by its name."""
+    """All named recipes by name, as dicts for `Recipe.from_dict`."""
     templates = tomllib.loads(_text("templates.toml"))
     notes = tomllib.loads(_text("notes.toml"))
     found = {}
@@ -43,7 +43,7 @@ def stored_recipes() -> dict[str, dict[str, Any]]:
 
 @functools.cache
 def paper_rows() -> tuple[Published, ...]:
-    """Every row of the papers' tables; those of a recipe, then quoted ones."""
+    """All rows of the papers' tables: first those with a recipe, then quoted ones."""
     found = [
         Published(
             paper,
@@ -60,7 +60,7 @@ def paper_rows() -> tuple[Published, ...]:
 
 
 def _changed(template: dict[str, Any], settings: list[str]) -> dict[str, Any]:
-    """A template with the settings of a row; an empty one takes an option out."""
+    """A template with the settings of a row; an empty value removes an option."""
     values: dict[str, Any] = {}
     for field, value in template.items():
         if field not in PARTS:
@@ -88,7 +88,7 @@ def _changed(template: dict[str, Any], settings: list[str]) -> dict[str, Any]:
 
 
 def _in_order(values: dict[str, Any]) -> dict[str, Any]:
-    """Fields, and those of data, loss and schedule, in the order of their classes."""
+    """The fields, also of data, loss and schedule, in the order of their classes."""
     found = {field: values[field] for field in FIELDS if field in values}
     for field, kind in SETTINGS.items():
         if field in found:
@@ -98,7 +98,7 @@ def _in_order(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _figure(text: str) -> tuple:
-    """A metric, its value, and its deviation if there is one."""
+    """A metric, its value, and its deviation, if any."""
     metric, _, values = text.partition("=")
     return (metric, *(_number(value) for value in values.split("±")))
 

@@ -1,25 +1,25 @@
-"""A part of a recipe: what is built, by name, and the options it is built with."""
+"""A part of a recipe: the name of what it builds, and its options."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from keras_mixvit._checks import require
 
-# The parts that may be None, which sets no options.
+# The parts that may be None, for no options.
 WITHOUT = ("mixing", "pairs", "optimizer")
 
 
 class Part:
     """A part of a recipe: a name, and options for what is built under that name.
 
-    The options go straight to the constructor, whose signature says which there
-    are. Where you may pass a `Part`, a string is a name without options, and a
-    dict holds the options and the `name`.
+    The options go directly to the constructor, whose signature lists them. Instead of a
+    `Part`, you can pass a string, which is a name without options, or a dict of the
+    options and the `name`.
 
     Args:
         name: String, or `""` for a part that only has options. Defaults to
             `""`.
-        **options: Arguments of what is built.
+        **options: Arguments of the constructor.
 
     Example:
 
@@ -40,7 +40,7 @@ class Part:
 
     @property
     def name(self) -> str:
-        """The name of what is built."""
+        """The name of what the part builds."""
         return self._name
 
     @property
@@ -72,11 +72,11 @@ class Part:
 
 
 def as_part(field: str, value: Any) -> Part:
-    """The part that a string, a dict or a `Part` means.
+    """The `Part` for a string, a dict or a `Part`.
 
     Args:
         field: String, the field of the recipe, for errors.
-        value: What was given.
+        value: The value of the field.
     """
     if isinstance(value, Part):
         return value

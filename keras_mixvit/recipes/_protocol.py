@@ -1,15 +1,15 @@
-"""Which images validate a training, and which judge it.
+"""Which images validate a training, and which test it.
 
-`"validation"`: after every epoch the network is watched on validation images.
-They choose `best.keras`, and a temperature is fitted on them. They are the set's
-own, or, where it has none, a part of the training images. The test images judge
-the network once, after the last epoch.
+`"validation"`: validation images evaluate the network after every epoch. They choose
+`best.keras`, and the temperature is fitted on them. They come with the data set; if
+not, they are a part of the training images. The test images evaluate the network once,
+after the last epoch.
 
-`"paper"`: the network trains on all training images and is watched on the images
-that judge it, as in both papers. So nothing may be chosen by what is watched: the
-last epoch counts, there is no `best.keras`, and no temperature is fitted. (Both
-papers report the epoch of the highest test accuracy, and MixMo's Table 8 the last
-one too. This library does not choose by test images.)
+`"paper"`: the network trains on all training images, and the test images evaluate it
+after every epoch, as in both papers. So they must not choose anything: the last epoch
+counts, there is no `best.keras`, and no temperature is fitted. (Both papers report the
+epoch of the highest test accuracy, and MixMo's Table 8 also the last one. This library
+does not choose by test images.)
 """
 
 from keras_mixvit._checks import require
@@ -19,25 +19,25 @@ from keras_mixvit.recipes._option_names import OF_DATA, named_as
 from keras_mixvit.recipes._settings import Data
 
 PROTOCOLS = ("validation", "paper")
-# Of the training images, where a set has no validation split.
+# The share of the training images, if a data set has no validation split.
 VAL_SHARE = 0.1
-# The file that the protocol "paper" does not write.
+# The file that only the protocol "validation" writes.
 BEST = "best.keras"
 
 
 def cut_share(protocol: str, val_share: float | None, splits) -> float | None:
-    """The share of the training images that is cut off for validation.
+    """The share of the training images that is held out for validation.
 
     Args:
         protocol: String, one of `PROTOCOLS`.
         val_share: Float of the recipe, or `None` for the default.
-        splits: Names of the splits that the set has of its own.
+        splits: Names of the splits that the data set already has.
 
     Returns:
-        Float, or `None` where nothing is cut.
+        Float, or `None` if none is held out.
 
     Raises:
-        ValueError: If `val_share` is set and the set has a validation split.
+        ValueError: If `val_share` is set and the data set has a validation split.
     """
     require(
         val_share is None or "val" not in splits,
@@ -51,15 +51,15 @@ def cut_share(protocol: str, val_share: float | None, splits) -> float | None:
 
 
 def sets_of(data: Data, own: dict[str, ImageSet]) -> dict[str, ImageSet]:
-    """The splits of a run, from those that its set has of its own.
+    """The splits of a run, from those that its data set already has.
 
     Args:
         data: `Data` of a recipe.
         own: Dict from splits to `ImageSet`.
 
     Raises:
-        ValueError: If no images are left to judge the network, or `val_share`
-            does not fit the set.
+        ValueError: If no images are left to test the network, or `val_share` does not
+            fit the data set.
     """
     share = cut_share(data.protocol, data.val_share, own)
     require(
@@ -75,28 +75,28 @@ def sets_of(data: Data, own: dict[str, ImageSet]) -> dict[str, ImageSet]:
 
 
 def judged_split(splits) -> str:
-    """The split whose images judge the network after the last epoch."""
+    """The split that evaluates the network after the last epoch."""
     return "test" if "test" in splits else "val"
 
 
 def watched_split(protocol: str, splits) -> str:
-    """The split on which the network is watched after every epoch."""
+    """The split that evaluates the network after every epoch."""
     return "val" if protocol == "validation" else judged_split(splits)
 
 
 def protocol_in_words(data: Data, sets: dict[str, ImageSet], own) -> str:
-    """What a run does with its images, in a sentence or two.
+    """One or two sentences about the protocol of a run.
 
     Args:
         data: `Data` of a recipe.
-        sets: What `sets_of` gave.
-        own: Names of the splits that the set has of its own.
+        sets: Dict that `sets_of` returned.
+        own: Names of the splits that the data set already has.
     """
     judged = judged_split(sets)
     if data.protocol == "paper":
         return (
-            f"Protocol 'paper': trains on all {len(sets['train'].labels)} training "
-            f"images and watches the {judged} images that judge it. The last epoch "
+            f"Protocol 'paper': it trains on all {len(sets['train'].labels)} training "
+            f"images; the {judged} images evaluate every epoch. The last epoch "
             f"counts; there is no {BEST}."
         )
     count = len(sets["val"].labels)
@@ -107,8 +107,8 @@ def protocol_in_words(data: Data, sets: dict[str, ImageSet], own) -> str:
         source = f"{count} of the {total} training images, a share of each class,"
     words = f"Protocol 'validation': {source} choose {BEST}"
     if judged == "test":
-        return f"{words}. The test images judge the last epoch."
+        return f"{words}. The test images evaluate the last epoch."
     return (
-        f"{words}. There is no test split: they judge the last epoch too, and figures "
-        f"of {BEST} on them are too good."
+        f"{words}. There is no test split: they also evaluate the last epoch, and "
+        f"scores of {BEST} on them are too good."
     )

@@ -5,18 +5,18 @@ from keras_mixvit._checks import require_known
 
 @dataclass(frozen=True)
 class Published:
-    """A row of a paper's table: what was reported, and which recipe it is.
+    """A row of a paper's table: its reported figures and its recipe.
 
     Args:
         paper: `"MixViT"` or `"MixMo"`.
         table: String, the table or figure, such as `"Table 2c"`.
         row: String, the row in the words of the paper.
-        figures: Tuple of `(metric, value)` or `(metric, value, deviation)`:
-            accuracies in percent, NLL in nats, parameters in millions.
-            Defaults to `()`, where a figure shows a curve without numbers.
-        recipe: String, the name of the recipe, or `None` where the paper only
-            quotes the row. Defaults to `None`.
-        note: String, what is to be known about the row. Defaults to `""`.
+        figures: Tuple of `(metric, value)` or `(metric, value, deviation)`: accuracies
+            in percent, NLL in nats, parameters in millions. It is empty for a curve
+            without numbers. Defaults to `()`.
+        recipe: String, the name of the recipe, or `None` if the paper only quotes the
+            row. Defaults to `None`.
+        note: String, a remark about the row. Defaults to `""`.
 
     Example:
 

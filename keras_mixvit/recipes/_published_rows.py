@@ -7,7 +7,7 @@ from keras_mixvit.recipes._published import Published
 def published_rows(
     filter: str | None = None, recipe: str | None = None
 ) -> list[Published]:
-    """The rows of the papers' tables, quoted rows included.
+    """The rows of the papers' tables, also quoted ones, to compare with your results.
 
     Args:
         filter: String, a part of `"PAPER TABLE: ROW"` or a pattern with `*`

@@ -1,4 +1,4 @@
-"""What the papers report of a recipe, in words."""
+"""The published figures of a recipe, in words."""
 
 from keras_mixvit.recipes._published import Published
 
@@ -15,12 +15,12 @@ def figures_of(row: Published) -> str:
 
 
 def source_of(row: Published) -> str:
-    """Where a row stands, such as `"MixViT Table 2c: Source embedding"`."""
+    """The source of a row, such as `"MixViT Table 2c: Source embedding"`."""
     return f"{row.paper} {row.table}: {row.row}"
 
 
 def in_words(rows: list[Published]) -> list[str]:
-    """Rows in words, those with figures, each figure once.
+    """Rows with figures in words, each figure once.
 
     Args:
         rows: List of `Published`.

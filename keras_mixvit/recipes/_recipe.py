@@ -16,7 +16,7 @@ from keras_mixvit.recipes._values import checked, parameters
 
 # Fields that do not describe the training, and the seed.
 NEUTRAL = {"name", "note", "seed"}
-# Fields that a file of a recipe has, even with their defaults.
+# Fields that a recipe file always has, even with their defaults.
 ALWAYS = ("name", "data", "backbone", "method", "batch_size", "epochs")
 
 
@@ -24,25 +24,25 @@ ALWAYS = ("name", "data", "backbone", "method", "batch_size", "epochs")
 class Recipe:
     """A training: data, backbone, method, augmentation, optimizer, schedule.
 
-    Each part names what it builds and holds the options that it passes to the
-    constructor, such as `backbone={"name": "convit", "width": 96}`. The defaults
-    describe a small ConViT that trains on the digits within minutes.
+    Each part has the name of what it builds and the options for its constructor, such
+    as `backbone={"name": "convit", "width": 96}`. The defaults describe a small ConViT
+    that trains on the digits within minutes.
 
     Args:
         name: String, the name of the recipe. Defaults to `"mine"`.
-        data: `Data`, a dict of its arguments, or the name or path of a set.
+        data: `Data`, a dict of its arguments, or the name or path of a data set.
             Defaults to `"digits"`.
         backbone: `Part`: `"convit"`, `"cait"`, `"vit"`, `"wide_resnet"`,
-            `"preact_resnet"`, `"resnet"`, which start small, or a name that
-            `make_backbone` knows. Defaults to `"convit"`.
+            `"preact_resnet"`, `"resnet"`, which are small by default, or a name for
+            `make_backbone`. Defaults to `"convit"`.
         method: `Part`: `"mixvit"`, options of `MixViT`; `"mimo"`,
             `"linear_mixmo"` or `"cut_mixmo"`, options of `MixMo`; `"single"`, a
             single network; or `"manifold_mixup"`, options of `ManifoldMixUp`.
             Defaults to `"mixvit"`.
-        mixing: `Part` without a name, how the inputs of a sample are mixed:
-            `alpha` and `owner_per` with MixViT; `alpha` with Linear-MixMo and
-            Manifold MixUp; `alpha`, `masks`, `probability`, `always_binary` and
-            `several` with Cut-MixMo. `None` sets none. Defaults to `None`.
+        mixing: `Part` without a name, the masks that mix the inputs: `alpha` and
+            `owner_per` with MixViT; `alpha` with Linear-MixMo and Manifold MixUp;
+            `alpha`, `masks`, `probability`, `always_binary` and `several` with
+            Cut-MixMo. `None` sets none. Defaults to `None`.
         pairs: `Part` without a name, options of `MixedPairDataset`, such as
             `repetitions`, or `None` for none. Defaults to `None`.
         augmentation: `Part`, one of `augmentation_names`. Defaults to `"none"`.
@@ -55,25 +55,25 @@ class Recipe:
             residual networks; `None` sets none. Defaults to `None`.
         schedule: `Schedule`, a dict of its arguments, or `None` for its
             defaults. Defaults to `None`.
-        batch_size: Integer B, repetitions included. Defaults to `64`.
-        epochs: Integer. Defaults to `60`.
-        epoch_scale: Positive float, by which epochs and the whole schedule are
-            multiplied, for trials. Defaults to `1.0`.
-        width_scale: Positive float, by which width per head or widening are
-            multiplied, for trials. Defaults to `1.0`.
-        num_members: Integer N, how many networks are trained independently and
-            make an ensemble. Defaults to `1`.
+        batch_size: Integer B, with repetitions. Defaults to `64`.
+        epochs: Integer, the number of epochs. Defaults to `60`.
+        epoch_scale: Positive float, a factor for epochs and the whole schedule, for
+            trials. Defaults to `1.0`.
+        width_scale: Positive float, a factor for width per head or widening, for
+            trials. Defaults to `1.0`.
+        num_members: Integer N, the number of networks of an ensemble, each trained on
+            its own. Defaults to `1`.
         ensemble_of: `"logits"` or `"probabilities"`, what subnetworks and
             members average. Defaults to `"logits"`.
-        precision: `"float32"` or `"bfloat16"`, in which a step computes;
-            weights are float32 in both. Defaults to `"float32"`.
+        precision: `"float32"` or `"bfloat16"`, the dtype in which a step computes;
+            weights are always float32. Defaults to `"float32"`.
         seed: Non-negative integer. Defaults to `0`.
         note: String, the choices where a paper is silent or contradicts itself.
             Defaults to `""`.
 
     Raises:
-        ValueError: If an option is unknown, of a wrong type, out of its range,
-            or does not go with the other parts.
+        ValueError: If an option is unknown, of a wrong type or out of its range, or
+            does not fit the other parts.
 
     Example:
 
@@ -153,7 +153,7 @@ class Recipe:
 
     @property
     def is_augmented(self) -> bool:
-        """Whether images are augmented, mixing aside."""
+        """Whether images are augmented, not counting mixing."""
         return self.augmentation != Part("none")
 
     @property
@@ -163,12 +163,12 @@ class Recipe:
 
     @property
     def total_epochs(self) -> int:
-        """The number of epochs to train, `epoch_scale` included."""
+        """The number of epochs to train, with `epoch_scale`."""
         return max(1, round(self.epochs * self.epoch_scale))
 
     @property
     def repetitions(self) -> int:
-        """How often an image stands in a batch, b."""
+        """How often an image appears in a batch, b."""
         return self.pairs.options.get("repetitions", 1)
 
     @property
@@ -178,7 +178,7 @@ class Recipe:
 
     @property
     def learning_rate(self) -> float:
-        """The rate after the warm-up, by its rule."""
+        """The learning rate after the warm-up, by its rule."""
         return self.schedule.rate(
             self.batch_size, self.repetitions, self.optimizer_name == "sgd"
         )
@@ -187,8 +187,8 @@ class Recipe:
         """The same recipe with other fields.
 
         Args:
-            **changes: Values by the names of fields. A part is replaced as a
-                whole; `with_settings` changes one of its options.
+            **changes: Values by the names of fields. This replaces a whole part;
+                `with_settings` changes one of its options.
 
         Returns:
             A `Recipe`.
@@ -200,25 +200,24 @@ class Recipe:
         """The same recipe with other options.
 
         Args:
-            settings: Dict from names such as `"backbone.width"` to values, or
-                list of strings such as `"backbone.width=96"`, where `none`,
-                `true` and `false` stand for `None`, `True` and `False`, and
-                commas separate numbers. `"method=mimo"` changes a name and
-                keeps the options that fit.
+            settings: Dict from names such as `"backbone.width"` to values, or list of
+                strings such as `"backbone.width=96"`, where `none`, `true` and `false`
+                mean `None`, `True` and `False`, and commas separate numbers.
+                `"method=mimo"` changes the name and keeps the options that fit.
 
         Returns:
             A `Recipe`.
 
         Raises:
-            ValueError: If there is no such option, or it does not take the value.
+            ValueError: If there is no such option, or it does not accept the value.
         """
         return dataclasses.replace(self, **with_settings(self, settings))
 
     def scaled(self, factor: float) -> "Recipe":
-        """The same recipe with fewer or more epochs, the schedule with them.
+        """The same recipe with fewer or more epochs and a scaled schedule, for trials.
 
         Args:
-            factor: Positive float, by which epochs are multiplied.
+            factor: Positive float, the factor for epochs and schedule.
 
         Returns:
             A `Recipe` whose `epoch_scale` is multiplied by the factor.
@@ -231,14 +230,14 @@ class Recipe:
         return self.replace(epoch_scale=self.epoch_scale * factor)
 
     def baseline(self, cutmix: bool = False) -> "Recipe":
-        """The single network for comparison, on the same data and backbone.
+        """The single network on the same data and backbone, for comparison.
 
-        For MixViT it keeps pixel mixing and repetitions, as in the paper. The
-        paper of MixMo compares with a network without either.
+        For MixViT, it keeps pixel mixing and repetitions, as in the paper. The MixMo
+        paper compares with a network that has neither.
 
         Args:
-            cutmix: Boolean, whether to train it with CutMix, for as many steps as
-                this recipe. Defaults to `False`.
+            cutmix: Boolean, whether to train it with CutMix, for the same number of
+                steps as this recipe. Defaults to `False`.
 
         Returns:
             A `Recipe` of the method `"single"`.
@@ -246,7 +245,7 @@ class Recipe:
         return baseline_of(self, cutmix)
 
     def members(self) -> "list[Recipe]":
-        """A recipe for each network of an ensemble, with a seed of its own.
+        """The recipes of the networks of an ensemble, each with its own seed.
 
         Returns:
             List of `num_members` recipes of one network.
@@ -254,7 +253,7 @@ class Recipe:
         return members_of(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """What differs from the defaults, and the most important fields anyway.
+        """The fields that differ from the defaults, and always the main ones.
 
         Returns:
             Dict of strings, numbers, booleans, tuples, and, for the parts, dicts
@@ -274,22 +273,21 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Recipe":
-        """The recipe that `to_dict` describes.
+        """The recipe from the dict of `to_dict`.
 
         Args:
-            values: Dict from names of fields to values. Fields that are missing
-                have their defaults.
+            values: Dict from names of fields to values. Missing fields have their
+                defaults.
 
         Returns:
             A `Recipe`.
 
         Raises:
-            ValueError: If `values` is not such a dict, or its values do not
-                make a recipe.
+            ValueError: If `values` is not such a dict, or its values are not a recipe.
         """
         require(
             isinstance(values, dict),
-            "`values` must be a dict of the fields of a recipe.",
+            "`values` must be a dict with the fields of a recipe.",
             values=values,
         )
         checked("", dict.fromkeys(values), dict.fromkeys(FIELDS, (Any, None)))

@@ -1,4 +1,4 @@
-"""What the parts of a recipe must be to fit together."""
+"""Checks that the parts of a recipe fit together."""
 
 from keras_mixvit._checks import require, require_positive_integer
 from keras_mixvit.data import PixelMixing
@@ -6,15 +6,15 @@ from keras_mixvit.recipes._augmentations import AUGMENTATIONS, DEIT_SIDE
 from keras_mixvit.recipes._option_names import named_as, of_part
 from keras_mixvit.recipes._values import LARGEST, parameters
 
-# Options of optimizers that are integers, and the smallest.
+# Options of optimizers that are integers, and their minimums.
 COUNTS = {"gradient_accumulation_steps": 2, "ema_overwrite_frequency": 1}
 
 
 def require_fitting(recipe) -> None:
-    """Requires the values of a recipe to be in range and to fit together.
+    """Requires values in range that fit together.
 
     Args:
-        recipe: `Recipe`, whose parts are checked each by itself.
+        recipe: `Recipe`, whose parts are already checked.
 
     Raises:
         ValueError: If they do not.
@@ -60,7 +60,7 @@ def _require_augmentation(name, random_erasing=0.0, **options):
 
 
 def _require_optimizer(options):
-    """Requires what Keras does not check, or only when a training begins."""
+    """Checks options that Keras does not check, or only when a training begins."""
     decay = options.get("weight_decay")
     require(
         decay is None or decay >= 0,
@@ -86,7 +86,7 @@ def _require_optimizer(options):
 
 
 def _require_use(recipe):
-    """Requires options to have an effect, where no constructor sees that."""
+    """Refuses options without an effect that no constructor can find."""
     mixmo = recipe.has_subnetworks and recipe.method.name != "mixvit"
     uses = {
         "pairs.input_repetition": recipe.has_subnetworks,
@@ -138,8 +138,8 @@ def _require_use(recipe):
         or recipe.is_augmented
         or recipe.pixel_mixing.name != "none"
         or bool(recipe.pairs.options.get("keep_on_device")),
-        "`pairs.apply_on` must not be set where images are neither augmented nor "
-        "mixed in pixels.",
+        "`pairs.apply_on` must not be set if images are neither augmented nor mixed "
+        "in pixels.",
         **{"pairs.apply_on": recipe.pairs.options.get("apply_on")},
     )
 
@@ -164,7 +164,7 @@ def _require_schedule(recipe):
         or schedule.learning_rate is not None
         or recipe.optimizer_name != "sgd",
         "`schedule.batch_rule` must not be set with SGD without "
-        "`schedule.learning_rate`, whose default has a rule of its own.",
+        "`schedule.learning_rate`, whose default has its own rule.",
         **{"schedule.batch_rule": schedule.batch_rule},
     )
     advice = "`epoch_scale` shortens a training with its schedule"

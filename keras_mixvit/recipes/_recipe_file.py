@@ -1,11 +1,11 @@
-"""Recipes as TOML files, which a person can read and write."""
+"""Reads and writes recipes as TOML files."""
 
 from keras_mixvit.recipes._recipe import Recipe
 from keras_mixvit.recipes._recipe_toml import from_toml, to_toml
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """A recipe as TOML: what differs from the defaults.
+    """A recipe as TOML text, with the fields that differ from the defaults.
 
     Args:
         recipe: `Recipe`.
@@ -24,20 +24,19 @@ def recipe_text(recipe: Recipe) -> str:
 
 
 def read_recipe(path: str) -> Recipe:
-    """The recipe that a TOML file describes.
+    """Reads a recipe from a TOML file.
 
-    The file names the fields of `Recipe` that differ from the defaults. A table
-    such as `[backbone]` holds the options of a part, and its `name`. `"none"`
-    stands for `None`.
+    The file has the fields of `Recipe` that differ from the defaults. A table such as
+    `[backbone]` has the options of a part, and its `name`. `"none"` means `None`.
 
     Args:
         path: Path of the file.
 
     Returns:
-        A `Recipe`, with the name of the file where it has no `name`.
+        A `Recipe`. Without a `name`, it has the name of the file.
 
     Raises:
-        ValueError: If the file cannot be read, is no TOML, or not a recipe.
+        ValueError: If the file cannot be read, is not TOML, or is not a recipe.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The parts of a recipe: how they are made, and how settings change them."""
+"""Makes the parts of a recipe, and changes them by settings."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,13 +25,13 @@ from keras_mixvit.recipes._settings import SETTINGS
 from keras_mixvit.recipes._values import Text, checked, parameters, parsed
 
 NAMED = ("backbone", "method", "augmentation", "pixel_mixing", "optimizer")
-# What of a schedule has no use with a value of another option.
+# Fields of a schedule that have no effect with a value of another option.
 WITHOUT_USE = (
     ("batch_rule", "none", "base_batch_size"),
     ("decay_epochs", "()", "decay_rate"),
     ("decay_epochs", (), "decay_rate"),
 )
-# The names of parts whose options you give without a name.
+# The names of parts that have options but no name.
 NAMES = {
     "backbone": "convit",
     "method": "mixvit",
@@ -41,10 +41,10 @@ NAMES = {
 
 
 def checked_parts(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Every part of a recipe, made of what a user passed, its options checked.
+    """Every part of a recipe, with checked options.
 
     Args:
-        given: Dict from the names of parts to what was passed.
+        given: Dict from the names of parts to the values that a user passed.
 
     Raises:
         ValueError: If a name or an option is unknown, or of a wrong type.
@@ -80,7 +80,7 @@ def _settings(name, value):
 
 
 def _constructor(part: str, name: str, method: str, backbone: str) -> Constructor:
-    """What a part builds."""
+    """The constructor of a part."""
     if part in ("mixing", "pairs"):
         require(not name, f"`{part}` must not have a name.", **{part: name})
         return PAIRS if part == "pairs" else mixing_constructor(method)
@@ -125,10 +125,10 @@ def _meant(value):
 
 
 def settings_of(recipe) -> dict[str, tuple[Any, Any]]:
-    """Every option that may be set in a recipe: annotation and default.
+    """All options of a recipe, with annotation and default.
 
     Args:
-        recipe: `Recipe`, whose parts decide which options there are.
+        recipe: `Recipe`, whose parts decide which options exist.
     """
     fields = parameters(recipe.__class__)
     found = {name: fields[name] for name in fields if name not in PARTS}
@@ -153,7 +153,7 @@ def with_settings(recipe, settings: list[str] | dict[str, Any]) -> dict[str, Any
 
     Args:
         recipe: `Recipe`.
-        settings: What `Recipe.with_settings` takes.
+        settings: As in `Recipe.with_settings`.
     """
     changed: dict[str, Any] = {}
     set_now = set()
@@ -177,7 +177,7 @@ def with_settings(recipe, settings: list[str] | dict[str, Any]) -> dict[str, Any
 
 
 def _without_foreign(recipe, changed: dict[str, Any], set_now: set) -> dict[str, Any]:
-    """Drops old options that what a part now builds does not take."""
+    """Drops old options that the new constructor of a part does not take."""
     given = {key: value for key, value in changed.items() if key in PARTS}
     names: dict[str, Any] = {
         name: given.get(name, {}).get("name", getattr(recipe, name).name)
@@ -195,7 +195,7 @@ def _without_foreign(recipe, changed: dict[str, Any], set_now: set) -> dict[str,
         changed[name] = {
             key: value
             for key, value in new.items()
-            # What was set now stays, for an error if it does not fit.
+            # New settings stay, and raise an error if they do not fit.
             if key in kept or f"{name}.{key}" in set_now
         }
     schedule = changed.get("schedule", {})

@@ -1,4 +1,4 @@
-"""Recipes as TOML, as far as no constructor has to be known."""
+"""Recipes as TOML, without their constructors."""
 
 import re
 import tomllib
@@ -13,7 +13,7 @@ NUMBERS = re.compile(r"\[\n([\d\s.,e+-]+)\]")
 
 
 def to_toml(values: dict[str, Any]) -> str:
-    """What `Recipe.to_dict` gives, as TOML.
+    """The result of `Recipe.to_dict` as TOML.
 
     Args:
         values: Dict of the fields of a recipe.
@@ -24,7 +24,7 @@ def to_toml(values: dict[str, Any]) -> str:
         else _plain(value)
         for field, value in values.items()
     }
-    # Lists hold numbers, which stand better in one line.
+    # Lists hold numbers, which are easier to read in one line.
     return NUMBERS.sub(_in_one_line, tomli_w.dumps(plain))
 
 
@@ -33,23 +33,23 @@ def _in_one_line(found: re.Match) -> str:
 
 
 def _plain(value):
-    """What TOML can hold; it has no None."""
+    """A value for TOML, which has no None."""
     if isinstance(value, tuple):
         return list(value)
     return "none" if value is None else value
 
 
 def from_toml(path: str) -> dict[str, Any]:
-    """What `Recipe.from_dict` takes, of a TOML file.
+    """The dict for `Recipe.from_dict` from a TOML file.
 
     Args:
         path: Path of the file.
 
     Returns:
-        Dict, with the name of the file where it has no `name`.
+        Dict. Without a `name`, it has the name of the file.
 
     Raises:
-        ValueError: If the file cannot be read, or is no TOML.
+        ValueError: If the file cannot be read, or is not TOML.
     """
     require_path("path", path)
     file = Path(path)
@@ -57,13 +57,13 @@ def from_toml(path: str) -> dict[str, Any]:
         content = file.read_bytes()
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"`path` must be a file that can be read. Received: path={str(path)!r} "
+            f"`path` must be a readable file. Received: path={str(path)!r} "
             f"({type(error).__name__})"
         ) from error
     try:
-        # Editors may write a mark of the byte order in front.
+        # Editors may write a byte order mark at the start.
         values = tomllib.loads(content.decode("utf-8-sig"))
-    # An integer may have too many digits, and lists may be too deep.
+    # Integers may have too many digits, and lists may be nested too deeply.
     except (ValueError, RecursionError) as error:
         raise ValueError(
             f"`path` must be a TOML file ({error}). Received: path={str(path)!r}"

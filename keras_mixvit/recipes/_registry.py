@@ -1,4 +1,4 @@
-"""Every named recipe."""
+"""The named recipes."""
 
 import functools
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from keras_mixvit.recipes._recipe import Recipe
 
 
 def recipe(name: str) -> Recipe:
-    """A recipe by its name, or by a short name.
+    """A named recipe, to train, change or read.
 
     Args:
         name: String, such as `"cifar100-convit-mixvit-embedding"`, or one of
@@ -35,12 +35,12 @@ def recipe(name: str) -> Recipe:
 
 
 def recipes(filter: str | Callable[[Recipe], bool] | None = None) -> list[Recipe]:
-    """All recipes, or some.
+    """All named recipes, or those that match a filter.
 
     Args:
-        filter: String, a part of the name or a pattern with `*` and `?`; a
-            function that returns whether to list a recipe; or `None` for all.
-            Defaults to `None`.
+        filter: String, a part of the name or a pattern with `*` and `?`; a function of
+            a recipe that returns whether to list it; or `None` for all. Defaults to
+            `None`.
 
     Returns:
         List of `Recipe`, in the order of the tables.

@@ -1,4 +1,4 @@
-"""Settings of a recipe, as a user types them."""
+"""Reads the settings of a recipe as a user types them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,10 +11,10 @@ def setting_words(settings: list[str] | Mapping[str, Any]) -> list[tuple[str, An
     """Names and values of settings.
 
     Args:
-        settings: What `Recipe.with_settings` takes.
+        settings: As in `Recipe.with_settings`.
 
     Raises:
-        ValueError: If it is something else.
+        ValueError: If `settings` is something else.
     """
     if isinstance(settings, Mapping) and all(isinstance(key, str) for key in settings):
         return list(settings.items())

@@ -1,4 +1,4 @@
-"""The parts of a recipe that no constructor of the library takes as they are."""
+"""The parts of a recipe that are not passed to a constructor: data, loss, schedule."""
 
 import dataclasses
 import math
@@ -13,19 +13,19 @@ class Data:
     """The images of a recipe.
 
     Args:
-        name: String, the name or path that `keras_mixvit.load` takes. Defaults
-            to `"digits"`.
+        name: String, the name or path of a data set, as in `keras_mixvit.load`.
+            Defaults to `"digits"`.
         image_size: Integer, the side in pixels to which images are resized, or
             `None` for their own size. Defaults to `None`.
         share: Float in (0, 1], the share of the training images of each class
             to train on. Defaults to `1.0`.
-        protocol: `"validation"` to choose the best epoch and the temperature by
-            validation images, or `"paper"` to train on all training images,
-            watch the test images and report the last epoch, without any choice.
+        protocol: `"validation"` to choose the best epoch and the temperature on
+            validation images, or `"paper"` to train on all training images, evaluate
+            every epoch on the test images and report the last one, without a choice.
             Defaults to `"validation"`.
-        val_share: Float in (0, 1), the share of the training images, the same
-            of each class, that validates a set without a validation split, or
-            `None` for 0.1. Defaults to `None`.
+        val_share: Float in (0, 1), the share of the training images of each class to
+            hold out if the data set has no validation split, or `None` for 0.1.
+            Defaults to `None`.
 
     Raises:
         ValueError: If a value is out of its range.
@@ -78,10 +78,10 @@ class Loss:
     """The loss of a recipe.
 
     Args:
-        label_smoothing: Float in [0, 1). Defaults to `0.0`.
-        class_weight: `"balanced"`, with which every class counts alike, or a
-            tuple of numbers, the weight of each class, or `None` for equal
-            ones. Defaults to `None`.
+        label_smoothing: Float in [0, 1), the share of each label that is spread over
+            all classes. Defaults to `0.0`.
+        class_weight: `"balanced"`, which makes every class count the same; a tuple with
+            the weight of each class; or `None` for equal weights. Defaults to `None`.
 
     Raises:
         ValueError: If a value is out of its range.
@@ -112,13 +112,13 @@ class Loss:
         )
 
     def class_weights(self, num_classes: int) -> str | dict[int, float] | None:
-        """What `fit` takes as `class_weight`.
+        """The `class_weight` for `fit`.
 
         Args:
             num_classes: Integer, the number K of classes.
 
         Raises:
-            ValueError: If there are weights of another number of classes.
+            ValueError: If the number of weights is not K.
         """
         if not isinstance(self.class_weight, tuple):
             return self.class_weight
@@ -133,25 +133,25 @@ class Loss:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate of a recipe: a linear warm-up, then falls.
+    """The learning rate of a recipe: a linear warm-up, then drops.
 
     Args:
-        learning_rate: Positive float, after the warm-up, or `None` for 0.002
-            with AdamW and `0.1 / b * batch_size / 128` with SGD, with b
-            repetitions. Defaults to `None`.
-        batch_rule: `"none"`, `"sqrt"` or `"linear"`: what the rate is
-            multiplied with, 1, `sqrt(batch_size / base_batch_size)`, or
-            `batch_size / base_batch_size / repetitions`. Defaults to `"none"`.
-        base_batch_size: Positive integer. Defaults to `128`.
-        warmup_epochs: Float, epochs over which the rate rises, or `None` for a
-            tenth of them. Defaults to `None`.
-        decay_epochs: Tuple of floats, epochs after which the rate falls, or
-            `None` for 5/6 and 14/15 of them. Defaults to `None`.
-        decay_rate: Positive float, the factor of each fall. Defaults to `0.1`.
+        learning_rate: Positive float, the rate after the warm-up, or `None` for 0.002
+            with AdamW, and for `0.1 / b * batch_size / 128` with SGD and b repetitions.
+            Defaults to `None`.
+        batch_rule: `"none"`, `"sqrt"` or `"linear"`: the rate is multiplied by 1, by
+            `sqrt(batch_size / base_batch_size)`, or by `batch_size / base_batch_size /
+            repetitions`. Defaults to `"none"`.
+        base_batch_size: Positive integer, for the rule. Defaults to `128`.
+        warmup_epochs: Float, the epochs over which the rate rises, or `None` for a
+            tenth of all epochs. Defaults to `None`.
+        decay_epochs: Tuple of floats, the epochs after which the rate drops, or `None`
+            for 5/6 and 14/15 of all epochs. Defaults to `None`.
+        decay_rate: Positive float, the factor of each drop. Defaults to `0.1`.
 
     Raises:
-        ValueError: If a value is out of its range, or has no effect: a base
-            without a rule, a rate of falls without falls.
+        ValueError: If a value is out of its range, or has no effect: a base without a
+            rule, or a decay rate without drops.
 
     Example:
 
@@ -195,8 +195,8 @@ class Schedule:
         """The rate after the warm-up, by its rule.
 
         Args:
-            batch_size: Integer B, repetitions included.
-            repetitions: Integer b, how often an image stands in a batch.
+            batch_size: Integer B, with repetitions.
+            repetitions: Integer b, how often an image appears in a batch.
             is_sgd: Whether the optimizer is SGD.
         """
         if self.learning_rate is None and is_sgd:
@@ -211,11 +211,11 @@ class Schedule:
         return rate * factors[self.batch_rule]
 
     def warmup(self, epochs: int) -> float:
-        """Epochs of the warm-up, of `epochs`."""
+        """The number of epochs of the warm-up, of `epochs`."""
         return epochs / 10 if self.warmup_epochs is None else self.warmup_epochs
 
     def falls(self, epochs: int) -> tuple[float, ...]:
-        """Epochs after which the rate falls, of `epochs`."""
+        """The epochs after which the rate drops, of `epochs`."""
         if self.decay_epochs is not None:
             return self.decay_epochs
         return (epochs * 5 / 6, epochs * 14 / 15)

@@ -1,4 +1,4 @@
-"""Values of options: what a signature takes, and how to read them from text."""
+"""Checks the values of options against a signature, and reads them from text."""
 
 import functools
 import inspect
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from keras_mixvit._checks import is_integer, require, require_known
 
-# Larger integers fit into no array or file.
+# Larger integers do not fit into arrays or files.
 LARGEST = 2**63 - 1
 TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 WORDS = {
@@ -23,7 +23,7 @@ WORDS = {
 
 
 class Text(str):
-    """A value that a user typed, whose type the option decides."""
+    """A value that a user typed; the option decides its type."""
 
 
 @functools.cache
@@ -44,18 +44,18 @@ def parameters(constructor: Callable) -> dict[str, tuple[Any, Any]]:
 
 
 def _type_of(default):
-    """What a parameter without an annotation takes: what its default is."""
+    """The type of a parameter without an annotation: that of its default."""
     if isinstance(default, (bool, str)):
         return type(default)
     if isinstance(default, (int, float)):
         return float
-    # Where Keras's optimizers have no annotation, None stands for no number.
+    # Without an annotation in Keras's optimizers, None means no number.
     return int | float | None
 
 
 @functools.cache
 def kinds(hint) -> tuple:
-    """The types and `Literal`s that an annotation is made of."""
+    """The types and `Literal`s of an annotation."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return tuple(kind for part in typing.get_args(hint) for kind in kinds(part))
     if typing.get_origin(hint) is Literal:
@@ -64,7 +64,7 @@ def kinds(hint) -> tuple:
 
 
 def in_words(hint, default) -> str:
-    """What an annotation takes, in words."""
+    """The values that an annotation accepts, in words."""
     found = [WORDS[kind] for kind in kinds(hint) if kind in WORDS]
     for kind in kinds(hint):
         if typing.get_origin(kind) is Literal:
@@ -76,7 +76,7 @@ def in_words(hint, default) -> str:
 
 
 def accepts(value, hint, default) -> bool:
-    """Whether an annotation takes a value; integers are numbers."""
+    """Whether an annotation accepts a value; an integer is a float, too."""
     found = kinds(hint)
     if value is None and default is None:
         return True
@@ -104,14 +104,13 @@ def checked(
     known: Mapping[str, tuple[Any, Any]],
     defaults: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Options that a constructor takes, without those that equal its defaults.
+    """The checked options of a constructor, without those at their defaults.
 
     Args:
         part: String, the part of the recipe, for errors, or `""`.
         given: Dict of the options.
-        known: What `parameters` gave, as far as the options may be set.
-        defaults: Dict of the defaults of a recipe, where they are not those of
-            the signature, or `None`. Defaults to `None`.
+        known: Dict that `parameters` returned, with the options that may be set.
+        defaults: Dict of a recipe's own defaults, or `None`. Defaults to `None`.
 
     Raises:
         ValueError: If an option is unknown or of a wrong type.
@@ -125,7 +124,7 @@ def checked(
         if isinstance(value, Text):
             meant = parsed(value)
             value = meant if accepts(meant, hint, default) else str(value)
-        # A file or a text cannot say None in another way.
+        # A file or a text has no other way to write None.
         if isinstance(value, str) and value == "none" and accepts(None, hint, default):
             value = None
         if isinstance(value, list):
@@ -155,7 +154,7 @@ def checked(
 
 
 def _is_unicode(text):
-    """Whether a file can hold a text; names of files may have other bytes."""
+    """Whether UTF-8 can encode a text; names of files may contain other bytes."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -164,13 +163,13 @@ def _is_unicode(text):
 
 
 def dotted(part: str, name: str) -> str:
-    """The name of an option in a whole recipe, such as `"backbone.width"`."""
+    """The full name of an option in a recipe, such as `"backbone.width"`."""
     return f"{part}.{name}" if part else name
 
 
 def parsed(text: str) -> Any:
-    """The value that a text means: none, true, false, numbers, or the text."""
-    # A plain string, whatever kind of one was given.
+    """The value of a text: None, a boolean, numbers, or the text itself."""
+    # A plain string, from any subclass of str.
     text = str(text)
     lowered = text.lower()
     if lowered == "none":

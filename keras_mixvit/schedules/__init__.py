@@ -1,4 +1,4 @@
-"""Schedules of the learning rate, which saved models hold."""
+"""Learning-rate schedules, which are saved with a model."""
 
 from keras_mixvit.schedules._warmup_step_decay import WarmupStepDecay
 

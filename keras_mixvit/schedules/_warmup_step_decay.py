@@ -11,17 +11,17 @@ from keras_mixvit._types import Tensor
 class WarmupStepDecay(keras.optimizers.schedules.LearningRateSchedule):
     """The MixViT paper's schedule: a linear warm-up, then steps of a tenth.
 
-    The rate rises over the first tenth of training and falls to a tenth at
-    5/6 and again at 14/15 of it, epochs 125 and 140 of 150.
+    The rate rises linearly during the first tenth of the training. It drops to a tenth
+    after 5/6 and again after 14/15 of the training: epochs 125 and 140 of 150.
 
     Args:
         learning_rate: Positive float, the rate after the warm-up.
         total_steps: Integer, the number of training steps.
-        warmup: Float in [0, 1), the share of steps of the warm-up. Defaults
-            to `0.1`.
-        decay_at: Tuple of floats in (0, 1], the shares of training after which the rate
-            falls. Defaults to `(0.8333333333333334, 0.9333333333333333)`.
-        decay_rate: Positive float, the factor of each fall. Defaults to `0.1`.
+        warmup: Float in [0, 1), the share of all steps for the warm-up. Defaults to
+            `0.1`.
+        decay_at: Tuple of floats in (0, 1], the shares of the training after which the
+            rate drops. Defaults to `(0.8333333333333334, 0.9333333333333333)`.
+        decay_rate: Positive float, the factor of each drop. Defaults to `0.1`.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -78,7 +78,7 @@ class WarmupStepDecay(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step: Tensor) -> Tensor:
         step = ops.cast(step, "float32")
         warmup_steps = max(1.0, self.warmup * self.total_steps)
-        # Steps count from 0: the first one already learns.
+        # Steps count from 0, and the first step must already learn.
         factor = ops.minimum((step + 1) / warmup_steps, 1.0)
         for share in self.decay_at:
             passed = step >= round(share * self.total_steps)

@@ -1,8 +1,8 @@
-"""Runs: train a recipe, resume, evaluate, compare and export what it left."""
+"""Runs: train a recipe, then resume, evaluate, compare and export the run."""
 
 from keras_mixvit._start import is_command
 
-# The command imports what it runs, and nothing to print its help.
+# The command imports only what it runs, and nothing to print its help.
 if not is_command():
     from keras_mixvit.training._compare import compare
     from keras_mixvit.training._evaluate_run import RunEvaluation, evaluate_run

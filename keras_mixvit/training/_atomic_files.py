@@ -1,4 +1,4 @@
-"""Files that are always whole: written beside their place, then put into it."""
+"""Writes files completely or not at all: to a temporary file, which is then renamed."""
 
 import contextlib
 import json
@@ -9,17 +9,17 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to, which takes its place at the end.
+    """A temporary path to write to, which replaces `path` at the end.
 
-    After a failure, what stood there before still stands there.
+    After a failure, the old file is still there.
 
     Args:
         path: Path of the file.
 
     Raises:
-        OSError: If it cannot be written; the message says what and why.
+        OSError: If the file cannot be written; the message says why.
     """
-    # The suffix stays: Keras asks for it.
+    # Keeps the suffix, which Keras needs.
     partial = path.with_name(f"partial-{path.name}")
     try:
         yield partial
@@ -29,28 +29,28 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     except OSError as error:
         raise OSError(
-            f"{path} could not be written ({_reason(error)}); what was saved before "
+            f"{path} could not be written ({_reason(error)}); the file saved before "
             "is kept."
         ) from error
     finally:
-        # Not even this may work on a disk that is full or gone.
+        # This may fail, too, on a disk that is full or gone.
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content) -> None:
-    """Writes a JSON file, whole or not at all."""
+    """Writes a JSON file, completely or not at all."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file, whole or not at all."""
+    """Writes a text file, completely or not at all."""
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
 def save_model(model, path: Path) -> None:
-    """Writes a `.keras` file, whole or not at all."""
+    """Writes a `.keras` file, completely or not at all."""
     with replacing(path) as partial:
         model.save(partial)
 
@@ -60,7 +60,7 @@ def _reason(error):
 
 
 def _sync_folder(folder):
-    # A rename is on the disk only when its folder is; Windows opens no folder.
+    # A rename is on the disk only after its folder; Windows cannot open folders.
     if os.name != "nt":
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""Checkpoints of a training, from which it resumes."""
+"""Checkpoints, from which an interrupted training resumes."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from keras_mixvit.training._epoch_seeds import seed_states
 from keras_mixvit.training._run_files import is_number
 
 KEPT = 2
-# The number of epochs that are finished, and the checksum of the file.
+# The number of finished epochs, and the checksum of the file.
 NAME = re.compile(r"epoch-(\d+)-([0-9a-f]{16})\.npz")
 
 
@@ -25,10 +25,10 @@ class Checkpoint:
     """The state of a training after an epoch.
 
     Args:
-        epochs: Integer, how many epochs are finished.
+        epochs: Integer, the number of finished epochs.
         arrays: Dict from names to arrays: all variables of the model and of
             its optimizer.
-        progress: Dict for JSON: what else is to be carried over.
+        progress: Dict for JSON, the rest of the state.
     """
 
     epochs: int
@@ -37,20 +37,20 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """The last two checkpoints of a training, in a folder of their own.
+    """The last two checkpoints of a training, in their own folder.
 
-    Each is one file, written beside its place and renamed, with its checksum
-    in its name, so that one that is half-written or damaged is not used.
+    Each checkpoint is one file, which is first written under a temporary name. Its name
+    holds its checksum, so incomplete and damaged checkpoints are skipped.
 
     Args:
-        folder: Path of the folder, made when it is written to.
+        folder: Path of the folder, made with the first checkpoint.
     """
 
     def __init__(self, folder):
         self.folder = Path(folder)
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Writes a checkpoint; only then the oldest one goes."""
+        """Writes a checkpoint, then deletes the oldest one."""
         self.folder.mkdir(exist_ok=True)
         progress = np.frombuffer(json.dumps(checkpoint.progress).encode(), np.uint8)
         unnamed = self.folder / "epoch.npz"
@@ -62,15 +62,15 @@ class Checkpoints:
             old.unlink()
 
     def latest(self) -> tuple[Checkpoint | None, list[str]]:
-        """The last checkpoint that is whole, and sentences about others."""
+        """The last intact checkpoint, and sentences about damaged ones."""
         remarks = []
         for path in reversed(self._found()):
             found = _read(path)
             if found is not None:
                 return found, remarks
             remarks.append(
-                f"The checkpoint {path} is damaged and is left out; the one before it "
-                "is used, or the training begins anew."
+                f"The checkpoint {path} is damaged and is skipped for the previous "
+                "one; without one, the training starts again."
             )
         return None, remarks
 
@@ -91,7 +91,7 @@ class Checkpoints:
         )
 
     def _unfinished(self):
-        """What a process that was killed may have left."""
+        """Files that a killed process may have left."""
         return [self.folder / f"{start}epoch.npz" for start in ("", "partial-")]
 
 
@@ -103,7 +103,7 @@ def _read(path) -> Checkpoint | None:
     epochs, checksum = name.groups()
     if _checksum(path) != checksum:
         return None
-    # Its sum is right, but somebody else may have written it.
+    # The checksum is right, but another program may have written the file.
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
@@ -120,9 +120,9 @@ def _read(path) -> Checkpoint | None:
 
 
 def variables_of(model: keras.Model) -> list:
-    """The variables of a model and its optimizer, built, in their order.
+    """The variables of a built model and its optimizer, in order.
 
-    Seeds are left out, which every epoch sets anew (`EpochSeeds`).
+    Seeds are left out, because every epoch sets them (`EpochSeeds`).
     """
     seeds = {id(state) for state in seed_states(model)}
     kept = [variable for variable in model.variables if id(variable) not in seeds]
@@ -130,7 +130,7 @@ def variables_of(model: keras.Model) -> list:
 
 
 def arrays_of(model: keras.Model) -> dict:
-    """The values of these variables, by their places."""
+    """The values of these variables, by their positions."""
     return {
         f"v{place}": keras.ops.convert_to_numpy(variable)
         for place, variable in enumerate(variables_of(model))
@@ -138,22 +138,22 @@ def arrays_of(model: keras.Model) -> dict:
 
 
 def restore(model: keras.Model, arrays: dict) -> None:
-    """Gives a compiled model and its optimizer the values of a checkpoint.
+    """Sets a compiled model and its optimizer to the values of a checkpoint.
 
     Args:
-        model: What the recipe makes.
-        arrays: What `arrays_of` gave.
+        model: Model of the recipe.
+        arrays: Dict that `arrays_of` returned.
 
     Raises:
-        ValueError: If the values are those of another model.
+        ValueError: If the values belong to another model.
     """
     variables = variables_of(model)
     expected = [tuple(variable.shape) for variable in variables]
     found = [arrays.get(f"v{place}", ...) for place in range(len(arrays))]
     require(
         expected == [getattr(array, "shape", None) for array in found],
-        "`recipe.toml` must be that with which the run began: its checkpoints are of "
-        "another model.",
+        "`recipe.toml` must be the one with which the run began: its checkpoints "
+        "belong to another model.",
         expected=len(expected),
         found=len(found),
     )

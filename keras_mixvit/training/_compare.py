@@ -11,12 +11,12 @@ from keras_mixvit.training._run_settings import RunSettings
 
 
 def compare(runs: list[str], output: str | None = None) -> list[dict]:
-    """Compares the networks of several finished runs.
+    """A table that compares the networks of several finished runs.
 
     Args:
-        runs: List of paths of folders of runs.
-        output: Path of a figure of all training curves, which needs matplotlib,
-            or `None` to draw none. Defaults to `None`.
+        runs: List of paths of run folders.
+        output: Path of a figure with all training curves, which needs matplotlib, or
+            `None` for no figure. Defaults to `None`.
 
     Returns:
         List of dicts, one for each network: `run`, `model`, `data`, `epochs`,
@@ -25,7 +25,7 @@ def compare(runs: list[str], output: str | None = None) -> list[dict]:
         and `differs`, the differences between your training and the paper's.
 
     Raises:
-        ValueError: If a folder holds no finished run.
+        ValueError: If a folder does not hold a finished run.
 
     Example:
 
@@ -38,7 +38,7 @@ def compare(runs: list[str], output: str | None = None) -> list[dict]:
     """
     require(
         isinstance(runs, (list, tuple)),
-        "`runs` must be a list of paths of folders.",
+        "`runs` must be a list of folder paths.",
         runs=runs,
     )
     for run in runs:

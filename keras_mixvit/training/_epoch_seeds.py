@@ -3,13 +3,13 @@ import numpy as np
 
 
 class EpochSeeds(keras.callbacks.Callback):
-    """Sets the seeds of dropout and stochastic depth anew in every epoch.
+    """Sets the seeds of dropout and stochastic depth at the start of every epoch.
 
-    They are functions of seed and epoch then, so that a resumed training
-    draws what an uninterrupted one would have drawn.
+    The seeds depend only on the run's seed and the epoch, so a resumed training draws
+    the same numbers as an uninterrupted one.
 
     Args:
-        seed: Non-negative integer.
+        seed: Non-negative integer, the seed of the run.
     """
 
     def __init__(self, seed: int):
@@ -17,12 +17,13 @@ class EpochSeeds(keras.callbacks.Callback):
         self.seed = seed
 
     def on_epoch_begin(self, epoch, logs=None):
+        """Sets all seeds from the seed of the run and the epoch."""
         for place, state in enumerate(seed_states(self.model)):
             drawn = np.random.SeedSequence((self.seed, epoch, place)).generate_state(1)
-            # Some backends keep it in a signed integer of 32 bits.
+            # Some backends store it in a signed 32-bit integer.
             state.assign([int(drawn[0] >> 1), 0])
 
 
 def seed_states(model: keras.Model) -> list:
-    """The variables of all generators of seeds, each one once."""
+    """The variables of all seed generators, each once."""
     return [v for v in model.variables if v.name == "seed_generator_state"]

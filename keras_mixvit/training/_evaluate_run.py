@@ -23,21 +23,21 @@ from keras_mixvit.training._run_images import RunImages
 
 @dataclass(frozen=True)
 class RunEvaluation:
-    """What `evaluate_run` found and wrote.
+    """The results of `evaluate_run`, which are also in its file.
 
     Args:
         report: `EvaluationReport` of the test images.
         corrupted: `CorruptionReport`, or `None`.
-        data: String, the set.
-        split: String, the split that was judged.
-        temperature: Float, the temperature fitted, or `None` where none was
-            fitted or there is none.
-        fitted_on: `"val"`; `"halves of test"` or `"halves of val"`, the mean of
-            the temperatures of two halves of the images that were judged; or
-            `None`, where no images were left to fit one.
-        calibrated_nll: Float, NLL of the judged images at that temperature, or
+        data: String, the data set.
+        split: String, the evaluated split.
+        temperature: Float, the fitted temperature, or `None` if none was fitted or
+            exists.
+        fitted_on: `"val"`; `"halves of test"` or `"halves of val"`, for the mean of the
+            temperatures of two halves of the evaluated images; or `None` if no images
+            were left to fit one.
+        calibrated_nll: Float, the NLL of the evaluated images at that temperature, or
             `None`.
-        path: Path of the file written.
+        path: Path of the written file.
 
     Example:
 
@@ -60,7 +60,7 @@ class RunEvaluation:
     path: Path
 
     def to_dict(self) -> dict:
-        """What is written to the file."""
+        """The results as a dict for JSON, as in the file."""
         return finite(
             {
                 "data": self.data,
@@ -91,39 +91,35 @@ def evaluate_run(
 ) -> RunEvaluation:
     """Evaluates the model of a run on its test images, and fits its temperature.
 
-    Beside the model it stores what `predict` needs of the validation images of the
-    run.
-
-    It fits the temperature on the validation images of the run. Without a test
-    split it evaluates on these images too; then the temperature is the mean of
-    those of two halves, and the NLL with it is somewhat too good. A run of the
-    protocol `"paper"` has no validation images and gets no temperature. The
-    `calibrated_nll` of the report, the papers' NLL_c, needs none: it judges each
-    half of the images with the temperature of the other half.
+    It fits the temperature on the validation images of the run. Without a test split,
+    it also evaluates on these images. Then the temperature is the mean of those of two
+    halves, and the NLL at it is slightly too good. A run with the protocol `"paper"`
+    has no validation images and gets no temperature. The `calibrated_nll` of the
+    report, the papers' NLL_c, needs none: each half of the images gets the temperature
+    of the other half. Beside the model, it stores what `predict` needs to know of the
+    validation images.
 
     Args:
         run: Path of the folder of a run or of its `single` network, or of a
             `.keras` file.
-        data: What `load` takes, or `None` for the set of the run. Defaults to
-            `None`.
-        corrupted: Path of the folder of CIFAR-10-C or CIFAR-100-C, to evaluate
-            the model on it too, or `None`. Defaults to `None`.
+        data: Name or path of a data set, as `load` takes it, or `None` for the set of
+            the run. Defaults to `None`.
+        corrupted: Path of the folder of CIFAR-10-C or CIFAR-100-C, to evaluate the
+            model on it, too, or `None`. Defaults to `None`.
         output: Path of the file to write, or `None` for `evaluation.json`
             beside the model. Defaults to `None`.
-        calibrate: Boolean, whether to save the model again, with its
-            temperature, for `predict(x, calibrated=True)`. Defaults to
-            `False`.
-        calibrate_on: `"val"`, or `"test"` to fit the temperature on two halves
-            of the images that are judged, although it is then too good for
-            them. Defaults to `"val"`.
+        calibrate: Boolean, whether to save the temperature in the model, for
+            `predict(x, calibrated=True)`. Defaults to `False`.
+        calibrate_on: `"val"`, or `"test"` to fit the temperature on two halves of the
+            evaluated images, which makes the NLL too good. Defaults to `"val"`.
         batch_size: Positive integer, images per step. Defaults to `128`.
-        verbose: What `keras.Model.predict` takes. Defaults to `"auto"`.
-        thorough: Boolean, whether to compute also what takes longer, see `evaluate`,
-            and to fit `ConformalSets` on the validation images, unless these are judged
-            or chose the model. Defaults to `False`.
-        ood: Sequence of names or paths of sets, as `load` takes them, whose images are
-            out of the distribution. Their test images, else their validation or
-            training images, are resized to those of the model. Defaults to `()`.
+        verbose: As in `keras.Model.predict`. Defaults to `"auto"`.
+        thorough: Boolean, whether to compute the slower metrics, too (see `evaluate`),
+            and to fit `ConformalSets` on the validation images, unless these are
+            evaluated or chose the model. Defaults to `False`.
+        ood: Sequence of names or paths of data sets, as `load` takes them, whose images
+            are out of the distribution. Their test images, or else their validation or
+            training images, are resized for the model. Defaults to `()`.
         bootstrap: Non-negative integer, the number of resamples of the test images
             for 95 % intervals, see `evaluate`. Defaults to `0`.
 
@@ -131,9 +127,9 @@ def evaluate_run(
         A `RunEvaluation`.
 
     Raises:
-        ValueError: If there is no such run, data do not fit the model, there is
-            no finite temperature to save, no images are left to fit one, or the
-            test images chose the model.
+        ValueError: If there is no such run, data do not fit the model, no finite
+            temperature exists to save, no images are left to fit one, or the test
+            images chose the model.
 
     Example:
 
@@ -160,21 +156,21 @@ def evaluate_run(
     )
     require(
         plan.protocol != "paper" or file.name != BEST,
-        f"`run` must not be {BEST} where the images that judge it chose it; take "
+        f"`run` must not be {BEST} if the evaluated images chose it; use "
         "model.keras, or other images.",
         run=run,
         data=name,
     )
     require(
         plan.fitted_on is not None or not calibrate,
-        "`calibrate` must not be set where the run has no validation images; "
-        "`calibrate_on` 'test' fits the temperature on the images that are judged.",
+        "`calibrate` must not be set if the run has no validation images; "
+        "`calibrate_on` 'test' fits the temperature on the evaluated images.",
         calibrate=calibrate,
         data=name,
     )
     require(
         corrupted is None or name in ("cifar10", "cifar100"),
-        "`corrupted` must not be set with other sets than cifar10 and cifar100.",
+        "`corrupted` must not be set for data sets other than cifar10 and cifar100.",
         corrupted=corrupted,
         data=name,
     )

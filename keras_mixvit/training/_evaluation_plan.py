@@ -16,11 +16,11 @@ class EvaluationPlan:
     """Which images evaluate a model, and which fit its temperature.
 
     Args:
-        protocol: String, the protocol of the run, or `None` for other images
-            than those of a run.
+        protocol: String, the protocol of the run, or `None` for images that are not
+            those of a run.
         val_share: Float, the share of the training images that validated the
             run, or `None`.
-        judged: `"test"`, `"val"` or `"train"`.
+        judged: `"test"`, `"val"` or `"train"`, the split to evaluate.
         fitted_on: `"val"`, `"halves of test"` or `"halves of val"`, or `None`.
     """
 
@@ -37,7 +37,7 @@ def evaluation_plan(
 
     Args:
         recipe: `Recipe` of the run, or `None` for other images.
-        has: Tuple of strings, the splits that the set has of its own.
+        has: Tuple of strings, the splits that the data set already has.
         calibrate_on: `"val"` or `"test"`. Defaults to `"val"`.
     """
     protocol = share = None
@@ -55,10 +55,9 @@ def evaluation_plan(
 
 
 def require_same_validation(file: Path, images: ImageSet) -> None:
-    """Requires the validation images to be the ones that the run held out.
+    """Requires the same validation images as those that the run held out.
 
-    Otherwise the run may have trained on them, for example if you added files
-    since.
+    Otherwise the run may have trained on them, for example if you added files since.
 
     Args:
         file: Path of the model of a run.
@@ -74,8 +73,8 @@ def require_same_validation(file: Path, images: ImageSet) -> None:
             known = data.get("validation") if isinstance(data, dict) else None
             require(
                 known is None or known == fingerprint({"val": images}),
-                "`run` must be evaluated with the images with which it was trained; "
-                "its validation images have changed.",
+                "`run` must be evaluated with the images of its training; its "
+                "validation images have changed.",
                 run=str(folder),
             )
             return

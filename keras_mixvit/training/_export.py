@@ -12,10 +12,10 @@ def export(
     output: str | None = None,
     temperature: float | None = None,
 ) -> Path:
-    """Exports the ensemble of a finished run as one classifier of images.
+    """Exports the ensemble of a finished run as one classifier, for use elsewhere.
 
     Args:
-        run: Path of the folder of a run, or of a `.keras` file.
+        run: Path of a run folder, or of a `.keras` file.
         format: `"keras"` (a functional Keras model), or a format of
             `model.export`: `"tf_saved_model"`, `"onnx"`, `"litert"` or
             `"torch"`.
@@ -27,12 +27,11 @@ def export(
             Defaults to `None`.
 
     Returns:
-        The path of the file or folder written.
+        The path of the written file or folder.
 
     Raises:
-        ValueError: If there is no such run, the backend does not write the
-            format, `output` exists, or `temperature` is no positive finite
-            number.
+        ValueError: If there is no such run, the backend cannot write the format,
+            `output` exists, or `temperature` is not a positive finite number.
         ModuleNotFoundError: If a package that the format needs is missing.
 
     Example:

@@ -1,4 +1,4 @@
-"""One training of a run, from its beginning or from a checkpoint."""
+"""One training of a run, from the start or from a checkpoint."""
 
 import importlib.util
 from pathlib import Path
@@ -24,7 +24,7 @@ CHECKPOINTS = "checkpoints"
 
 
 def has_tensorboard() -> bool:
-    """Whether Keras can write logs for TensorBoard; it does so by TensorFlow."""
+    """Whether Keras can write logs for TensorBoard, which needs TensorFlow."""
     return all(map(importlib.util.find_spec, ("tensorflow", "tensorboard")))
 
 
@@ -40,26 +40,25 @@ def fit(
     chooses: bool = True,
     steps_per_execution: int | None = None,
 ) -> tuple[MIMOModel, Recorder]:
-    """Trains a network, from the last checkpoint in its folder if there is one.
+    """Trains a network, or resumes it from the last checkpoint in its folder.
 
     Args:
         recipe: `Recipe` of one network.
         images: `ImageSet` to train on.
-        validation: `ImageSet` on which the network is watched after every
-            epoch.
+        validation: `ImageSet` that validates the network after every epoch.
         folder: Path of the folder of the training.
-        verbose: `"auto"` for a bar over all epochs on a terminal and a line
-            for each epoch elsewhere, or what `keras.Model.fit` takes. Defaults
-            to `"auto"`.
+        verbose: `"auto"` for one progress bar on a terminal and a line per epoch
+            elsewhere, or a value of `keras.Model.fit`. Defaults to `"auto"`.
         tensorboard: Boolean, whether to write logs for TensorBoard. Defaults
             to `False`.
-        tell: Function that is given sentences. Defaults to `print`.
-        parallel: `Parallel`, whose process 0 writes and prints, or `None` for
-            one process. Defaults to `None`.
+        tell: Function that it calls with each sentence for the user. Defaults to
+            `print`.
+        parallel: `Parallel`, or `None` for one process. Only process 0 writes and
+            prints. Defaults to `None`.
         chooses: Boolean, whether `validation` may choose `best.keras`. Defaults
             to `True`.
-        steps_per_execution: Integer, how many steps one call to the device
-            runs, or `None` for `steps_of_a_call`. Defaults to `None`.
+        steps_per_execution: Integer, the number of steps per call to the device, or
+            `None` for `steps_of_a_call`. Defaults to `None`.
 
     Returns:
         The trained model, and the `Recorder` that wrote its history.
@@ -73,7 +72,7 @@ def fit(
         weighted_metrics=["accuracy", NLL()],
         steps_per_execution=steps_per_execution or steps_of_a_call(dataset),
     )
-    # A checkpoint has values for its variables, and a file keeps them.
+    # A checkpoint holds values for its variables, and a file stores them.
     model.optimizer.build(model.trainable_variables)
     is_main = parallel is None or parallel.is_main
     checkpoints = Checkpoints(folder / CHECKPOINTS)
@@ -118,7 +117,7 @@ def fit(
 
 
 def _require_same(start, parallel):
-    """Requires all processes to go on from one checkpoint."""
+    """Requires all processes to resume from the same checkpoint."""
     if parallel is None or parallel.process_count == 1:
         return
     found = parallel.numbers(start.epochs if start else 0)

@@ -1,4 +1,4 @@
-"""Whether a run and what is wanted of it are there, told before Keras is imported."""
+"""Checks of run folders and their files that need no Keras."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from keras_mixvit._checks import require, require_choice, require_path
 from keras_mixvit._export_formats import EXPORT_FORMATS, FORMATS
 
 RECIPE = "recipe.toml"
-# Where versions before 0.2 wrote the settings of a run.
+# Versions before 0.2 wrote the settings of a run here.
 FORMER = ("recipe.json", "options.json")
 RESULT = "result.json"
 
@@ -18,7 +18,7 @@ def require_run(run) -> Path:
         run: Path of the folder.
 
     Raises:
-        ValueError: If it does not.
+        ValueError: If it holds none.
     """
     require_path("run", run)
     folder = Path(run)
@@ -44,7 +44,7 @@ def require_finished(run) -> Path:
         run: Path of the folder.
 
     Raises:
-        ValueError: If it is none, or the run is not finished.
+        ValueError: If the folder does not hold a run, or the run is not finished.
     """
     folder = require_run(run)
     require(
@@ -59,7 +59,7 @@ def model_file(run) -> Path:
     """The file of the model of a run.
 
     Args:
-        run: Path of the folder of the run, or of a `.keras` file.
+        run: Path of the run folder, or of a `.keras` file.
 
     Raises:
         ValueError: If there is no such file.
@@ -73,21 +73,25 @@ def model_file(run) -> Path:
 
 
 def export_path(run, format: str, output: str | None) -> Path:
-    """Where `export` writes.
+    """The path to which `export` writes.
 
     Args:
-        run: What `export` takes.
-        format: What `export` takes.
-        output: What `export` takes.
+        run: As in `export`.
+        format: As in `export`.
+        output: As in `export`.
 
     Raises:
-        ValueError: If there is no such run or format, or something is there.
+        ValueError: If there is no such run or format, or the path exists.
     """
     require_choice("format", format, EXPORT_FORMATS)
     suffix = ".keras" if format == "keras" else FORMATS[format][1]
     file = model_file(run)
     path = file.parent / "export" / f"model{suffix}" if output is None else Path(output)
-    require(not path.exists(), "`output` must be a path that is new.", output=str(path))
+    require(
+        not path.exists(),
+        "`output` must not exist.",
+        output=str(path),
+    )
     require(
         format != "keras" or path.suffix == ".keras",
         "`output` must end in .keras.",

@@ -1,4 +1,4 @@
-"""Images out of the distribution, on which a run is evaluated too."""
+"""Images out of the distribution, for the evaluation of a run."""
 
 import os
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from keras_mixvit.data.sets._load import data_label, is_data_path, splits
 def load_ood(
     names: Sequence[str], known: str, size: tuple[int, int], data_dir: Any = None
 ) -> dict[str, ImageSet]:
-    """The test images of other sets, else their validation or training images.
+    """The test images of other sets, or else their validation or training images.
 
     Args:
-        names: Sequence of what `load` takes.
-        known: String, the set on which the model is evaluated.
-        size: (H, W) to which images of another size are resized.
+        names: Sequence of names or paths, as `load` takes them.
+        known: String, the data set that evaluates the model.
+        size: (H, W), to which images of other sizes are resized.
         data_dir: Path of the folder with the files of named sets, or `None`. Defaults
             to `None`.
     """
@@ -30,7 +30,7 @@ def load_ood(
     )
     require(
         known not in map(str, names),
-        "`ood` must not hold the set on which the model is evaluated.",
+        "`ood` must not hold the data set that evaluates the model.",
         ood=list(names),
         data=known,
     )

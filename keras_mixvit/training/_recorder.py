@@ -13,26 +13,25 @@ from keras_mixvit.training._checkpoint import Checkpoint, Checkpoints, arrays_of
 
 
 class Recorder(keras.callbacks.Callback):
-    """Writes what a training leaves after every epoch.
+    """Writes the files of a training after every epoch.
 
-    `history.csv`, `best.keras` if validation accuracy was never higher,
-    `model.keras`, the last one, and at the end the checkpoint, which says that
-    the epoch is finished. Where saving takes more than a second, as of a large
-    network with short epochs, it is done as often as costs a tenth of the time.
+    These are `history.csv`, `best.keras` if the validation accuracy is the best so far,
+    `model.keras` and finally the checkpoint, which marks the epoch as finished. If
+    saving takes more than a second, as for a large network with short epochs, it saves
+    less often, for a tenth of the time.
 
     Args:
         folder: Path of the folder of the training.
         checkpoints: `Checkpoints`.
-        start: `Checkpoint` from which the training resumes, or `None`.
-            Defaults to `None`.
-        parallel: `Parallel`, whose process 0 writes while the others keep
-            count, or `None` for one process. Defaults to `None`.
-        chooses: Boolean, whether the images that are watched may choose
-            `best.keras`. Defaults to `True`.
+        start: `Checkpoint` to resume from, or `None`. Defaults to `None`.
+        parallel: `Parallel`, or `None` for one process. Only process 0 writes; the
+            others count along. Defaults to `None`.
+        chooses: Boolean, whether the validation images may choose `best.keras`.
+            Defaults to `True`.
 
     Raises:
-        ValueError: At the end of an epoch whose loss is not finite; nothing is
-            overwritten.
+        ValueError: At the end of an epoch whose loss is not finite; it overwrites
+            nothing.
     """
 
     def __init__(
@@ -55,10 +54,10 @@ class Recorder(keras.callbacks.Callback):
         self.saved_at = self.seconds_of_saving = 0.0
 
     def begin(self, model: keras.Model) -> None:
-        """Writes what there is before the first epoch, or before the next.
+        """Writes the files before the first epoch, or before a resumed one.
 
         Args:
-            model: The model to be trained.
+            model: The model to train.
         """
         if self.parallel.is_main:
             with self.parallel.alone():
@@ -67,14 +66,15 @@ class Recorder(keras.callbacks.Callback):
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
+        """Records the epoch, and saves the files that are due."""
         figures = {name: float(value) for name, value in logs.items()}
         for name in ("loss", "val_loss"):
-            # The last step of an epoch shows only in the images that are watched.
+            # Only the validation shows the effect of the last step of an epoch.
             require(
                 math.isfinite(figures.get(name, 0.0)),
                 f"`{name}` must stay finite: the training diverged in epoch "
                 f"{epoch + 1}. Use a smaller learning rate, a longer warm-up or the "
-                "precision float32. The folder keeps what was saved before.",
+                "precision float32. The folder keeps the files saved before.",
                 **{name: figures.get(name)},
             )
         self.history.append({"epoch": epoch, **figures})
@@ -87,7 +87,7 @@ class Recorder(keras.callbacks.Callback):
         now = time.perf_counter()
         self.seconds, self.started = self.seconds + now - self.started, now
         if self.parallel.is_main:
-            # Variables that are made on the way belong to this process.
+            # Variables created on the way belong to this process.
             with self.parallel.alone():
                 self._write_history()
                 if is_best:
@@ -97,13 +97,14 @@ class Recorder(keras.callbacks.Callback):
                     self._save()
 
     def on_train_end(self, logs=None):
+        """Saves the files of the last epoch."""
         if not self.parallel.is_main:
             return
         with self.parallel.alone():
             if self.unsaved is not None:
                 self._save()
             elif self.model.optimizer.use_ema:
-                # Only now does the model have the averaged weights.
+                # The model has the averaged weights only now.
                 save_model(self.model, self.folder / "model.keras")
 
     def _is_due(self, now):

@@ -20,25 +20,24 @@ def resume(
     tell: Callable[[str], object] = print,
     steps_per_execution: int | None = None,
 ) -> tuple[Path, list]:
-    """Resumes an interrupted run from its last whole checkpoint.
+    """Resumes an interrupted run from its last intact checkpoint.
 
-    It does not repeat finished trainings. On the same backend and versions, the
-    rest of the run equals an uninterrupted one, on any number of devices: the
-    batches are the same, and only on TensorFlow and PyTorch does another number
-    of devices draw other dropout.
+    It does not repeat finished trainings. On the same backend and versions, the result
+    equals that of an uninterrupted run. You may use another number of devices: the
+    batches stay the same, and only dropout differs, on TensorFlow and PyTorch.
 
     Args:
-        run: Path of the folder of the run.
-        verbose: What `train` takes. Defaults to `"auto"`.
-        devices: What `train` takes; it may differ from the first part of the
-            run. Defaults to `None`.
-        timeout: What `train` takes. Defaults to `600.0`.
+        run: Path of the run folder.
+        verbose: As in `train`. Defaults to `"auto"`.
+        devices: As in `train`; it may differ from the first part of the run. Defaults
+            to `None`.
+        timeout: As in `train`. Defaults to `600.0`.
         tell: Function that it calls with each sentence for the user. Defaults
             to `print`.
-        steps_per_execution: What `train` takes. Defaults to `None`.
+        steps_per_execution: As in `train`. Defaults to `None`.
 
     Returns:
-        What `train` returns.
+        The folder, and a list of rows, as in `train`.
 
     Raises:
         ValueError: If there is no such run, its images have changed, or the
@@ -75,8 +74,8 @@ def _resume(folder, settings, verbose, tell, parallel, steps_per_execution):
     before, now = settings.facts, facts(sets, parallel)
     require(
         before["data"]["fingerprint"] == now["data"]["fingerprint"],
-        "`run` must be resumed with the images with which it began; labels, shapes or "
-        "pixels have changed.",
+        "`run` must be resumed with the same images; labels, shapes or pixels have "
+        "changed.",
         data=settings.recipe.data.name,
     )
     if before["backend"] != now["backend"]:

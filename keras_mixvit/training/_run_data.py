@@ -1,4 +1,4 @@
-"""The images of a run, and what identifies them."""
+"""The images of a run, and the facts that identify them."""
 
 import warnings
 
@@ -17,25 +17,25 @@ from keras_mixvit.training._run_settings import RunSettings
 def load_sets(
     settings: RunSettings, on_error: str = "when_read", skipped: dict | None = None
 ) -> dict[str, ImageSet]:
-    """All splits of the images of a run, and the validation split that it cuts.
+    """All splits of the images of a run, with the validation split that it cuts.
 
     Args:
         settings: `RunSettings`.
-        on_error: What to do about damaged image files, as `load` takes it.
-            Defaults to `"when_read"`.
-        skipped: Dict from splits to names of files to leave out, or `None`.
-            Defaults to `None`.
+        on_error: What to do with damaged image files, as in `load`. Defaults to
+            `"when_read"`.
+        skipped: Dict from splits to names of files to skip, or `None`. Defaults to
+            `None`.
     """
     return sets_of(settings.recipe.data, load_own(settings, on_error, skipped or {}))
 
 
 def load_own(settings: RunSettings, on_error: str, skipped: dict) -> dict:
-    """The splits that the image set of a run comes with.
+    """The splits that the data set of a run already has.
 
     Args:
         settings: `RunSettings`.
-        on_error: What to do about damaged image files, as `load` takes it.
-        skipped: Dict from splits to names of files to leave out.
+        on_error: What to do with damaged image files, as in `load`.
+        skipped: Dict from splits to names of files to skip.
     """
     data, data_dir = settings.recipe.data, settings.data_dir
     with warnings.catch_warnings():
@@ -60,7 +60,7 @@ def _loaded(data: Data, data_dir, on_error, skipped):
 
 
 def facts(sets: dict[str, ImageSet], parallel: Parallel) -> dict:
-    """Versions, backend, devices and data, which a resumed run compares."""
+    """Versions, backend, devices and data, which `resume` compares."""
     return {
         "versions": versions(),
         "backend": keras.config.backend(),

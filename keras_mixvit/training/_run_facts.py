@@ -1,4 +1,4 @@
-"""What has to be known to repeat a run: versions, device, data."""
+"""The facts that you need to repeat a run: versions, device, data."""
 
 import hashlib
 import importlib
@@ -14,7 +14,7 @@ SAMPLED_IMAGES = 64
 
 
 def versions() -> dict[str, str]:
-    """Versions of what computes."""
+    """Versions of Python and of the packages that compute."""
     backend = keras.config.backend()
     return {
         "python": platform.python_version(),
@@ -26,7 +26,7 @@ def versions() -> dict[str, str]:
 
 
 def device() -> str:
-    """The accelerator that is used by default, or the processor."""
+    """The default accelerator, or the processor."""
     backend = keras.config.backend()
     if backend == "jax":
         import jax
@@ -50,10 +50,10 @@ def device() -> str:
 
 
 def fingerprint(sets: dict[str, ImageSet]) -> str:
-    """A hash that tells sets of images apart.
+    """A hash that identifies sets of images.
 
-    It covers shapes, dtypes, names of classes, all labels, and 64 images of
-    each set, so that it costs little where images are read from files.
+    It covers shapes, dtypes, names of classes, all labels, and only 64 images of each
+    set, so it is fast if images are read from files.
 
     Args:
         sets: Dict from splits to `ImageSet`.

@@ -1,4 +1,4 @@
-"""Figures of a run, where matplotlib is installed."""
+"""Figures of a run, if matplotlib is installed."""
 
 import importlib.util
 from pathlib import Path
@@ -12,7 +12,7 @@ from keras_mixvit.recipes._recipe import Recipe
 
 
 def has_matplotlib() -> bool:
-    """Whether figures can be drawn; matplotlib is the extra `figures`."""
+    """Whether matplotlib is installed, which is the extra `figures`."""
     return importlib.util.find_spec("matplotlib") is not None
 
 
@@ -22,10 +22,10 @@ def draw_figures(
     """Draws the curves of a run's trainings, and some mixed samples.
 
     Args:
-        folder: Path of the folder of the run.
+        folder: Path of the run folder.
         recipe: `Recipe` of the run.
         trainings: Dict from the folders of its trainings to their recipes.
-        images: `ImageSet` that was trained on.
+        images: `ImageSet` of the training images.
     """
     if not has_matplotlib():
         return
@@ -37,7 +37,7 @@ def draw_figures(
     figure.savefig(folder / "curves.png")
     first = next(iter(recipe.members()))
     model = model_for(first, images)
-    # On the device, images are augmented in the step alone.
+    # With augmentation on the device, only the step augments images.
     if model.num_subnetworks > 1:
         served = first.with_settings(
             {"pairs.apply_on": "pipeline", "pairs.keep_on_device": None}

@@ -1,4 +1,4 @@
-"""The JSON files of a run, checked: somebody may have changed them."""
+"""Reads and checks the JSON files of a run, which may have been edited."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from keras_mixvit._checks import is_integer, require
 
 ROWS = "`rows` of `model`, `parameters`, `accuracy`, `nll` and `seconds`"
-# Runs of older versions lack these.
+# Older runs lack these.
 LATER = ("calibrated_nll", "ece")
 
 
@@ -21,7 +21,7 @@ def read_json(path: Path) -> dict:
         A dict.
 
     Raises:
-        ValueError: If the file is missing or damaged, or holds no dict.
+        ValueError: If the file is missing or damaged, or does not hold a dict.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -41,9 +41,9 @@ def read_result(path: Path) -> dict:
         path: Path of the file.
 
     Returns:
-        A dict with the string `backend` and a list of `rows`, dicts of
-        `model`, `parameters`, `accuracy`, `nll` and `seconds`, and from version
-        0.2 on `calibrated_nll` and `ece`.
+        A dict with the string `backend` and a list of `rows`, dicts of `model`,
+        `parameters`, `accuracy`, `nll` and `seconds`, and since version 0.2
+        `calibrated_nll` and `ece`.
 
     Raises:
         ValueError: If the file is damaged, or an entry is of another kind.
@@ -85,7 +85,7 @@ def read_report(path: Path) -> dict:
 
 
 def judged_images(path: Path) -> int:
-    """The number of images that judged the networks of a finished run.
+    """The number of images that evaluated the networks of a finished run.
 
     Args:
         path: Path of its `result.json`.
@@ -108,11 +108,11 @@ def judged_images(path: Path) -> int:
 
 
 def require_entry(path: Path, condition: bool, wanted: str, found) -> None:
-    """Requires an entry of a file of a run to be of the right kind.
+    """Requires the right kind of entry in a file of a run.
 
     Args:
         path: Path of the file.
-        condition: Whether it is.
+        condition: Whether the entry is right.
         wanted: String, a description of the right kind.
         found: The entry.
     """
@@ -125,7 +125,7 @@ def require_entry(path: Path, condition: bool, wanted: str, found) -> None:
 
 
 def is_number(value) -> bool:
-    """Whether a value of a JSON file is a number that a float can be."""
+    """Whether a value of a JSON file is a number that fits into a float."""
     return isinstance(value, float) or (is_integer(value) and abs(value) < 2**63)
 
 
@@ -143,7 +143,7 @@ def _is_row(row):
         and is_number(row.get("nll"))
         and all(row.get(name) is None or is_number(row[name]) for name in LATER)
         and (parameters is None or (is_integer(parameters) and is_number(parameters)))
-        # Parts of a network have neither parameters nor seconds.
+        # Parts of a network have no parameters or seconds of their own.
         and (seconds is None) == (parameters is None)
         and (seconds is None or is_number(seconds))
     )

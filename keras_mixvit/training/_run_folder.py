@@ -5,13 +5,13 @@ from keras_mixvit._checks import require
 
 
 def require_new_folder(output: str) -> Path:
-    """The path of a folder that is new or empty.
+    """The path of a new or empty folder.
 
     Args:
         output: Path of the folder.
 
     Raises:
-        ValueError: If there is something else.
+        ValueError: If the path is something else.
     """
     folder = Path(output)
     require(
@@ -23,18 +23,18 @@ def require_new_folder(output: str) -> Path:
 
 
 def new_run_folder(output: str | None, name: str) -> Path:
-    """Makes the folder of a run, which must not hold another one.
+    """Makes the folder of a new run.
 
     Args:
-        output: Path of the folder, or `None` for `runs/NAME`, numbered if it
+        output: Path of the folder, or `None` for `runs/NAME`, with a number if it
             exists.
-        name: String, what the default folder is called.
+        name: String, the name of the default folder.
 
     Returns:
         The path of an empty, writable folder.
 
     Raises:
-        ValueError: If the folder is not empty or cannot be written.
+        ValueError: If the folder is not empty or not writable.
     """
     if output is None:
         folder, number = Path("runs") / name, 1
@@ -50,7 +50,7 @@ def new_run_folder(output: str | None, name: str) -> Path:
         probe.unlink()
     except OSError as error:
         raise ValueError(
-            "`output` must be a folder that can be written. Received: "
+            "`output` must be a writable folder. Received: "
             f"output={str(folder)!r} ({os.strerror(error.errno or 0)})"
         ) from error
     return folder

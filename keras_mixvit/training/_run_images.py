@@ -92,6 +92,6 @@ def run_settings(file: Path) -> RunSettings:
         if any((folder / name).is_file() for name in (RECIPE, *FORMER)):
             return RunSettings.read(folder)
     raise ValueError(
-        f"`data` must be given where the run holds no {RECIPE}. "
+        f"`data` must be given if the run has no {RECIPE}. "
         f"Received: data=None, run={str(file.parent)!r}"
     )

@@ -1,4 +1,4 @@
-"""The rows of the table of a run, and what they show."""
+"""The rows of the table of a run, and a conclusion from them."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from keras_mixvit.evaluation import evaluate
 from keras_mixvit.evaluation._evaluation_report import finite
 from keras_mixvit.models import MIMOModel
 
-# The names of the networks for comparison, by the folders of their files.
+# The names of the baselines, by the folders of their files.
 BASELINES = {"single": "single_network", "single-cutmix": "single_network + CutMix"}
 SCORES = ("accuracy", "nll", "calibrated_nll", "ece")
 
@@ -27,12 +27,12 @@ def name_of(place: str, model: MIMOModel) -> str:
 def rows_of(
     model: MIMOModel, images: ImageSet, seconds: float, name: str | None = None
 ) -> list[dict[str, Any]]:
-    """Rows of a table: the ensemble of a model and each of its subnetworks.
+    """Table rows of a model: its ensemble and each of its subnetworks.
 
     Args:
         model: The trained model.
-        images: `ImageSet` that judges it.
-        seconds: Float, the seconds that its training took.
+        images: `ImageSet` that evaluates it.
+        seconds: Float, the time of its training in seconds.
         name: String, its name in the table, or `None` for its own. Defaults to
             `None`.
 
@@ -59,20 +59,20 @@ def rows_of(
 def conclusion(
     rows: Sequence[dict[str, Any]], judged_images: Callable[[], int]
 ) -> list[str]:
-    """Two sentences on what the table of a run shows, and what it does not.
+    """Two sentences about what the table of a run shows, and what it does not.
 
     Args:
         rows: Rows of all networks of the run.
-        judged_images: Function that returns the number of images that judged them.
+        judged_images: Function that returns the number of images that evaluated them.
 
     Returns:
-        List of strings, empty where no single network was trained to compare with.
+        List of strings; empty without a single network to compare with.
     """
     whole = [row for row in rows if row["parameters"] is not None]
     baselines = [row for row in whole if row["model"] in BASELINES.values()]
     if not baselines or whole[-1] is baselines[-1]:
         return []
-    # CutMix comes last: the baseline that is regularised as the method is.
+    # CutMix comes last: this baseline is regularised like the method.
     own, baseline, samples = whole[-1], baselines[-1], judged_images()
     right = round((own["accuracy"] - baseline["accuracy"]) * samples)
     amount = (
@@ -91,7 +91,7 @@ def conclusion(
     error = 100 * math.sqrt(own["accuracy"] * (1 - own["accuracy"]) / samples)
     return [
         f"{sentence}.",
-        f"This is one seed, and {samples:,} images leave a standard error of "
+        f"This is one seed, and with {samples:,} images the standard error is "
         f"{error:.1f} points of accuracy: train with other seeds (`--seed 1`), or "
         "compare several with `keras-mixvit study`.",
     ]

@@ -1,4 +1,4 @@
-"""The settings with which a run began, in the folder of the run."""
+"""The settings of a run, stored in its folder."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,14 +20,13 @@ class RunSettings:
 
     Args:
         recipe: `Recipe`.
-        data_dir: String, where the images are, or `None`. Defaults to `None`.
-        single: Boolean, whether the single network is trained too. Defaults
-            to `True`.
-        single_cutmix: Boolean, whether the single network with CutMix is
-            trained too. Defaults to `False`.
-        tensorboard: Boolean, whether logs for TensorBoard are written.
+        data_dir: String, the folder of the images, or `None`. Defaults to `None`.
+        single: Boolean, whether to train the single network, too. Defaults to `True`.
+        single_cutmix: Boolean, whether to train the single network with CutMix, too.
             Defaults to `False`.
-        facts: Dict of versions, backend, device and the data's fingerprint.
+        tensorboard: Boolean, whether to write logs for TensorBoard. Defaults to
+            `False`.
+        facts: Dict of versions, backend, device and the fingerprint of the data.
             Defaults to `None`.
     """
 
@@ -54,7 +53,7 @@ class RunSettings:
             found["single"] = main.baseline()
         if self.single_cutmix:
             other = main.baseline(cutmix=True)
-            # A recipe with CutMix is one already, or has one as its baseline.
+            # A recipe with CutMix is already this baseline, or has it.
             same = [each.replace(name=other.name) for each in (main, *found.values())]
             if other not in same:
                 found["single-cutmix"] = other
@@ -72,13 +71,13 @@ class RunSettings:
 
     @classmethod
     def read(cls, folder: Path) -> "RunSettings":
-        """Reads what `write` wrote.
+        """The settings that `write` wrote.
 
         Args:
-            folder: Path of the folder of a run.
+            folder: Path of a run folder.
 
         Raises:
-            ValueError: If it is no such folder.
+            ValueError: If it is not a run folder.
         """
         require_run(folder)
         try:
@@ -102,7 +101,7 @@ class RunSettings:
 
 
 def are_facts(found) -> bool:
-    """Whether a value is what `RunSettings.facts` may be."""
+    """Whether a value has the form of `RunSettings.facts`."""
     if found is None:
         return True
     if not isinstance(found, dict):

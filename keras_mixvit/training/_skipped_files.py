@@ -1,4 +1,4 @@
-"""The list of image files that a run leaves out, in the folder of the run."""
+"""The list of image files that a run skips, stored in its folder."""
 
 from pathlib import Path
 
@@ -27,14 +27,14 @@ def write_skipped(folder: Path, skipped: dict[str, dict[str, str]]) -> None:
 
     Args:
         folder: Path of the folder of a run.
-        skipped: What `skipped_files` gave.
+        skipped: Dict that `skipped_files` returned.
     """
     if skipped:
         write_json(folder / NAME, skipped)
 
 
 def read_skipped(folder: Path) -> dict[str, list[str]]:
-    """Names of the files of each split that a run leaves out.
+    """The names of the files that a run skips, by split.
 
     Args:
         folder: Path of the folder of a run, or of a network in it.
@@ -49,10 +49,10 @@ def read_skipped(folder: Path) -> dict[str, list[str]]:
     found = read_json(path)
     require_entry(
         path,
-        # Older runs hold lists of names, without the errors.
+        # Older runs have lists of names without errors.
         all(isinstance(names, (dict, list)) for names in found.values())
         and all(isinstance(name, str) for names in found.values() for name in names),
-        "the files of each split to leave out",
+        "the files of each split to skip",
         found,
     )
     return {split: list(names) for split, names in found.items()}

@@ -30,9 +30,9 @@ def study(
     data_dir: str | None = None,
     tell: Callable[[str], object] = print,
 ) -> dict[str, Any]:
-    """Trains rows of recipes with several seeds, and compares them in a table.
+    """Trains several recipes with several seeds, and compares them in a table.
 
-    A TOML file describes the study:
+    A TOML file describes the study; each recipe is a row of the table:
 
     ```toml
     name = "digits-250"
@@ -51,43 +51,44 @@ def study(
     method = "mixvit"
     ```
 
-    `[recipe]` holds the fields of a `Recipe` that all rows share, and a row those
-    that replace them. Both may name a recipe as their `base`, and may `set` options
-    last, in a list of strings such as `"backbone.width=96"`. `note` is a text for the
-    page. `corruptions = false` leaves out corrupted images, and `equal_steps = false`
-    allows rows that take more steps than others.
+    `[recipe]` holds the fields of a `Recipe` that all rows share, and each row the
+    fields that it changes. Both may name another recipe as their `base`, and may `set`
+    options at the end, in a list of strings such as `"backbone.width=96"`. `note` is a
+    text for the page. `corruptions = false` leaves out corrupted images, and
+    `equal_steps = false` allows rows that take more steps than others.
 
-    Each row is trained with each seed, a run of its own in `runs/NAME/ROW/seedN`, in a
-    process of its own. What is finished is not trained again, and what was interrupted
-    is resumed. Then the last epoch is judged on the test images. All seeds together
-    become `NAME.json`, all figures, recipes and versions; `NAME.md`, the tables; and
-    `NAME.png`, which needs matplotlib. A cell that `NAME.json` already has, of the same
-    recipe, is not trained again: copy that file to go on with a study elsewhere.
+    Each row trains with each seed, as a run in `runs/NAME/ROW/seedN`, in its own
+    process. Finished runs are not trained again, and interrupted runs resume. Then the
+    model of the last epoch is evaluated on the test images. The results of all seeds go
+    to `NAME.json`, with all numbers, recipes and versions; `NAME.md`, with tables; and
+    `NAME.png`, which needs matplotlib. If `NAME.json` already has a row and seed with
+    the same recipe, it is not trained again: copy that file to continue a study
+    elsewhere.
 
     Args:
         file: Path of the TOML file.
         runs: Folder of the runs. Defaults to `"runs"`.
         output: Folder of the results. Defaults to `"results"`.
-        jobs: Integer, how many trainings run side by side, or `None` for one on each
-            accelerator, or one on the processor. Defaults to `None`.
+        jobs: Integer, the number of trainings at the same time, or `None` for one on
+            each accelerator, or one on the processor. Defaults to `None`.
         seeds: Sequence of integers, the seeds of the file to train now, or `None` for
             all. Defaults to `None`.
         rows: Sequence of strings, the rows of the file to train now, or `None` for all.
             Defaults to `None`.
-        report: Boolean, whether to train nothing and only write the results of what is
-            finished. Defaults to `False`.
-        data_dir: Folder of the images, as `load` takes it, or `None`. Defaults to
-            `None`.
-        tell: Function that it calls with each sentence and table. Defaults to `print`.
+        report: Boolean, whether to train nothing and only write the results of finished
+            runs. Defaults to `False`.
+        data_dir: Folder of the images, as in `load`, or `None`. Defaults to `None`.
+        tell: Function that it calls with each sentence and table for the user. Defaults
+            to `print`.
 
     Returns:
         Dict, the content of `NAME.json`: `rows`, with the mean, standard deviation and
         standard error of each score (`summary`) and its difference from the baseline
         seed by seed (`paired`); `cells`, one for each run; `missing`, with the `error`
-        of those that failed; and all that you need to repeat the study.
+        of failed runs; and all that you need to repeat the study.
 
     Raises:
-        ValueError: If the file is no study, rows differ in their steps, a run is of
+        ValueError: If the file is not a study, rows differ in their steps, a run has
             another recipe, or another process is training the study.
         OSError: If a file cannot be written. Finished runs remain.
 
@@ -145,7 +146,7 @@ def study(
     tell(plan_text(found.name, found.baseline, found.seeds, plan))
     slots = make_slots(jobs, len(plan["accelerators"]), os.environ)
     slots = [Slot({**environment, **slot.environment}, slot.cores) for slot in slots]
-    # A report may be written while the study runs, which judges its own cells.
+    # You can write a report while the study runs; it evaluates its own cells.
     if chosen and not (report and is_locked(folder)):
         train_cells(chosen, slots, folder, results, tell)
     content = results.write()
@@ -171,8 +172,8 @@ def _require_equal_steps(file, plan):
     steps = {row: found["steps"] for row, found in plan["rows"].items()}
     require(
         not file.equal_steps or len(set(steps.values())) == 1,
-        "`equal_steps` must be false where a network of one row takes more steps than "
-        "that of another.",
+        "`equal_steps` must be false if rows take different numbers of steps per "
+        "network.",
         steps=steps,
     )
 

@@ -1,4 +1,4 @@
-"""The cells of a study: the run of each row with each seed."""
+"""The cells of a study: one run for each row and seed."""
 
 import json
 import os
@@ -32,7 +32,7 @@ class Cell:
         seed: Integer.
         folder: Path of the folder of the run.
         recipe: String, its recipe as TOML.
-        corruptions: Boolean, whether corrupted images judge it too.
+        corruptions: Boolean, whether to evaluate it on corrupted images, too.
     """
 
     row: str
@@ -46,7 +46,7 @@ class Cell:
 
     @property
     def log(self) -> Path:
-        """The file of what its processes print."""
+        """The file with the output of its processes."""
         return self.folder.with_name(f"{self.folder.name}.log")
 
     @property
@@ -56,11 +56,11 @@ class Cell:
 
     @property
     def is_finished(self) -> bool:
-        """Whether it is trained to the end."""
+        """Whether its training is finished."""
         return (self.folder / RESULT).is_file()
 
     def judged(self) -> dict[str, Any] | None:
-        """What `judge` found, or `None` where that is missing or older."""
+        """The results of `judge`, or `None` if they are missing or outdated."""
         path = self.folder / JUDGED
         try:
             age = path.stat().st_mtime - (self.folder / RESULT).stat().st_mtime
@@ -69,10 +69,10 @@ class Cell:
         return read_judgement(path, self.corruptions) if age >= 0 else None
 
     def require_same(self) -> None:
-        """Requires a run that is there to be of this recipe.
+        """Requires that a run in its folder has its recipe.
 
         Raises:
-            ValueError: If it is of another one, or its recipe is damaged.
+            ValueError: If the run has another recipe, or a damaged one.
         """
         path = self.folder / RECIPE
         if not path.is_file():
@@ -82,14 +82,15 @@ class Cell:
         changed = [key for key in keys if stored.get(key) != wanted.get(key)]
         require(
             not changed,
-            "`file` must not change rows that are trained: the run in a folder has "
-            "another recipe. Undo the change, rename the row, or remove the folder.",
+            "`file` must not change rows that are already trained: the run in a "
+            "folder has another recipe. Undo the change, rename the row, or remove "
+            "the folder.",
             folder=str(self.folder),
             **{key: (stored.get(key), wanted.get(key)) for key in changed},
         )
 
     def train_words(self, data_dir: str | None) -> list[str]:
-        """The words of the command that trains it, or trains it on.
+        """The words of the command that trains or resumes it.
 
         Args:
             data_dir: Folder of the images, or `None`.
@@ -97,7 +98,7 @@ class Cell:
         if (self.folder / "run.json").is_file():
             return ["resume", str(self.folder)]
         if (self.folder / RECIPE).is_file():
-            # The process ended before the first file of the run was whole.
+            # The process ended before it had written the first file of the run.
             (self.folder / RECIPE).unlink()
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         file = self.folder.with_name(f"{self.folder.name}.toml")
@@ -106,14 +107,14 @@ class Cell:
         return ["train", str(file), "--output", str(self.folder), "--no-single", *where]
 
     def judge_command(self) -> list[str]:
-        """The command that judges it."""
+        """The command that evaluates it."""
         request = self.folder / "judge.json"
         content = {"folder": str(self.folder), "corruptions": self.corruptions}
         write_json(request, content)
         return command("judge", request, self.folder / JUDGED)
 
     def last_words(self) -> str:
-        """The last line that its process printed: the error, where it failed."""
+        """The last line that its process printed: the error, if it failed."""
         text = self.log.read_text(encoding="utf-8", errors="replace")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return lines[-1].removeprefix("keras-mixvit: ") if lines else ""
@@ -136,17 +137,17 @@ def run_cells(
     begin: Callable[[Cell, str], None],
     end: Callable[[Cell, str | None], None],
 ) -> None:
-    """Trains and judges cells, as many side by side as there are slots.
+    """Trains and evaluates cells, with one process per slot at a time.
 
     Args:
-        cells: Cells that are not both trained and judged.
-        slots: Where processes run.
+        cells: Cells to train or evaluate.
+        slots: Sequence of `Slot`, where processes run.
         train_command: Function from the words of `keras-mixvit` to a command.
         data_dir: Folder of the images, or `None`.
-        signals: List that is filled when this process is to end.
+        signals: List that receives the signals that end this process.
         kept: Descriptors that the processes keep open.
-        begin: Function of a cell and how it begins, called when it does.
-        end: Function of a cell and its error, or `None`, called when it ends.
+        begin: Function to call with a cell and how it begins.
+        end: Function to call with a finished cell and its error, or `None`.
     """
     waiting, running = list(cells), dict[int, _Running]()
 
@@ -195,11 +196,11 @@ def _error_of(running):
         ending = f"signal {-status}" if status < 0 else f"status {status}"
         return f"{cell.last_words()} ({ending}; {cell.log})"
     is_there = cell.judged() is not None if running.is_judging else cell.is_finished
-    return None if is_there else f"It left no result ({cell.log})"
+    return None if is_there else f"It wrote no result ({cell.log})"
 
 
 def recipe_of(cell: Cell) -> dict[str, Any]:
-    """The recipe of a cell for JSON, which names images but not their folder."""
+    """The recipe of a cell for JSON, without the folder of the images."""
     found = json.loads(json.dumps(tomllib.loads(cell.recipe), default=str))
     data = found.get("data", {})
     if os.path.isabs(data.get("name", "")):

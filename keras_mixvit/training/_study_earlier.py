@@ -1,4 +1,4 @@
-"""Cells that another machine trained: their figures stand in the results."""
+"""Cells that another machine trained: the results file holds their figures."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ TEXTS = ("folder", "backend", "device")
 
 
 def earlier_figures(path: Path, cell: Cell) -> dict[str, Any] | None:
-    """What `NAME.json` says of a cell without a run here, or `None`.
+    """The figures of a cell without a run here, from `NAME.json`, or `None`.
 
     Args:
         path: Path of `NAME.json`.

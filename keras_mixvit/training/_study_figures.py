@@ -1,4 +1,4 @@
-"""The figures of the cells of a study, and what they say over all seeds."""
+"""The figures of the cells of a study, and their summary over all seeds."""
 
 import contextlib
 import csv
@@ -10,20 +10,19 @@ from keras_mixvit.training._run_files import is_number, read_result
 from keras_mixvit.training._study_cells import Cell, recipe_of
 from keras_mixvit.training._study_judgement import CORRUPTED, DIVERSITY, SCORES
 
-# Of these, the difference of the row and the baseline is tested.
+# The difference between row and baseline is tested for these.
 TESTED = (*SCORES, "corrupted_accuracy", "corrupted_calibrated_nll")
 
 
 def figures_of(cell: Cell) -> dict[str, Any] | None:
-    """All figures of a cell, or `None` where it is not trained and judged.
+    """All figures of a cell, or `None` if it is not trained and evaluated.
 
     Args:
         cell: `Cell`.
 
     Returns:
-        Dict of `row`, `seed`, `folder`, `recipe`, `scores`, what is summed up
-        over seeds, `judged`, what `judge` found, and `backend`, `versions` and
-        `device`.
+        Dict of `row`, `seed`, `folder`, `recipe`, `scores` (for the summary over
+        seeds), `judged` (the results of `judge`), `backend`, `versions` and `device`.
     """
     if not cell.is_finished:
         return None
@@ -59,14 +58,14 @@ def _mean(values):
 
 
 def _last_epoch(cell):
-    """Loss and accuracy of training in the last epoch, the mean over members."""
+    """Training loss and accuracy of the last epoch, the mean over members."""
     files = [cell.folder / "history.csv", *cell.folder.glob("member-*/history.csv")]
     found: dict[str, list[float]] = {"loss": [], "accuracy": []}
     for path in filter(lambda path: path.is_file(), files):
         with path.open(newline="", encoding="utf-8", errors="replace") as file:
             rows = list(csv.DictReader(file))
         for name in found:
-            # Somebody may have changed the file.
+            # The file may have been edited.
             with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):
                 found[name].append(float(rows[-1][name]))
     return {f"training_{name}": _mean(values) for name, values in found.items()}
@@ -75,16 +74,16 @@ def _last_epoch(cell):
 def summary(
     row: str, baseline: str, cells: list[dict[str, Any]]
 ) -> dict[str, dict[str, Any] | None]:
-    """What the seeds of a row say together.
+    """The summary of a row over all seeds, and its comparison with the baseline.
 
     Args:
         row: String, the name of the row.
-        baseline: String, the row that it is compared with.
-        cells: List of what `figures_of` gave, of all rows.
+        baseline: String, the row to compare it with.
+        cells: List of the results of `figures_of`, of all rows.
 
     Returns:
-        Dict of `summary`, from scores to what `spread_of` gives, and of `paired`,
-        from scores to what `paired_test` gives, with the `differences` by seed;
+        Dict of `summary`, from scores to results of `spread_of`, and of `paired`, from
+        scores to results of `paired_test` with the `differences` by seed; `paired` is
         `None` for the baseline.
     """
     own = {cell["seed"]: cell["scores"] for cell in cells if cell["row"] == row}
@@ -114,7 +113,7 @@ def relative_costs(
     """The operations of a row, as a multiple of those of the baseline.
 
     Args:
-        plan: What `plan` gave.
+        plan: Dict that `plan` returned.
         row: String, the name of the row.
         baseline: String, the name of the baseline.
     """

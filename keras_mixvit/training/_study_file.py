@@ -1,4 +1,4 @@
-"""The file of a study: its seeds, its rows, and what they share."""
+"""Reads the file of a study: its seeds, its rows, and their shared fields."""
 
 import re
 from collections import Counter
@@ -17,7 +17,7 @@ KEYS = (
     *("name", "note", "seeds", "baseline", "corruptions", "equal_steps"),
     *("recipe", "rows"),
 )
-# The study says which seeds there are, and a row has a name.
+# The study sets the seeds and the names of the recipes.
 OF_STUDIES = ("seed", "name")
 OF_ROWS = ("base", "set", *(field for field in FIELDS if field not in OF_STUDIES))
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -25,20 +25,20 @@ SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True)
 class StudyFile:
-    """What the file of a study says.
+    """The content of the file of a study.
 
     Args:
         path: String, the path of the file.
         name: String, the name of the study, of its folder and of its results.
         seeds: Tuple of integers.
-        baseline: String, the row with which every other is compared.
-        recipe: Dict of what all rows share.
-        rows: Dict from the names of rows to dicts of what is their own.
+        baseline: String, the row to which every other row is compared.
+        recipe: Dict of the fields that all rows share.
+        rows: Dict from the names of rows to dicts of their own fields.
         note: String, for the page of the results. Defaults to `""`.
-        corruptions: Boolean, whether corrupted images judge too. Defaults to
+        corruptions: Boolean, whether to evaluate on corrupted images, too. Defaults to
             `True`.
-        equal_steps: Boolean, whether all rows must take as many steps. Defaults to
-            `True`.
+        equal_steps: Boolean, whether all rows must take the same number of steps.
+            Defaults to `True`.
     """
 
     path: str
@@ -63,7 +63,7 @@ class StudyFile:
         return {**based_on(self.path, base), **given, "name": self.name_of(row)}
 
     def settings(self, row: str) -> list[str]:
-        """What is set last, for `Recipe.with_settings`.
+        """The settings of a row, for `Recipe.with_settings`.
 
         Args:
             row: String, the name of the row.
@@ -85,7 +85,7 @@ def slug(row: str) -> str:
 
 
 def based_on(path: str, base: str | None) -> dict[str, Any]:
-    """The fields of the recipe on which others are based.
+    """The fields of the recipe that others are based on.
 
     Args:
         path: String, the path of the file of the study.
@@ -106,7 +106,7 @@ def read_study(path: str) -> StudyFile:
         path: Path of the file.
 
     Raises:
-        ValueError: If the file cannot be read, is no TOML, or is no study.
+        ValueError: If the file cannot be read, is not TOML, or is not a study.
     """
     found = from_toml(path)
     try:
@@ -181,7 +181,7 @@ def _rows(path, rows):
         _require_fields(path, f"rows.{row}", given)
         require(
             len(given) > 0,
-            "`rows` must not be empty: a row says what is its own.",
+            "`rows` must not be empty: each row must set at least one field.",
             row=row,
         )
     return rows
@@ -192,8 +192,8 @@ def _require_fields(path, table, given):
     for key in OF_STUDIES:
         require(
             key not in given,
-            f"`{key}` must not be set in `{table}`: the study has `seeds`, and names "
-            "of rows.",
+            f"`{key}` must not be set in `{table}`: the study sets it, by `seeds` "
+            "and the names of rows.",
             **{key: given.get(key)},
         )
     for key in given:
@@ -218,7 +218,7 @@ def chosen_seeds(text: str) -> list[int]:
         text: String.
 
     Raises:
-        ValueError: If it is no list of integers.
+        ValueError: If it is not a list of integers.
     """
     words = [word.strip() for word in text.split(",")]
     require(
@@ -238,7 +238,7 @@ def require_chosen(file: StudyFile, seeds, rows) -> None:
         rows: Sequence of strings, or `None` for all.
 
     Raises:
-        ValueError: If it is not.
+        ValueError: If a seed or row is not in the file.
     """
     for name, chosen, known in (
         ("seeds", seeds, file.seeds),
@@ -250,6 +250,6 @@ def require_chosen(file: StudyFile, seeds, rows) -> None:
         require(
             is_list
             and all(type(each) is type(known[0]) and each in known for each in chosen),
-            f"`{name}` must be some of those of the file, {list(known)}.",
+            f"`{name}` must be in the file, one or several of {list(known)}.",
             **{name: chosen},
         )

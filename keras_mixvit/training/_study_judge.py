@@ -1,4 +1,4 @@
-"""How good the network of one finished cell of a study is."""
+"""Evaluates the network of one finished cell of a study."""
 
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ from keras_mixvit.training._skipped_files import read_skipped
 
 
 def judge(folder: str, corruptions: bool) -> dict[str, Any]:
-    """The figures of a finished run, and those under seeded corruptions.
+    """The scores of a finished run, also under seeded corruptions.
 
     It writes `evaluation.json`, as `evaluate_run` does.
 
     Args:
-        folder: Path of the folder of the run.
-        corruptions: Boolean, whether to judge under corruptions too.
+        folder: Path of the run folder.
+        corruptions: Boolean, whether to evaluate under corruptions, too.
 
     Returns:
         Dict of `split`, `samples`, `network`, the scores of the ensemble or the

@@ -1,4 +1,4 @@
-"""What `judge` wrote, checked: somebody may have changed it."""
+"""Reads and checks the results of `judge`, which may have been edited."""
 
 import math
 from pathlib import Path
@@ -9,12 +9,12 @@ from keras_mixvit.training._run_files import is_number, read_json
 
 SCORES = ("accuracy", "nll", "calibrated_nll", "ece", "brier", "auroc")
 DIVERSITY = ("disagreement", "ratio_error", "pairwise_kl")
-# JSON has no NaN: what is not finite is None.
+# JSON has no NaN: values that are not finite are None.
 CORRUPTED = ("accuracy", "nll", "calibrated_nll", "ece")
 
 
 def read_judgement(path: Path, corruptions: bool) -> dict[str, Any] | None:
-    """What `judge` found, or `None` where the file is missing or damaged.
+    """The results of `judge`, or `None` if the file is missing or damaged.
 
     Args:
         path: Path of the file.
@@ -28,7 +28,7 @@ def read_judgement(path: Path, corruptions: bool) -> dict[str, Any] | None:
 
 
 def is_judgement(found: Any, corruptions: bool) -> bool:
-    """Whether a value has the form of what `judge` finds.
+    """Whether a value has the form of the results of `judge`.
 
     Args:
         found: Anything.

@@ -1,4 +1,4 @@
-"""One study at a time in a folder."""
+"""A lock, so that only one study runs in a folder."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from keras_mixvit._checks import require
 
 try:
     import fcntl
-except ImportError:  # Windows has no such locks.
+except ImportError:  # Windows does not have these locks.
     fcntl = None  # type: ignore[assignment]
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a study is in a folder now.
+    """Whether a study is running in a folder.
 
     Args:
         folder: Path of the folder.
@@ -29,14 +29,14 @@ def is_locked(folder: Path) -> bool:
 def locked(folder: Path) -> Iterator[tuple[int, ...]]:
     """Keeps other studies out of a folder, until this one and its processes end.
 
-    Gives the descriptors that the processes must keep: a training that outlives a
-    study that was killed keeps others out, too.
+    It yields the descriptors that the processes must keep open. So if a study is
+    killed, its remaining trainings keep other studies out, too.
 
     Args:
-        folder: Path of the folder, which is made.
+        folder: Path of the folder, which is created.
 
     Raises:
-        ValueError: If another study is in it.
+        ValueError: If another study is running in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if fcntl is None:

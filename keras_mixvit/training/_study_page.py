@@ -1,4 +1,4 @@
-"""The page of a study's results: tables, what they mean, and how to repeat them."""
+"""The page of a study's results: tables, explanations, and how to repeat them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from keras_mixvit.training._study_table import (
     seeds_text,
 )
 
-# What fits on a terminal.
+# The scores that fit on a terminal.
 SHORT = ("accuracy", "nll", "calibrated_nll")
 COSTS = ("training", "inference")
 
@@ -49,13 +49,13 @@ def page(results: dict[str, Any], figure: str | None) -> str:
 def plan_text(
     name: str, baseline: str, seeds: Sequence[int], plan: dict[str, Any]
 ) -> str:
-    """What will be trained, for a terminal.
+    """The plan of a study, as text for a terminal.
 
     Args:
         name: String, the name of the study.
-        baseline: String, the row that others are compared with.
+        baseline: String, the row to which others are compared.
         seeds: Sequence of integers.
-        plan: What `plan` of `_study_plan.py` gives.
+        plan: Dict that `plan` of `_study_plan.py` returned.
     """
     lines = [["row", "networks", "parameters", "steps", "cost: training", "inference"]]
     for row, found in plan["rows"].items():
@@ -74,7 +74,7 @@ def plan_text(
 
 
 def terminal(results: dict[str, Any]) -> str:
-    """The most important scores and the differences in accuracy, for a terminal.
+    """The main scores and the differences in accuracy, as text for a terminal.
 
     Args:
         results: The content of `NAME.json`.
@@ -137,7 +137,7 @@ def _meanings(columns):
 
 
 def _corruptions(results):
-    """Those of the first cell that was judged under any."""
+    """The corruptions of the first cell that was evaluated under any."""
     judged = (cell["judged"]["corrupted"] for cell in results["cells"])
     rows = next(found for found in judged if found)["rows"]
     names = ", ".join(dict.fromkeys(row["corruption"] for row in rows))
@@ -158,10 +158,10 @@ def _differences_part(results):
     return [
         f"## Difference from {results['baseline']}",
         markdown(lines),
-        "Each seed of a row is compared with the same seed of the baseline. The table "
-        "gives the mean difference ± its standard error, and the two-sided p of a "
-        "paired t-test. A p is of one test: of many tests, some find a difference by "
-        f"chance. One seed has neither spread nor test ({NOTHING}).",
+        "Each seed of a row is compared with the same seed of the baseline. The "
+        "table gives the mean difference ± its standard error, and the two-sided p "
+        "of a paired t-test. Each p belongs to one test: among many tests, some show "
+        f"a difference by chance. One seed has no spread and no test ({NOTHING}).",
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a study will train: recipes, steps and costs of every row."""
+"""Plans a study: recipes, steps and costs of every row."""
 
 from typing import Any
 
@@ -23,17 +23,17 @@ def plan(
     """Recipes, steps and costs of the rows of a study.
 
     Args:
-        rows: Dict from names of rows to dicts of `values`, the fields of the
-            recipe, and `settings`, the words that are set last.
+        rows: Dict from names of rows to dicts of `values`, the fields of the recipe,
+            and `settings`, the options that are set at the end.
         seeds: List of integers.
         data_dir: Folder of the images, or `None`.
 
     Returns:
-        Dict of `rows`, each with the `recipes` of its seeds as TOML and what
-        `_costs` gives, and of `backend`, `versions` and `accelerators`.
+        Dict of `rows`, each with the `recipes` of its seeds as TOML and the result of
+        `_costs`, and of `backend`, `versions` and `accelerators`.
 
     Raises:
-        ValueError: If a row is no recipe, or does not fit its images.
+        ValueError: If a row is not a recipe, or does not fit its images.
     """
     images: dict[Any, dict] = {}
     found = {}
@@ -69,7 +69,7 @@ def _costs(recipe, images) -> dict[str, Any]:
     member = recipe.members()[0]
     model = model_for(member, images)
     dataset = dataset_for(member, model, images)
-    # What does not fit is refused here.
+    # This raises errors for recipes that do not fit.
     optimizer_for(member, model, len(dataset))
     steps = len(dataset) * member.total_epochs
     samples = steps * member.batch_size

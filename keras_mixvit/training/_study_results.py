@@ -1,4 +1,4 @@
-"""The files of a study's results: NAME.json, NAME.md and NAME.png."""
+"""The result files of a study: NAME.json, NAME.md and NAME.png."""
 
 import importlib.util
 import os
@@ -22,12 +22,12 @@ from keras_mixvit.training._study_page import page
 
 
 class StudyResults:
-    """The results of a study, as far as it has come.
+    """The results of a study so far.
 
     Args:
         file: `StudyFile`.
-        plan: What `plan` gave.
-        cells: Sequence of `Cell`, all of the study.
+        plan: Dict that `plan` returned.
+        cells: Sequence of all `Cell`s of the study.
         folder: Path of the folder of the files.
         data_dir: Folder of the images, or `None`.
     """
@@ -47,15 +47,15 @@ class StudyResults:
         self.earlier = {(c.row, c.seed): earlier_figures(path, c) for c in cells}
 
     def path(self, suffix: str) -> Path:
-        """The path of one of the files."""
+        """The path of the file with this suffix."""
         return self.folder / f"{self.file.name}{suffix}"
 
     def figures(self, cell: Cell) -> dict[str, Any] | None:
-        """All figures of a cell, of its run or of earlier results, or `None`."""
+        """All figures of a cell, from its run or from earlier results, or `None`."""
         return figures_of(cell) or self.earlier[cell.row, cell.seed]
 
     def write(self) -> dict[str, Any]:
-        """Writes `NAME.json` and `NAME.md`, and returns what is in the former."""
+        """Writes `NAME.json` and `NAME.md`, and returns the content of the first."""
         results = self.to_dict()
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.path(".json"), results)
@@ -64,7 +64,7 @@ class StudyResults:
         return results
 
     def to_dict(self) -> dict[str, Any]:
-        """What `NAME.json` holds."""
+        """The content of `NAME.json`."""
         found = {(c.row, c.seed): self.figures(c) for c in self.cells}
         cells = [figures for figures in found.values() if figures is not None]
         missing = [
@@ -116,12 +116,12 @@ class StudyResults:
 
 
 def has_matplotlib() -> bool:
-    """Whether the figure can be drawn."""
+    """Whether matplotlib is installed, to draw the figure."""
     return importlib.util.find_spec("matplotlib") is not None
 
 
 def processor() -> str:
-    """The name of the processor, as the system tells it."""
+    """The name of the processor, from the system."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
             for line in file:

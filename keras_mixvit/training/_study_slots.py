@@ -1,4 +1,4 @@
-"""Where the processes of a study run: an accelerator each, or a share of the cores."""
+"""Where the processes of a study run: on an accelerator each, or on some cores."""
 
 import contextlib
 import os
@@ -12,9 +12,9 @@ THREADS = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
     *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NUMEXPR_NUM_THREADS"),
 )
-# Which accelerators a process sees: NVIDIA's, AMD's, TPUs.
+# Variables that select the visible accelerators: NVIDIA's, AMD's, TPUs.
 VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "TPU_VISIBLE_CHIPS")
-# For processes that share an accelerator: JAX and TensorFlow would take all memory.
+# For processes that share an accelerator: JAX and TensorFlow would reserve all memory.
 SHARING = {
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
@@ -23,7 +23,7 @@ SHARING = {
 
 @dataclass(frozen=True)
 class Slot:
-    """Where one process at a time runs.
+    """A place where one process at a time runs.
 
     Args:
         environment: Dict of variables that the process gets.
@@ -37,7 +37,7 @@ class Slot:
     def start(
         self, command: list[str], log: Path, kept: tuple[int, ...] = ()
     ) -> subprocess.Popen:
-        """Starts a process whose output is added to a file.
+        """Starts a process and appends its output to a file.
 
         Args:
             command: List of strings.
@@ -55,7 +55,7 @@ class Slot:
                 pass_fds=kept,
             )
         if self.cores is not None:
-            # It has no other thread yet, or has ended.
+            # The process has only one thread yet, or has ended.
             with contextlib.suppress(OSError):
                 os.sched_setaffinity(process.pid, self.cores)
         return process
@@ -64,14 +64,14 @@ class Slot:
 def make_slots(
     jobs: int | None, accelerators: int, given: Mapping[str, str]
 ) -> list[Slot]:
-    """Where the processes of a study run side by side.
+    """The slots in which the processes of a study run at the same time.
 
     Args:
-        jobs: Integer, how many, or `None` for one on each accelerator, or one on
-            the processor.
-        accelerators: Integer, how many were found.
-        given: The variables of this process. Those that a user set stay, as far
-            as they do not say which accelerators there are.
+        jobs: Integer, the number of slots, or `None` for one on each accelerator, or
+            one on the processor.
+        accelerators: Integer, the number of accelerators.
+        given: The variables of this process. They stay, except those that select
+            accelerators.
     """
     count = max(1, accelerators) if jobs is None else jobs
     if accelerators == 0:
@@ -84,12 +84,12 @@ def make_slots(
 
 
 def _seen(place, given):
-    """Variables with which a process sees one accelerator."""
+    """Variables that make a process see only one accelerator."""
     found = {}
     for name in VISIBLE:
         listed = [word for word in given.get(name, "").split(",") if word.strip()]
         found[name] = listed[place] if place < len(listed) else str(place)
-    # A process on one chip is a TPU system of its own.
+    # To a process on one chip, the chip is a whole TPU system.
     return {
         **found,
         "TPU_PROCESS_BOUNDS": "1,1,1",
@@ -106,7 +106,7 @@ def _on_cores(count, given):
     )
     slots = []
     for i in range(count):
-        # With more processes than cores, several share one.
+        # With more processes than cores, several processes share a core.
         own = cores[i::count] or [cores[i % len(cores)]]
         threads = dict.fromkeys(THREADS, str(len(own)))
         threads = {name: value for name, value in threads.items() if name not in given}

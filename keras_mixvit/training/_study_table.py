@@ -1,4 +1,4 @@
-"""The results of a study as tables of text."""
+"""Formats the results of a study as text tables."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,9 +11,9 @@ class Column(NamedTuple):
 
     Fields:
         score: The name of the score.
-        heading: What stands above it.
-        factor: By which the score is multiplied.
-        digits: After the point.
+        heading: The heading of the column.
+        factor: The factor by which the score is multiplied.
+        digits: The number of digits after the point.
         about: One sentence that explains it.
     """
 
@@ -25,13 +25,13 @@ class Column(NamedTuple):
 
 
 COLUMNS = (
-    Column("accuracy", "accuracy %", 100, 2, "the share of test images that are right"),
+    Column("accuracy", "accuracy %", 100, 2, "the share of right test predictions"),
     Column(
         "nll",
         "NLL",
         1,
         3,
-        "the negative log-likelihood of the right class; less is better",
+        "the negative log-likelihood of the right class; lower is better",
     ),
     Column(
         "calibrated_nll",
@@ -39,52 +39,56 @@ COLUMNS = (
         1,
         3,
         "NLL after temperature scaling, each half of the test images with the "
-        "temperature of the other half; less is better",
+        "temperature of the other half; lower is better",
     ),
     Column(
         "ece",
         "ECE %",
         100,
         2,
-        "the expected calibration error in 15 bins, without temperature scaling; less "
-        "is better",
+        "the expected calibration error in 15 bins, without temperature scaling; "
+        "lower is better",
     ),
     Column(
-        "brier", "Brier", 1, 3, "the Brier score, summed over classes; less is better"
+        "brier", "Brier", 1, 3, "the Brier score, summed over classes; lower is better"
     ),
     Column(
         "auroc",
         "AUROC",
         1,
         3,
-        "how well confidence tells right from wrong predictions; 0.5 is chance",
+        "how well confidence separates right from wrong predictions; 0.5 is chance",
     ),
     Column(
         "corrupted_accuracy",
         "corrupted accuracy %",
         100,
         2,
-        "the mean accuracy under seeded corruptions of the test images, which are not "
-        "those of CIFAR-10-C",
+        "the mean accuracy under seeded corruptions of the test images, not those of "
+        "CIFAR-10-C",
     ),
     Column(
         "corrupted_calibrated_nll",
         "corrupted NLL_c",
         1,
         3,
-        "the mean NLL_c under the same corruptions, each with a temperature of its own",
+        "the mean NLL_c under the same corruptions, each with its own temperature",
     ),
 )
 TRAINING = (
     Column(
-        "training_loss", "training loss", 1, 3, "the loss of the last epoch, as mixed"
+        "training_loss",
+        "training loss",
+        1,
+        3,
+        "the loss of the last epoch, on mixed images",
     ),
     Column(
         "training_accuracy",
         "training accuracy %",
         100,
         2,
-        "the weighted accuracy of the last epoch on what was trained on, as mixed",
+        "the weighted accuracy of the last epoch, on mixed training images",
     ),
     Column(
         "part_accuracy",
@@ -105,8 +109,8 @@ TRAINING = (
         "d_re",
         1,
         3,
-        "the ratio error: test images that one of two gets wrong, over those that both "
-        "do; more is more diverse",
+        "the ratio error: test images that one of two gets wrong, divided by those "
+        "that both get wrong; higher is more diverse",
     ),
     Column("seconds", "seconds", 1, 0, "the seconds that one training took here"),
 )
@@ -117,7 +121,7 @@ def cell_text(column: Column, found: dict[str, Any] | None) -> str:
 
     Args:
         column: `Column`.
-        found: What `spread_of` gives, or `None`.
+        found: Result of `spread_of`, or `None`.
     """
     if found is None or found["mean"] is None:
         return NOTHING
@@ -130,7 +134,7 @@ def difference_text(column: Column, found: dict[str, Any] | None) -> str:
 
     Args:
         column: `Column`.
-        found: What `paired_test` gives, or `None`.
+        found: Result of `paired_test`, or `None`.
     """
     if found is None or found["mean"] is None:
         return NOTHING
@@ -143,7 +147,7 @@ def difference_text(column: Column, found: dict[str, Any] | None) -> str:
 
 
 def p_text(p: float) -> str:
-    """The p of a test, with as many digits as mean something."""
+    """The p of a test, with significant digits only."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.{3 if p < 0.1 else 2}f}"
 
 
@@ -152,7 +156,7 @@ def _number(column, value):
 
 
 def present(columns: Sequence[Column], rows: list[dict[str, Any]]) -> list[Column]:
-    """The columns in which a row has a number.
+    """The columns in which at least one row has a number.
 
     Args:
         columns: Sequence of `Column`.
@@ -166,7 +170,7 @@ def present(columns: Sequence[Column], rows: list[dict[str, Any]]) -> list[Colum
 
 
 def seeds_text(row: dict[str, Any]) -> str:
-    """How many seeds a row of the results has."""
+    """The number of seeds of a row of the results, as text."""
     return str((row["summary"].get("accuracy") or {"count": 0})["count"])
 
 
@@ -176,7 +180,7 @@ def cost_text(relative: float | None) -> str:
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Lines of words as columns: the first to the left, the others to the right.
+    """Lines of words as columns: the first is left-aligned, the others right-aligned.
 
     Args:
         lines: Sequence of sequences of strings, the headings first.
@@ -192,7 +196,7 @@ def aligned(lines: Sequence[Sequence[str]]) -> str:
 
 
 def markdown(lines: Sequence[Sequence[str]]) -> str:
-    """Lines of words as a table of Markdown.
+    """Lines of words as a Markdown table.
 
     Args:
         lines: Sequence of sequences of strings, the headings first.

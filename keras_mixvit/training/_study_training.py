@@ -1,4 +1,4 @@
-"""Trains and judges the cells of a study, and reports each of them."""
+"""Trains and evaluates the cells of a study, and reports each one."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -18,10 +18,10 @@ def train_cells(
     results: StudyResults,
     tell: Callable[[str], object],
 ) -> None:
-    """Trains and judges cells, and writes the results after each.
+    """Trains and evaluates cells, and writes the results after each.
 
     Args:
-        chosen: Sequence of the cells that are left.
+        chosen: Sequence of the cells to train.
         slots: Sequence of `Slot`, one for each process at a time.
         folder: Path of the folder of the study's runs.
         results: `StudyResults`.
@@ -29,8 +29,8 @@ def train_cells(
     """
     places = {cell: i + 1 for i, cell in enumerate(chosen)}
     tell(
-        f"{len(chosen)} of {len(results.cells)} trainings are left, {len(slots)} side "
-        f"by side, on {results.plan['backend']}. Logs: {folder}/ROW/seedN.log"
+        f"{len(chosen)} of {len(results.cells)} trainings are left, {len(slots)} at a "
+        f"time, on {results.plan['backend']}. Logs: {folder}/ROW/seedN.log"
     )
 
     def label(cell):
@@ -52,7 +52,7 @@ def train_cells(
                     f"NLL {scores['nll']:.4f}, {scores['seconds'] or 0:.1f} s."
                 )
 
-    # In this order: the lock is free before a signal ends this process.
+    # In this order, so the lock is free before a signal ends this process.
     with ending_later() as signals, locked(folder) as kept:
         run_cells(
             chosen,
@@ -67,7 +67,7 @@ def train_cells(
 
 
 def this_command(words: list[str]) -> list[str]:
-    """The command `keras-mixvit` in a process of its own.
+    """The command `keras-mixvit`, to run in its own process.
 
     Args:
         words: List of strings after its name.

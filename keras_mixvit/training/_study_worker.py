@@ -1,7 +1,7 @@
-"""What a study asks of a process of its own, so that it imports no backend itself.
+"""Runs tasks of a study in another process, so the study imports no backend itself.
 
-A process that has imported a backend may hold the memory of the accelerator, which
-the trainings need.
+A process that has imported a backend may hold the memory of the accelerator, which the
+trainings need.
 """
 
 import json
@@ -17,7 +17,7 @@ from keras_mixvit._start import chosen_backend
 
 
 def backend_of(tell: Callable[[str], object]) -> str:
-    """The backend of all processes, without an import of it.
+    """The backend of all processes, found without importing it.
 
     Args:
         tell: Function that it calls with a sentence about the choice, if any.
@@ -31,14 +31,14 @@ def backend_of(tell: Callable[[str], object]) -> str:
 
 
 def work(task: str, request: dict[str, Any]) -> Any:
-    """Does a task.
+    """Runs a task.
 
     Args:
         task: `"plan"`, `"judge"` or `"draw"`.
         request: Dict, the arguments.
 
     Returns:
-        What JSON can hold.
+        The result, for JSON.
     """
     if task == "plan":
         from keras_mixvit.training._study_plan import plan
@@ -54,27 +54,28 @@ def work(task: str, request: dict[str, Any]) -> Any:
 
 
 def command(task: str, request: Path, answer: Path) -> list[str]:
-    """The command of a process that does a task.
+    """The command of a process that runs a task.
 
     Args:
         task: `"plan"`, `"judge"` or `"draw"`.
         request: Path of a JSON file, the arguments.
-        answer: Path of the JSON file that is written: what the task returns.
+        answer: Path of the JSON file for the result.
     """
     code = "from keras_mixvit.training._study_worker import main; main()"
     return [sys.executable, "-c", code, task, str(request), str(answer)]
 
 
 def ask(task: str, request: dict[str, Any], environment: dict[str, str]) -> Any:
-    """What a task gives, from another process if this one has no backend yet.
+    """The result of a task, from another process if this one has no backend yet.
 
     Args:
-        task: String, what `work` takes.
-        request: Dict, what `work` takes.
+        task: As in `work`.
+        request: As in `work`.
         environment: Dict of variables of the process.
 
     Raises:
-        ValueError: If the other process failed, with the last line of what it said.
+        ValueError: If the other process failed; the message is the last line of its
+            output.
     """
     if "keras" in sys.modules:
         return work(task, request)
@@ -96,7 +97,7 @@ def ask(task: str, request: dict[str, Any], environment: dict[str, str]) -> Any:
 
 
 def main() -> None:
-    """Does the task that the words of the process name."""
+    """Runs the task in the arguments of the process."""
     from keras_mixvit.training._atomic_files import write_json
 
     task, request, answer = sys.argv[1:]

@@ -32,7 +32,7 @@ from keras_mixvit.training._run_rows import name_of, rows_of
 from keras_mixvit.training._run_settings import RunSettings
 from keras_mixvit.training._skipped_files import skipped_files, write_skipped
 
-# What a finished training leaves: rows of the table, best epoch, seconds.
+# The report of a finished training: rows of the table, best epoch, seconds.
 REPORT = "report.json"
 
 
@@ -50,54 +50,50 @@ def train(
     steps_per_execution: int | None = None,
     single_cutmix: bool = False,
 ) -> tuple[Path, list]:
-    """Trains a method and single networks for comparison, and reports all.
+    """Trains the network of a recipe, and single networks to compare it with.
 
     It writes these files into the folder of the run:
 
     | file | content |
     |---|---|
     | `model.keras` | the model after the last epoch |
-    | `best.keras` | the best by validation accuracy; protocol `"validation"` |
+    | `best.keras` | the model of best validation accuracy; protocol `"validation"` |
     | `history.csv` | losses and metrics of every epoch |
     | `result.json` | the figures, and all that you need to repeat them |
-    | `recipe.toml`, `run.json` | the settings; `recipe.toml` can be trained again |
+    | `recipe.toml`, `run.json` | the settings; you can train `recipe.toml` again |
     | `curves.png`, `mixed_samples.png` | figures, with matplotlib |
 
-    The files of the single network lie in the folder `single`, those of the
-    single network with CutMix in `single-cutmix`, and those of the networks of
-    an ensemble in `member-0` and so on. The run is saved after every
-    epoch, and `resume` continues a run that was interrupted.
+    The files of the single network are in the folder `single`, those of the single
+    network with CutMix in `single-cutmix`, and those of the networks of an ensemble in
+    `member-0` and so on. It saves the run after every epoch; if it is interrupted,
+    `resume` continues it.
 
     Args:
         recipe: `Recipe`.
-        output: Folder of the run, or `None` for a new one below `runs`.
-            Defaults to `None`.
-        single: Boolean, whether to train the single network too. Defaults to
-            `True`.
-        verbose: `"auto"` for a bar over all epochs on a terminal and a line
-            for each epoch elsewhere, or what `keras.Model.fit` takes. Defaults
-            to `"auto"`.
-        data_dir: Folder of the images, as `load` takes it, or `None`. Defaults
-            to `None`.
-        tensorboard: Boolean, whether to write logs for TensorBoard, where it
-            is installed. Defaults to `False`.
-        devices: Integer, how many devices share each batch, as
-            `data_parallel` takes it, or `None` for one, or for the devices of
-            all processes that were started together. Defaults to `None`.
+        output: Folder of the run, or `None` for a new one in `runs`. Defaults to
+            `None`.
+        single: Boolean, whether to train the single network, too. Defaults to `True`.
+        verbose: `"auto"` for one progress bar on a terminal and a line per epoch
+            elsewhere, or a value of `keras.Model.fit`. Defaults to `"auto"`.
+        data_dir: Folder of the images, as in `load`, or `None`. Defaults to `None`.
+        tensorboard: Boolean, whether to write logs for TensorBoard, if it is installed.
+            Defaults to `False`.
+        devices: Integer, the number of devices that share each batch, as in
+            `data_parallel`, or `None` for one device, or for those of all processes
+            that were started together. Defaults to `None`.
         timeout: Seconds to wait for another process. Defaults to `600.0`.
         tell: Function that it calls with each sentence for the user. Defaults
             to `print`.
-        on_error: What to do about damaged image files, as `load` takes it. The
-            file `skipped.json` lists the files that it skips, and a resumed run
-            skips the same ones. Defaults to `"when_read"`.
-        steps_per_execution: Integer, how many training steps one call to the
-            device runs, as `keras.Model.compile` takes it: on JAX and
-            TensorFlow the device then waits less for Python. The steps are the
-            same. `None` is 1, or on JAX with an accelerator up to 100.
-            Defaults to `None`.
-        single_cutmix: Boolean, whether to train the single network with CutMix
-            too, for as many steps. Mixing is a regulariser by itself, so this
-            is the baseline of a method that mixes. Defaults to `False`.
+        on_error: What to do with damaged image files, as in `load`. The file
+            `skipped.json` lists the skipped files, and a resumed run skips the same
+            ones. Defaults to `"when_read"`.
+        steps_per_execution: Integer, the number of training steps per call to the
+            device, as in `keras.Model.compile`. With more steps, the device waits less
+            for Python on JAX and TensorFlow; the result is the same. `None` is 1, or up
+            to 100 on JAX with an accelerator. Defaults to `None`.
+        single_cutmix: Boolean, whether to train the single network with CutMix, too,
+            for the same number of steps. Mixing itself regularises, so this is the
+            baseline of a method that mixes. Defaults to `False`.
 
     Returns:
         The folder, and a list of rows: dicts of `model`, `parameters`,
@@ -131,8 +127,8 @@ def train(
     name = recipe.data.name
     if not is_data_path(name) and os.path.exists(name):
         tell(
-            f"{name!r} is the set of that name; write './{name}' for "
-            "the file or folder here."
+            f"{name!r} is the data set of that name; write './{name}' for the file or "
+            "folder here."
         )
     require_steps(steps_per_execution)
     recipe, data_dir = with_whole_paths(recipe, data_dir)
@@ -153,9 +149,9 @@ def _train(settings, output, verbose, tell, parallel, on_error, steps_per_execut
     own = load_own(settings, on_error, {})
     sets, skipped = sets_of(settings.recipe.data, own), skipped_files(own)
     for split, names in skipped.items():
-        tell(f"{len(names):,} damaged files of the {split} split are left out.")
-    # What does not fit is refused before anything is written; members of an
-    # ensemble differ in their seeds alone.
+        tell(f"{len(names):,} damaged files of the {split} split are skipped.")
+    # Raises errors before it writes anything; members of an ensemble differ only in
+    # their seeds.
     kinds = {}
     for each in settings.trainings().values():
         kinds[each.method.name, each.pixel_mixing.name] = each
@@ -192,16 +188,16 @@ def finish(
     parallel: Parallel,
     steps_per_execution: int | None = None,
 ) -> list[dict]:
-    """Trains the networks that are not trained yet, and reports all.
+    """Trains the networks that are not trained yet, and reports on all.
 
     Args:
-        folder: Path of the folder of the run.
+        folder: Path of the run folder.
         settings: `RunSettings`.
-        sets: What `load_sets` gave.
-        verbose: What `train` takes.
-        tell: What `train` takes.
+        sets: Dict that `load_sets` returned.
+        verbose: As in `train`.
+        tell: As in `train`.
         parallel: `Parallel`, whose process 0 writes the files.
-        steps_per_execution: What `train` takes. Defaults to `None`.
+        steps_per_execution: As in `train`. Defaults to `None`.
 
     Returns:
         The rows of the table.
@@ -243,7 +239,7 @@ def finish(
 
         def take(name=name, place=place):
             reports[name] = read_report(place / REPORT)
-            # A training with an intact report needs no checkpoint.
+            # If its report is intact, a training needs no checkpoint.
             Checkpoints(place / CHECKPOINTS).remove()
 
         parallel.on_main(take)
@@ -256,7 +252,7 @@ def finish(
 
 
 def _conclude(folder, settings, sets, test, reports, parallel):
-    """Writes the files of the whole run, and returns the rows."""
+    """Writes the files of the whole run, and returns its rows."""
     recipe, trainings = settings.recipe, settings.trainings()
     rows = [row for found in reports.values() for row in found["rows"]]
     if recipe.num_members > 1:
@@ -285,7 +281,7 @@ def _conclude(folder, settings, sets, test, reports, parallel):
 
 
 def with_whole_paths(recipe, data_dir):
-    """Absolute paths, which a resumed run finds from any working directory."""
+    """The recipe and folder with absolute paths, for a resume from any directory."""
     if data_dir is not None:
         return recipe, os.path.abspath(data_dir)
     name = recipe.data.name

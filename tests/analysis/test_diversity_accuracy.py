@@ -29,9 +29,7 @@ def test_scores_are_those_of_the_mean_of_the_members_and_of_their_pairs():
 
 
 def test_one_subnetwork_has_no_diversity():
-    with pytest.raises(
-        ValueError, match="`logits` must be of at least two subnetworks"
-    ):
+    with pytest.raises(ValueError, match="`logits` must have at least two subnetworks"):
         subnetwork_scores(np.zeros((4, 1, 3)), np.zeros(4, int))
 
 

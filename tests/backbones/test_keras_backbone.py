@@ -226,7 +226,7 @@ CUT = "must be a layer at which `model` can be cut: its output is all that later
         ),
         (
             {"image_shape": (8, 6, 3)},
-            "`image_shape` must be a shape of images that `model` can take. Received: "
+            "`image_shape` must be a shape of images that `model` takes. Received: "
             "image_shape=(8, 6, 3) (",
         ),
     ],

@@ -109,7 +109,8 @@ def test_mixvit_is_refused_on_a_network_that_does_not_keep_its_grid(
     network, grid, after
 ):
     message = re.escape(
-        "`backbone` must keep its grid through the body, as transformers do. "
+        "`backbone` must have the same grid before and after its body, as "
+        "transformers have. "
         f"Received: grid_shape={grid}, after_body={after}"
     )
     backbone = shaped(network, image_shape=(16, 16, 3))

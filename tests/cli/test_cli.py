@@ -130,7 +130,7 @@ def test_an_output_folder_that_cannot_be_made_is_one_sentence(tmp_path, capsys):
     data = write_images(tmp_path / "three.npz")
     assert main(train_words(data, f"{data}/out")) == 1
     text = (
-        "keras-mixvit: `output` must be a folder that can be written. Received: "
+        "keras-mixvit: `output` must be a writable folder. Received: "
         f"output='{data}/out' (Not a directory)\n"
     )
     assert capsys.readouterr().err == text

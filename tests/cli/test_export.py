@@ -35,7 +35,7 @@ def test_an_export_goes_beside_the_model_by_default(command_run, tmp_path, capsy
     before = output.read_bytes()
     assert main(["export", str(file), "--format", "keras"]) == 1
     told = capsys.readouterr()
-    text = f"`output` must be a path that is new. Received: output={str(output)!r}"
+    text = f"`output` must not exist. Received: output={str(output)!r}"
     assert told.err == f"keras-mixvit: {text}\n"
     assert told.out == ""
     assert output.read_bytes() == before

@@ -39,9 +39,9 @@ def test_an_error_of_another_process_is_one_sentence(tmp_path, monkeypatch):
     ("words", "error"),
     [
         (["--jobs=0"], "`jobs` must be an integer of at least 1. Received: jobs=0"),
-        (["--seeds=2"], "`seeds` must be some of those of the file, [0, 1]. Received"),
+        (["--seeds=2"], "`seeds` must be in the file, one or several of [0, 1]. R"),
         (["--seeds=a"], "`seeds` must be integers with commas between them. Received"),
-        (["--rows=x"], "`rows` must be some of those of the file, ['single', 'MixViT"),
+        (["--rows=x"], "`rows` must be in the file, one or several of ['single"),
     ],
 )
 def test_what_does_not_fit_is_told_at_once(tmp_path, words, error, capsys):

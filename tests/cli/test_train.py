@@ -105,7 +105,7 @@ def test_the_table_is_the_results(command_run):
             assert f"{row['seconds']:.1f}" in line
     assert "1 epochs, seed 3" in command_run.text
     assert "of 12 images" in command_run.text
-    assert "This is one seed, and 12 images leave a standard error" in command_run.text
+    assert "This is one seed, and with 12 images the standard error" in command_run.text
     assert "Models, history and figures: " in command_run.text
 
 

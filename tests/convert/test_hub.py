@@ -83,8 +83,8 @@ def test_damaged_weights_in_the_cache_are_refused(damage, tmp_path):
     else:
         blob.write_bytes(content[:-1] + b"\x01")
     message = (
-        "model.safetensors in the cache must have the SHA-256 sum of the hub's; it "
-        "is damaged: delete it and fetch it again. Received: "
+        "model.safetensors in the cache must have the SHA-256 sum of the file on the "
+        "hub; it is damaged: delete it and fetch it again. Received: "
         f"path={str(blob)!r}, sum='"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}[0-9a-f]{{64}}'$"):
@@ -155,7 +155,7 @@ def test_what_the_hub_does_not_have_is_refused(error, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     message = (
-        "`name` must be an existing folder, or a repository of the hub, with "
+        "`name` must be an existing folder, or a repository on the hub, with "
         "config.json and model.safetensors. Received: name='me/mine', "
         "revision='v2' (404 Client Error.)"
     )

@@ -20,7 +20,7 @@ from tests.convert.hub_cases import BYTES
 @pytest.mark.parametrize("name", ["/no/such/folder", "./no_such_folder", "a/b c"])
 def test_what_is_neither_a_folder_nor_a_repository_is_refused(name):
     message = (
-        "`name` must be an existing folder, or a repository of the hub, with "
+        "`name` must be an existing folder, or a repository on the hub, with "
         f"config.json and model.safetensors. Received: name={name!r}, revision=None ("
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
@@ -108,8 +108,8 @@ def test_a_folder_here_takes_no_place_of_a_model_of_the_hub(
     [
         (
             "me/mine",
-            "`name` must say whether it is a folder or a repository: './me/mine' is "
-            "the folder, 'hf://me/mine' the repository of the hub. Received: "
+            "`name` must be clearly a folder or a repository: './me/mine' is the "
+            "folder, 'hf://me/mine' the repository on the hub. Received: "
             "name='me/mine'",
         ),
         (

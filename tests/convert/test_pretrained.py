@@ -229,8 +229,8 @@ def test_damaged_weights_in_a_folder_are_refused(small, folder):
 @pytest.mark.parametrize("option", ["image_shape", "patch_size"])
 def test_options_of_the_backbone_leave_shape_and_patches_alone(option, folder):
     message = (
-        "`changes` must not hold `image_shape`, for which there is `image_size`, nor "
-        f"`patch_size`, which is that of the weights. Received: changes=[{option!r}]"
+        "`changes` must not have `image_shape` (use `image_size`) or `patch_size` (the "
+        f"weights decide it). Received: changes=[{option!r}]"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         SingleNetwork.from_timm(str(folder), backbone_options={option: 16})

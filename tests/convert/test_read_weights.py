@@ -181,7 +181,7 @@ def test_a_checkpoint_of_other_things_than_tensors_is_refused(content, tmp_path)
     items = {"a list": [tensor], "a number beside tensors": {"a": tensor, "epoch": 3}}
     path = tmp_path / "weights.pth"
     torch.save(items[content], path)
-    assert refused(path).endswith("(it holds other things than named tensors)")
+    assert refused(path).endswith("(it does not hold only named tensors)")
 
 
 @pytest.mark.parametrize("name", ["weights.h5", "weights", "weights.pth.tar"])

@@ -75,7 +75,7 @@ def test_a_source_grid_of_other_places_is_refused(old, source_grid, received):
     model = random(small_cait((3, 3)))
     before = values(model)
     message = (
-        "`source_grid` must be (h, w) with the positions of the table, "
+        "`source_grid` must be (h, w) with as many positions as the table, "
         f"{old[0] * old[1]}. "
         f"Received: source_grid={received}"
     )

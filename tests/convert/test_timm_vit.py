@@ -231,6 +231,6 @@ def test_a_table_with_the_prefix_where_there_is_none_is_refused():
     with pytest.raises(ValueError, match="`source_grid` must be") as error:
         load_timm_weights(model, weights)
     assert str(error.value) == (
-        "`source_grid` must be (h, w) with the positions of the table, 10. Received: "
-        "source_grid=None"
+        "`source_grid` must be (h, w) with as many positions as the table, 10. "
+        "Received: source_grid=None"
     )

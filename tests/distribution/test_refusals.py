@@ -22,8 +22,8 @@ from tests.helpers import LOSS, images, tiny_convit
 )
 def test_a_batch_that_devices_do_not_divide_is_refused(count, size, options, received):
     message = (
-        "`batch_size` must be divided by 4, the number of devices, and so must the "
-        "last batch, which `drop_remainder=True` leaves out. Received: "
+        "`batch_size` must be a multiple of 4, the number of devices, and so must the "
+        "size of the last batch, which `drop_remainder=True` leaves out. Received: "
     )
     with pytest.raises(ValueError, match=re.escape(message + received)):
         Parallel(4).own_batches(pairs_of(count, size, **options))
@@ -50,7 +50,7 @@ def test_the_time_limit_must_be_positive():
 @on["jax"]
 def test_devices_that_jax_does_not_have_are_refused():
     keras.ops.zeros(1)  # From now on the processor cannot be split.
-    message = "`devices` must be at most 1, the number that JAX has; a processor is "
+    message = "`devices` must be at most 1, the number that JAX has; the env"
     with pytest.raises(ValueError, match=re.escape(message)):
         data_parallel(2)
     message = "`devices` must be among cpu:0. Received: devices=['gpu:7']"
@@ -67,7 +67,7 @@ def test_models_are_spread_over_a_divisor_of_the_devices():
 
 @pytest.mark.skipif(BACKEND == "jax", reason="works on JAX")
 def test_model_parallelism_elsewhere_is_refused():
-    message = "`model_parallel` must run on JAX: on other backends Keras spreads no "
+    message = "`model_parallel` must run on JAX: on other backends, Keras cannot "
     with pytest.raises(ValueError, match=re.escape(message)):
         model_parallel(2)
 
@@ -75,7 +75,7 @@ def test_model_parallelism_elsewhere_is_refused():
 @on["torch"]
 def test_processes_must_be_as_many_as_devices():
     message = (
-        "`devices` must be None or 1, the number of processes; start more by "
+        "`devices` must be None or 1, the number of processes; start more with "
         "`torchrun --nproc-per-node N` or `keras-mixvit train --devices N`. Received: "
         "devices=2"
     )
@@ -158,7 +158,7 @@ def test_a_port_in_use_is_told_on_jax():
             )
         )
     assert status == 1
-    assert f"ConnectionError: Port {port} is already in use: give the" in errors
+    assert f"ConnectionError: Port {port} is already in use: set another" in errors
 
 
 def parallel_of_backend():
@@ -174,9 +174,9 @@ def parallel_of_backend():
 
 
 def test_arrays_that_devices_do_not_divide_are_refused():
-    message = "`x` must have a number of samples that 4 divides, the number of devices"
+    message = "`x` must have a number of samples that is a multiple of 4, the number"
     if BACKEND == "torch":
-        message = "`x` must be a `mixed_pair_dataset`, or a data set that gives this "
+        message = "`x` must be a `mixed_pair_dataset`, or a data set that yields the "
     with pytest.raises(ValueError, match=re.escape(message)):
         parallel_of_backend().require_data(images(6))
 
@@ -185,7 +185,7 @@ def test_arrays_that_devices_do_not_divide_are_refused():
 def test_compiled_steps_are_refused_where_gradients_are_exchanged():
     model = MixViT(tiny_convit(), 5)
     model.compile("sgd", LOSS, jit_compile=True)
-    message = "`jit_compile` must be 'auto' or False where processes exchange gradients"
+    message = "`jit_compile` must be 'auto' or False if processes exchange gradients"
     with pytest.raises(ValueError, match=re.escape(message)):
         parallel_of_backend().check(model)
 
@@ -203,7 +203,7 @@ def test_a_share_of_arrays_for_validation_is_refused():
     with data_parallel(1):
         model = MixViT(tiny_convit(), 5)
         model.compile("sgd", LOSS)
-        message = "`validation_split` must be 0 on several devices, which take "
+        message = "`validation_split` must be 0 on several devices. Pass "
         with pytest.raises(ValueError, match=re.escape(message)):
             model.fit(
                 images(8), np.eye(5)[np.arange(8) % 5], validation_split=0.5, verbose=0

@@ -14,7 +14,7 @@ from tests.helpers import LOSS, tiny_convit
 @on["tensorflow"]
 def test_devices_that_tensorflow_does_not_have_are_refused():
     keras.ops.zeros(1)
-    message = "`devices` must be at most 1, the number that TensorFlow has; a "
+    message = "`devices` must be at most 1, the number that TensorFlow has; you "
     with pytest.raises(ValueError, match=re.escape(message)):
         data_parallel(2)
     message = "`devices` must be among cpu:0. Received: devices=['gpu:7']"
@@ -26,7 +26,7 @@ def test_devices_that_tensorflow_does_not_have_are_refused():
 def test_several_workers_are_refused(monkeypatch):
     cluster = '{"cluster": {"worker": ["a:1", "b:1"]}}'
     monkeypatch.setenv("TF_CONFIG", cluster)
-    message = "`TF_CONFIG` must name no further workers: Keras's `fit` fails under "
+    message = "`TF_CONFIG` must not name further workers: Keras's `fit` fails under "
     with pytest.raises(ValueError, match=re.escape(message)):
         data_parallel()
 
@@ -58,8 +58,8 @@ def test_what_keras_ignores_on_tensorflow_is_refused(monkeypatch):
     model.compile("sgd", LOSS)
     monkeypatch.setattr(keras.distribution, "distribution", lambda: "a distribution")
     message = (
-        "`keras.distribution` must not be set on TensorFlow, where Keras accepts and "
-        "ignores it: use `keras_mixvit.distribution.data_parallel`."
+        "`keras.distribution` must not be set on TensorFlow, where Keras ignores it: "
+        "use `keras_mixvit.distribution.data_parallel`."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         model.fit(pairs_of(8, 8), verbose=0)

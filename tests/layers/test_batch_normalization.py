@@ -89,6 +89,6 @@ def test_files_name_the_layer_of_keras(tmp_path):
 
 @pytest.mark.parametrize("argument", ["synchronized", "renorm"])
 def test_what_it_decides_itself_is_refused(argument):
-    message = f"`{argument}` must be left out: this layer synchronises by itself and "
+    message = f"`{argument}` must not be set: this layer always synchronises and "
     with pytest.raises(ValueError, match=message):
         SynchronizedBatchNormalization(**{argument: True})

@@ -246,7 +246,7 @@ def test_heads_must_divide_the_width():
 def test_grids_must_be_stacks_of_the_grid_shape(shape):
     layer = GatedPositionalAttention(4, grid_shape=(2, 3))
     message = (
-        f"`grid` must stack grids of shape (2, 3) on its height. Received: {shape=}"
+        f"`grid` must stack grids of shape (2, 3) along its height. Received: {shape=}"
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         layer(noise(*shape))

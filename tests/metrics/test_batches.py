@@ -219,7 +219,7 @@ def test_nothing_judged_is_zero():
         ),
         (
             lambda: RatioError(3).update_state(REPEATED, MEMBERS, REPEATED),
-            r"`sample_weight` must have shape \(B,\), since a pair",
+            r"`sample_weight` must have shape \(B,\): a pair",
         ),
         (
             lambda: SubnetworkNLL(3).update_state(REPEATED, MEMBERS),
@@ -227,11 +227,11 @@ def test_nothing_judged_is_zero():
         ),
         (
             lambda: Disagreement().update_state(LABELS, MEMBERS[:, :1]),
-            "`logits` must be of at least two subnetworks. Received: num_subnetworks=1",
+            "`logits` must have at least two subnetworks. Received: num_subnetworks=1",
         ),
         (
             lambda: PairwiseKL().update_state(LABELS, MEMBERS[:, :1]),
-            "`logits` must be of at least two subnetworks.",
+            "`logits` must have at least two subnetworks.",
         ),
     ],
 )

@@ -100,7 +100,7 @@ def test_probabilities_of_zero_and_a_subnetwork_that_is_always_right(kind):
     ("logits", "options", "message"),
     [
         (np.zeros((2, 3)), {}, r"`logits` must have shape \(n, M, K\)"),
-        (np.zeros((2, 1, 3)), {}, "`logits` must be of at least two subnetworks"),
+        (np.zeros((2, 1, 3)), {}, "`logits` must have at least two subnetworks"),
         (np.full((2, 2, 3), np.nan), {}, "`logits` must not be NaN"),
         (np.zeros((2, 2, 3)), {"ensemble_of": "x"}, "`ensemble_of` must be one of"),
         (np.zeros((2, 2, 3)), {"penalty": "x"}, "`penalty` must be a number of at le"),

@@ -194,7 +194,7 @@ def test_calibrated_nll_where_no_prediction_is_better_than_chance():
 
 
 def test_what_cannot_be_calibrated_is_refused():
-    with pytest.raises(ValueError, match="`logits` must be of at least two samples"):
+    with pytest.raises(ValueError, match="`logits` must have at least two samples"):
         calibrated_nll([[1.0, 0.0]], [0])
     with pytest.raises(ValueError, match="`seed` must be an integer of at least 0"):
         calibrated_nll([[1.0, 0.0]] * 2, [0, 1], seed=-1)

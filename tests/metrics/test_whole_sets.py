@@ -223,7 +223,7 @@ def test_predictions_that_are_no_numbers_are_refused(function, bad):
 def test_diversity_refuses_predictions_that_are_no_numbers(function):
     logits, _ = plain.drawn(members=2)
     logits[7, 1] = -INFINITE
-    with pytest.raises(ValueError, match=r"minus infinity is probability 0, which one"):
+    with pytest.raises(ValueError, match=r"minus infinity is probability 0, which at"):
         function(logits)
 
 
@@ -249,7 +249,7 @@ def test_labels_that_do_not_fit_are_refused(function, labels, message):
         (nll, np.zeros((0, 3)), r"and not be empty. Received: shape=\(0, 3\)"),
         (nll, np.array([["a"]]), "`logits` must be real numbers. Received: dtype='<U1"),
         (ratio_error, np.zeros((1, 3)), r"`logits` must have shape \(n, M, K\) and"),
-        (ratio_error, np.zeros((1, 1, 3)), "`logits` must be of at least two subnet"),
+        (ratio_error, np.zeros((1, 1, 3)), "`logits` must have at least two subnet"),
     ],
 )
 def test_predictions_of_other_shapes_are_refused(function, logits, message):

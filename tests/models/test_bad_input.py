@@ -59,7 +59,7 @@ def test_losses_that_do_not_fit_the_weights_are_refused(loss, message):
 
 def test_subnetwork_metrics_are_not_weighted():
     fresh = SingleNetwork(tiny_convit(num_blocks=1, num_class_blocks=1), 5)
-    with pytest.raises(ValueError, match="`weighted_metrics` must not ask for sub"):
+    with pytest.raises(ValueError, match="`weighted_metrics` must not have metrics"):
         fresh.compile("sgd", LOSS, weighted_metrics=[SubnetworkAccuracy()])
 
 

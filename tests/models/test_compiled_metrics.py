@@ -156,7 +156,7 @@ def test_a_metric_sees_the_ensemble_in_validation(name):
 @pytest.mark.parametrize("name", WRONG)
 def test_metrics_of_probabilities_are_refused(name, argument):
     model = RecordingModel()
-    text = rf"`{argument}` must take logits: use from_logits=True .* Received: metric="
+    text = rf"`{argument}` must take logits: set from_logits=True .* Received: metric="
     with pytest.raises(ValueError, match=text):
         model.compile("sgd", LOSS, **{argument: [WRONG[name]()]})
 
@@ -197,7 +197,7 @@ def test_metrics_of_several_outputs_are_refused(argument, value):
 
 
 def test_a_subnetwork_metric_in_a_dict_is_not_weighted():
-    with pytest.raises(ValueError, match="`weighted_metrics` must not ask for sub"):
+    with pytest.raises(ValueError, match="`weighted_metrics` must not have metrics"):
         RecordingModel().compile(
             "sgd", LOSS, weighted_metrics={"output": [[SubnetworkAccuracy()]]}
         )

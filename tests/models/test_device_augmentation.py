@@ -77,7 +77,7 @@ def test_validation_on_pairs_leaves_training_its_augmentation():
 def test_draws_that_nobody_explained_are_refused():
     mixvit = model()
     inputs, labels = pairs(mixvit, "device")[0]
-    message = "`x` must come without `draws`, or `model.augment_as(dataset)` be called"
+    message = "`x` must have no `draws`, unless you call `model.augment_as"
     with pytest.raises(ValueError, match=re.escape(message)):
         mixvit(inputs)
     mixvit.augment_as(pairs(mixvit, "device"))

@@ -194,7 +194,8 @@ def test_training_is_left_to_the_models():
     ensemble.compile("sgd", LOSS, **EAGERLY)
     assert not ensemble.learns_from_images
     text = (
-        "`models` must be trained one by one, before they are an ensemble. "
+        "`models` must be trained one by one, before you make an ensemble of "
+        "them. "
         "Received: models=['single_network', 'single_network']"
     )
     data = mixed_pair_dataset(

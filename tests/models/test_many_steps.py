@@ -203,7 +203,7 @@ def test_indices_without_their_images_are_refused():
     model.compile("sgd", SOFT)
     pairs = pairs_of(model).first_batches(1)
     inputs, labels = pairs.on_device()[0]
-    message = "`x` must have `images`, or `model.augment_as(dataset.on_device())` be"
+    message = "`x` must have `images`, unless you call `model.augment_as"
     with pytest.raises(ValueError, match=re.escape(message)):
         model(inputs)
     model.augment_as(pairs.on_device())

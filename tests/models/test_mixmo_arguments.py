@@ -57,11 +57,11 @@ ERRORS = {
     "negative index": ({"inference": -1}, r"index of a subnetwork, 0 to 1\."),
     "parallel, one head": (
         {"inference": "parallel", "num_classifiers": 1},
-        "`inference` must be 'sum' with one head",
+        "`inference` must be 'sum' with one classifier",
     ),
     "index, one head": (
         {"inference": 0, "num_classifiers": 1},
-        "`inference` must be 'sum' with one head",
+        "`inference` must be 'sum' with one classifier",
     ),
     "ensemble": ({"ensemble_of": "votes"}, "`ensemble_of` must be"),
 }

@@ -240,7 +240,7 @@ ERRORS = [
     ({"inference": "mean"}, "`inference` must be 'parallel', 'sum', 'alternating'"),
     (
         {"inference": "sum", "input_mixing": "all_tokens"},
-        "`inference` must be 'parallel' on all tokens",
+        "`inference` must be 'parallel' with `input_mixing='all_tokens'`",
     ),
     (
         {"inference": "sum", "source_attribution": None},

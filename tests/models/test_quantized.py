@@ -66,7 +66,7 @@ def test_an_ensemble_of_quantized_models_is_saved(tmp_path):
 def test_a_graph_of_a_quantized_model_is_not_written(tmp_path):
     model = made("convit")
     model.quantize("int8")
-    text = r"`model` must not be quantized where it is a graph: save the model itself"
+    text = r"`model` must not be a quantized graph: save the model that it belongs"
     with pytest.raises(ValueError, match=text):
         model.ensemble().save(tmp_path / "graph.keras")
     assert not list(tmp_path.iterdir())

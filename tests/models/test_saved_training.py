@@ -186,7 +186,7 @@ def own_function(y, logits):
 def test_saving_warns_of_what_cannot_be_loaded(options, name, tmp_path):
     model = network()
     model.compile(**{"optimizer": "sgd", **options})
-    with pytest.warns(UserWarning, match=f"`{name}` must be registered, or the file"):
+    with pytest.warns(UserWarning, match=f"`{name}` must be registered, or Keras"):
         model.save(tmp_path / "model.keras")
 
 

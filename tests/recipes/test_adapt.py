@@ -9,8 +9,8 @@ from keras_mixvit.recipes import Part, adapt, recipe
 from keras_mixvit.recipes._model import default_patch_size
 
 PROTOCOL = (
-    "The protocol is 'validation': other images than those that judge choose the best "
-    "epoch."
+    "The protocol is 'validation': the validation images choose the best epoch, not "
+    "the test images."
 )
 
 
@@ -29,7 +29,7 @@ def test_patches_keep_their_number():
     assert mine.augmentation.options["crop_padding"] == 12
     assert mine.epochs == 150
     assert remarks[0].startswith("The network has 1 input channels and 5 classes")
-    assert "cut 96 x 96 pixels into 64; 4 x 4 cut 32 x 32 into 64." in remarks[1]
+    assert "divide 96 x 96 pixels into 64; 4 x 4 divide 32 x 32 into 64." in remarks[1]
     assert len(guesses(remarks)) == 2
     assert remarks[-1] == PROTOCOL
 
@@ -82,7 +82,7 @@ def test_residual_networks_have_a_stem_for_the_size(side, backbone, widening):
     mine, remarks = adapt(made, image_set((side, side, 1), count=200))
     options = mine.backbone.options
     assert (mine.backbone.name, options["widening"]) == (backbone, widening)
-    assert any("takes the place of 'wide_resnet'" in r for r in remarks) == (side > 48)
+    assert any("replaces 'wide_resnet'" in r for r in remarks) == (side > 48)
     back, _ = adapt(recipe("cut-mixmo-imagenet"), image_set((28, 28, 1)))
     assert (back.backbone.name, back.backbone.options["depth"]) == ("wide_resnet", 28)
 

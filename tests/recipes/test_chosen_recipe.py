@@ -51,7 +51,7 @@ def test_the_batch_fits_the_images_that_are_left_to_train_on(tmp_path):
     arrays = {k: x for k, x in np.load(data).items() if not k.endswith("val")}
     np.savez(data, **arrays)
     _, remarks = chosen_recipe("mixvit-convit", data=data)
-    assert any("in an epoch of 180 images" in remark for remark in remarks)
+    assert any("per epoch of 180 images" in remark for remark in remarks)
 
 
 def test_the_own_set_of_a_recipe_adapts_nothing():

@@ -152,7 +152,7 @@ from keras_mixvit.recipes import Recipe
         ),
         (
             {"pairs": {"apply_on": "device"}},
-            r"`pairs\.apply_on` must not be set where images are neither augm",
+            r"`pairs\.apply_on` must not be set if images are neither augmen",
         ),
         (
             {"epochs": 30, "schedule": {"decay_epochs": (125, 140)}},

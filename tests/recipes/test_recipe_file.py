@@ -41,7 +41,7 @@ def test_mistakes_are_one_sentence(tmp_path, text, message):
 @pytest.mark.parametrize("name", ["folder.toml", "missing.toml"])
 def test_what_is_no_file_is_refused(tmp_path, name):
     (tmp_path / "folder.toml").mkdir()
-    with pytest.raises(ValueError, match=r"`path` must be a file that can be read"):
+    with pytest.raises(ValueError, match=r"`path` must be a readable file"):
         read_recipe(str(tmp_path / name))
 
 

@@ -140,7 +140,7 @@ def test_any_json_is_a_recipe_or_a_clear_error(name, value):
 
 @pytest.mark.parametrize("values", [[], None, "width=8", 3])
 def test_a_recipe_of_no_dict_is_refused(values):
-    message = "`values` must be a dict of the fields of a recipe."
+    message = "`values` must be a dict with the fields of a recipe."
     message = f"{message} Received: values={values!r}"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         Recipe.from_dict(values)

@@ -60,8 +60,8 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_is_used(damage, thre
     found, remarks = three.latest()
     assert found.epochs == 2
     assert remarks == [
-        f"The checkpoint {last} is damaged and is left out; the one before it is used, "
-        "or the training begins anew."
+        f"The checkpoint {last} is damaged and is skipped for the previous one; "
+        "without one, the training starts again."
     ]
     files(three)[0].write_bytes(b"")
     found, remarks = three.latest()
@@ -86,7 +86,7 @@ def full_disk(file, *args, **kwargs):
 def test_a_full_disk_is_one_sentence_and_costs_no_checkpoint(three, monkeypatch):
     before = {path: path.read_bytes() for path in files(three)}
     monkeypatch.setattr(np, "savez", full_disk)
-    text = r"epoch\.npz could not be written \(No space left on device\); what was "
+    text = r"epoch\.npz could not be written \(No space left on device\); the file "
     with pytest.raises(OSError, match=text + r"saved before is kept\.$"):
         three.save(checkpoint(4))
     assert {path: path.read_bytes() for path in files(three)} == before
@@ -143,7 +143,7 @@ def test_a_checkpoint_of_another_model_is_refused():
     arrays = arrays_of(model)
     first = {**arrays, "v0": np.zeros(3)}
     for wrong in (first, dict(list(arrays.items())[:-1]), {}):
-        with pytest.raises(ValueError, match="checkpoints are of another model"):
+        with pytest.raises(ValueError, match="checkpoints belong to another"):
             restore(model, wrong)
 
 

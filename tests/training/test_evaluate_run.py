@@ -123,9 +123,9 @@ def test_test_images_fit_no_temperature_unless_asked(
     assert "No temperature: the run has no validation images to fit it." in out
     assert main(["evaluate", run, "--calibrate"]) == 1
     text = (
-        "keras-mixvit: `calibrate` must not be set where the run has no validation "
-        "images; `calibrate_on` 'test' fits the temperature on the images that are "
-        "judged. Received: calibrate=True, data="
+        "keras-mixvit: `calibrate` must not be set if the run has no validation "
+        "images; `calibrate_on` 'test' fits the temperature on the evaluated images. "
+        "Received: calibrate=True, data="
     )
     assert capsys.readouterr().err.startswith(text)
     assert linear.temperature == 1
@@ -143,7 +143,7 @@ def test_a_model_that_test_images_chose_is_not_judged_by_them(linear, tmp_path, 
     best = tmp_path / "run" / "best.keras"
     best.touch()
     text = (
-        r"`run` must not be best\.keras where the images that judge it chose it; take "
+        r"`run` must not be best\.keras if the evaluated images chose it; use "
         r"model\.keras, or other images\. Received: run="
     )
     with pytest.raises(ValueError, match=text):
@@ -186,7 +186,7 @@ def test_other_validation_images_than_those_of_the_run_are_refused(linear, tmp_p
             data, test=25, **{**VALIDATION, "x_val": images(30, (8, 8, 1), 2)}
         ),
     )
-    text = r"`run` must be evaluated with the images with which it was trained; its va"
+    text = r"`run` must be evaluated with the images of its training; its va"
     with pytest.raises(ValueError, match=text):
         evaluate_run(str(tmp_path / "run"), verbose=0)
 
@@ -251,7 +251,7 @@ def test_corrupted_images_are_judged_too(monkeypatch, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"corrupted": "DIR"}, "`corrupted` must not be set with other sets than"),
+        ({"corrupted": "DIR"}, "`corrupted` must not be set for data sets other"),
         ({"run": "nowhere"}, "`run` must hold a model.keras. Received: run='nowhere'"),
     ],
 )
@@ -263,7 +263,7 @@ def test_what_does_not_fit_is_refused(linear, tmp_path, options, message):
 
 def test_images_must_be_named_where_the_run_does_not_name_them(linear, tmp_path):
     start(tmp_path / "run", has_settings=False)
-    message = "`data` must be given where the run holds no recipe.toml"
+    message = "`data` must be given if the run has no recipe.toml"
     with pytest.raises(ValueError, match=message):
         evaluate_run(str(tmp_path / "run"))
 

@@ -129,7 +129,7 @@ def test_validation_images_that_chose_the_model_fit_no_prediction_sets(
         (["digits", "digits"], "`ood` must be a list of different names or paths"),
         ("digits", "`ood` must be a list of different names or paths of sets. Receiv"),
         ([3], "`ood` must be a list of different names or paths of sets"),
-        (["DATA"], "`ood` must not hold the set on which the model is evaluated. Re"),
+        (["DATA"], "`ood` must not hold the data set that evaluates the model. Re"),
         (["COLOUR"], r"`ood` must have images of shape \(8, 8, 1\). Received: image"),
     ],
 )

@@ -157,7 +157,7 @@ def test_an_output_that_exists_is_refused(kind, format, run, tmp_path):
         output.write_text("mine")
     else:
         output.mkdir()
-    text = f"`output` must be a path that is new. Received: output='{output}'"
+    text = f"`output` must not exist. Received: output='{output}'"
     refused(tmp_path, text, str(run), format, str(output))
 
 
@@ -165,13 +165,13 @@ def test_the_default_output_that_exists_is_refused(run, tmp_path):
     output = run / "export" / "model.keras"
     output.parent.mkdir()
     output.write_text("earlier")
-    text = f"`output` must be a path that is new. Received: output='{output}'"
+    text = f"`output` must not exist. Received: output='{output}'"
     refused(tmp_path, text, str(run), "keras")
 
 
 def test_the_model_itself_is_never_the_output(run, tmp_path):
     file = str(run / "model.keras")
-    text = f"`output` must be a path that is new. Received: output='{file}'"
+    text = f"`output` must not exist. Received: output='{file}'"
     refused(tmp_path, text, str(run), "keras", file)
 
 

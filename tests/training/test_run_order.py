@@ -141,7 +141,7 @@ def test_other_images_are_refused(name, runs):
     arrays = dict(np.load(runs.data))
     arrays[name] = arrays[name][::-1]
     np.savez(runs.data, **arrays)
-    text = r"`run` must be resumed with the images with which it began; labels, shapes "
+    text = r"`run` must be resumed with the same images; labels, shapes "
     with pytest.raises(ValueError, match=text + r"or pixels have changed\. Rec"):
         runs.resume()
 
@@ -281,5 +281,5 @@ def test_a_folder_named_like_a_set_does_not_replace_it(runs, tmp_path, monkeypat
     train(recipe, runs.folder, False, tell=runs.told.append)
     assert RunSettings.read(Path(runs.folder)).recipe.data.name == "digits"
     assert runs.validated == [297, 500]
-    text = "'digits' is the set of that name; write './digits' for the file or folder "
-    assert runs.told[0] == f"{text}here."
+    text = "'digits' is the data set of that name; write './digits' for the file or "
+    assert runs.told[0] == f"{text}folder here."

@@ -107,7 +107,7 @@ def test_a_run_is_compared_with_the_baseline_that_mixes(baselines, own, expected
     first, second = conclusion([*baselines, row("cut_mixmo", *own), PART], lambda: 200)
     assert first == expected
     error = 100 * np.sqrt(own[0] * (1 - own[0]) / 200)
-    (told,) = re.findall(r"200 images leave a standard error of (.*) points", second)
+    (told,) = re.findall(r"200 images the standard error is (.*) points", second)
     assert float(told) == pytest.approx(error, abs=0.05)
 
 

@@ -160,7 +160,7 @@ def test_the_files_say_what_is_needed_to_repeat_it(trained):
 
 def test_each_cell_says_when_it_begins_and_ends(trained):
     _, results, told = trained
-    assert told[1].startswith("4 of 4 trainings are left, 2 side by side, on ")
+    assert told[1].startswith("4 of 4 trainings are left, 2 at a time, on ")
     assert "[1/4] single, seed 0 begins." in told
     for number, cell in enumerate(results["cells"]):
         scores = cell["scores"]

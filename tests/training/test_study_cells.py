@@ -129,7 +129,7 @@ def test_a_cell_that_fails_leaves_the_others(tmp_path, judging):
 def test_a_program_that_leaves_nothing_has_failed(tmp_path):
     told = run(cells_in(tmp_path, 1), "pass")
     log = tmp_path / "one" / "seed0.log"
-    assert told == [(0, "begins"), (0, f"It left no result ({log})")]
+    assert told == [(0, "begins"), (0, f"It wrote no result ({log})")]
 
 
 def test_as_many_run_side_by_side_as_there_are_slots(tmp_path, judging):

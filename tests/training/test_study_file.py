@@ -84,12 +84,16 @@ def test_a_folder_has_the_letters_and_digits_of_a_row():
         ('e = "si', 'e = "Si', "`baseline` must be the name of a row. Received: basel"),
         ("epochs = 3", "epoch = 3", "`key of recipe` must be a known name. Nearest: "),
         ("epochs = 4", "epoch = 4", "`key of rows.MixViT, M = 2` must be a known name"),
-        ("epochs = 3", "seed = 3", "`seed` must not be set in `recipe`: the study has"),
+        (
+            "epochs = 3",
+            "seed = 3",
+            "`seed` must not be set in `recipe`: the study",
+        ),
         ("epochs = 4", "seed = 4", "`seed` must not be set in `rows.MixViT, M = 2`: t"),
         ("epochs = 4", 'name = "a"', "`name` must not be set in `rows.MixViT, M = 2`"),
         ("digits-mixvit", "digits-mxvit", "`base` must be a known name. Nearest: 'dig"),
         ('"digits-mixvit"', "1", "`base` must be a string. Received: base=1"),
-        ('"digits-mixvit"', '"b.toml"', "`path` must be a file that can be read. Rec"),
+        ('"digits-mixvit"', '"b.toml"', "`path` must be a readable file. Rec"),
         ('["backbone.width=16"]', '["width"]', "`settings` must be of the form key=va"),
         ('["backbone.width=16"]', "1", "`set` must be a list of strings, each of the "),
         ("seeds", 'name = "a/b"\nseeds', "`name` must be the name of a file: letters,"),
@@ -99,7 +103,7 @@ def test_a_folder_has_the_letters_and_digits_of_a_row():
         ("seeds", "equal_steps = 1\nseeds", "`equal_steps` must be true or false. Rec"),
         ("MixViT, M = 2", "Single CutMix", "`rows` must have names that differ in the"),
         ("MixViT, M = 2", "+", "`rows` must have letters or digits in their names. R"),
-        (TEXT[-90:], "\n[rows.empty]", "`rows` must not be empty: a row says what is "),
+        (TEXT[-90:], "\n[rows.empty]", "`rows` must not be empty: each row must set "),
         ("[recipe]", "[[recipe]]", "`recipe` must be a table. Received: recipe=[{"),
         (TEXT[TEXT.index("[rows") :], "", "`rows` must be tables, one for each row, s"),
     ],
@@ -131,8 +135,8 @@ def test_only_seeds_and_rows_of_the_file_can_be_chosen(file):
     require_chosen(found, [1], ["single + CutMix"])
     require_chosen(found, None, None)
     for seeds in ([2], [], 1, ["1"], [True]):
-        with pytest.raises(ValueError, match=r"`seeds` must be some of those of the "):
+        with pytest.raises(ValueError, match=r"`seeds` must be in the file, one or "):
             require_chosen(found, seeds, None)
     for rows in (["single"], [], "MixViT, M = 2"):
-        with pytest.raises(ValueError, match=r"`rows` must be some of those of the fi"):
+        with pytest.raises(ValueError, match=r"`rows` must be in the file, one or "):
             require_chosen(found, None, rows)

@@ -54,7 +54,7 @@ def test_accelerators_have_names():
 
 def test_rows_of_unequal_steps_are_refused_unless_the_file_allows_them(folder):
     text = TEXT.replace('"mixvit"', '"mixvit"\nepochs = 2')
-    with pytest.raises(ValueError, match="`equal_steps` must be false where a net"):
+    with pytest.raises(ValueError, match="`equal_steps` must be false if rows"):
         study(write_study(folder, text), report=True)
     text = text.replace("seeds", "equal_steps = false\nseeds", 1)
     found = study(write_study(folder, text), report=True, tell=lambda text: None)

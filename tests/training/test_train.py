@@ -65,7 +65,7 @@ def test_a_folder_that_holds_something_is_refused_and_left_alone(tmp_path):
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").touch()
     text = (
-        r"`output` must be a folder that can be written\. "
+        r"`output` must be a writable folder\. "
         r"Received: output='.*file/run' \(Not a directory\)"
     )
     with pytest.raises(ValueError, match=text):

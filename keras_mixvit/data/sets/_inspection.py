@@ -26,7 +26,7 @@ FORM = 1
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `inspect` found.
+    """The results of `inspect`.
 
     Args:
         data: String, the name or path.

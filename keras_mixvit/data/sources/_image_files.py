@@ -144,7 +144,7 @@ def decoded(file, name: str, channels: int) -> np.ndarray:
     )
     require(
         channels == 3 or mode in GREY_MODES,
-        "Image files must be grey where the others are; `channels=3` makes all RGB.",
+        "Image files must be grey if the others are; `channels=3` makes all RGB.",
         file=name,
         mode=mode,
     )

@@ -99,7 +99,7 @@ def test_headers_are_read_of_a_sample_and_the_rest_is_checked_when_read(
     text = rf"differ in size\. Received: file='.*{unseen[0]:02d}\.png', size=\(5, 4\)"
     with pytest.raises(ValueError, match=text):
         folder[unseen[0]]
-    text = rf"must be grey where the others are.* file='.*{unseen[1]:02d}\.png'"
+    text = rf"must be grey if the others are.* file='.*{unseen[1]:02d}\.png'"
     with pytest.raises(ValueError, match=text):
         folder[unseen[1]]
 
