@@ -4,6 +4,7 @@ import io
 import json
 import os
 from importlib import metadata
+from pathlib import Path
 from types import SimpleNamespace
 
 from packaging.version import Version
@@ -38,6 +39,32 @@ if keras.config.backend() == "torch":
 
     # Tensors here are tiny; several threads would mostly wait for each other.
     torch.set_num_threads(1)
+
+
+# What these folders test does not depend on the backend. PyTorch is the quickest, as
+# it compiles nothing.
+ONE_BACKEND = ("contract", "masks", "schedules")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--every-test",
+        action="store_true",
+        help="on JAX and TensorFlow, run the tests marked one_backend, too",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if keras.config.backend() == "torch" or config.getoption("--every-test"):
+        return
+    folders = [Path(__file__).parent / name for name in ONE_BACKEND]
+    once, rest = [], []
+    for item in items:
+        is_once = item.get_closest_marker("one_backend") is not None
+        is_once = is_once or any(folder in item.path.parents for folder in folders)
+        (once if is_once else rest).append(item)
+    config.hook.pytest_deselected(items=once)
+    items[:] = rest
 
 
 def pytest_collection_finish(session):

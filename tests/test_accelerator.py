@@ -12,6 +12,8 @@ from types import SimpleNamespace
 import keras
 import pytest
 
+pytestmark = pytest.mark.one_backend
+
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 BACKEND = keras.config.backend()
 # A stage in the place of all: it measures twice and does as it is told between.

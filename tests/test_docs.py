@@ -8,7 +8,6 @@ import shlex
 import sys
 from pathlib import Path
 
-import keras
 import pytest
 
 import keras_mixvit
@@ -19,7 +18,6 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")])
 MARKDOWN = {path.relative_to(ROOT).as_posix(): path.read_text() for path in PAGES}
-BACKEND = keras.config.backend()
 # A block of Python, and the remark that excuses it from the tests.
 BLOCK = re.compile(
     r"^(?:<!-- not run: (?P<why>.+) -->\n)?```python\n(?P<code>.*?)^```$",
@@ -80,7 +78,7 @@ def shorten(monkeypatch):
 PROGRAMS = [page for page in MARKDOWN if program(MARKDOWN[page])]
 
 
-@pytest.mark.skipif(BACKEND != "jax", reason="The pages are about every backend.")
+@pytest.mark.one_backend
 @pytest.mark.parametrize("page", [page for page in PROGRAMS if page != SAME_CODE[0]])
 def test_python_of_a_page_runs(page, tmp_path, monkeypatch):
     if "keras_mixvit.analysis" in program(MARKDOWN[page]):

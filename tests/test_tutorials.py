@@ -15,7 +15,7 @@ NAMES = sorted(path.stem for path in TUTORIALS.glob("*.py"))
 BACKEND = keras.config.backend()
 # The cheapest of those that between them load, mix, train and judge. The fourth,
 # which takes two minutes, is a slow test.
-IN_EVERY_RUN = ("02_mixing_and_masks", "03_mixvit_from_its_layers")
+IN_EVERY_RUN = ("02_mixing_and_masks",)
 # Those about what differs between backends, or what a newcomer starts with.
 ON_EVERY_BACKEND = (
     "01_mixvit_in_ten_minutes",

@@ -4,6 +4,8 @@ from keras_mixvit.cli._main import main
 from keras_mixvit.recipes import read_recipe, recipe, recipe_text
 from tests.tiny_run import train_words, write_images
 
+pytestmark = pytest.mark.one_backend
+
 
 @pytest.mark.parametrize(
     ("setting", "text"),

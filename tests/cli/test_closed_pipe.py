@@ -10,6 +10,8 @@ from keras_mixvit.cli._console import make_console
 from tests.cli.processes import environment
 from tests.tiny_run import train_words, write_images
 
+pytestmark = pytest.mark.one_backend
+
 # What the shell does where `head` has ended before the command prints.
 COMMAND = """
 import os, sys

@@ -17,6 +17,8 @@ from tests.cli.test_closed_pipe import unread
 from tests.helpers import set_weights, tiny_convit
 from tests.prediction.files import CLASSES, SHAPE, pictures, write_run
 
+pytestmark = pytest.mark.one_backend
+
 PLAIN = (
     "keras-mixvit: Probabilities are not calibrated: `keras-mixvit evaluate RUN "
     "--calibrate` fits a temperature and saves it.\n"

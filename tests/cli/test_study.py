@@ -13,6 +13,8 @@ from keras_mixvit.training._study_lock import fcntl, locked
 from tests.cli.processes import environment, told
 from tests.training.tiny_study import TEXT, write_study
 
+pytestmark = pytest.mark.one_backend
+
 
 def test_a_report_of_nothing_imports_no_backend(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

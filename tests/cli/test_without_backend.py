@@ -6,6 +6,8 @@ from keras_mixvit.cli._main import COMMANDS
 from keras_mixvit.recipes import recipe, recipe_text
 from tests.cli.processes import told
 
+pytestmark = pytest.mark.one_backend
+
 # A sentence about the backend would be told where no variable chooses it.
 FREE = {"KERAS_BACKEND": ""}
 

@@ -8,6 +8,8 @@ from keras_mixvit.metrics._resamples import Resamples
 from tests.metrics import plain
 from tests.metrics.test_weighted_scores import scores_of
 
+pytestmark = pytest.mark.one_backend
+
 
 def test_by_a_plain_loop():
     logits, labels = plain.drawn(n=80)

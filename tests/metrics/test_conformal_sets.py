@@ -8,6 +8,8 @@ import pytest
 from keras_mixvit.metrics import ConformalSets, _predictions
 from tests.metrics import plain
 
+pytestmark = pytest.mark.one_backend
+
 METHODS = ("lac", "aps", "raps")
 INFINITE = float("inf")
 OPTIONS = {"penalty": 0.03, "free_rank": 2}

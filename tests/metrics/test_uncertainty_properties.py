@@ -1,6 +1,7 @@
 """Metrics of uncertainty, for any predictions: ties, one class, huge logits."""
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 from keras_mixvit import metrics
@@ -9,6 +10,8 @@ from tests.metrics.cases import SEEDS, predictions
 from tests.metrics.test_ood_detection import plain_detection
 from tests.metrics.test_weighted_scores import require_scores
 from tests.properties import holds
+
+pytestmark = pytest.mark.one_backend
 
 
 def close(found, expected, tolerance=1e-9):

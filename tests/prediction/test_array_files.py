@@ -7,6 +7,8 @@ from keras_mixvit.prediction import predict
 from keras_mixvit.prediction._array_files import ArrayFile
 from tests.prediction.files import linear, pictures
 
+pytestmark = pytest.mark.one_backend
+
 MODEL = linear()
 X = pictures(50)
 

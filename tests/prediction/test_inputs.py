@@ -12,6 +12,8 @@ from keras_mixvit.prediction import predict
 from keras_mixvit.prediction._inputs import Inputs
 from tests.prediction.files import SHAPE, linear, pictures, png_bytes
 
+pytestmark = pytest.mark.one_backend
+
 MODEL = linear()
 
 

@@ -19,6 +19,8 @@ from tests.damage import damages, places
 from tests.prediction.files import CLASSES, linear, pictures
 from tests.properties import holds, outcome
 
+pytestmark = pytest.mark.one_backend
+
 MODEL = linear()
 HELD = HeldOut(CLASSES, 3, -1.5, (0.25, 0.5, 0.75))
 

@@ -7,6 +7,8 @@ import pytest
 from keras_mixvit.prediction import Prediction
 from keras_mixvit.prediction._writers import writer_for
 
+pytestmark = pytest.mark.one_backend
+
 CAT = Prediction(
     *("a, b.png", ("cat", "dog"), (0.8125, 0.1234567), 0.5, 0.25, 1.0, -2.5, True),
     ("cat", "dog"),

@@ -9,6 +9,8 @@ from keras_mixvit.models import MIMOModel
 from keras_mixvit.recipes import Recipe, read_recipe
 from tests.tiny_run import make_eager, train_words, write_images
 
+pytestmark = pytest.mark.one_backend
+
 
 @pytest.mark.parametrize(
     ("setting", "expected"),

@@ -7,6 +7,8 @@ from keras_mixvit.recipes import recipe
 from keras_mixvit.training import compare
 from keras_mixvit.training._run_settings import RunSettings
 
+pytestmark = pytest.mark.one_backend
+
 
 @pytest.fixture
 def two(command_run, tmp_path):

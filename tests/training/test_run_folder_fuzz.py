@@ -24,6 +24,8 @@ from tests.convert.files import RunsCode
 from tests.damage import contents, damages, places, untouched
 from tests.properties import holds, outcome
 
+pytestmark = pytest.mark.one_backend
+
 ROWS = [
     {
         "model": "mixvit ensemble",

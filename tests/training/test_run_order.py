@@ -15,6 +15,8 @@ from keras_mixvit.training import resume, train
 from keras_mixvit.training._run_settings import RunSettings
 from tests.tiny_run import write_images
 
+pytestmark = pytest.mark.one_backend
+
 TRAIN = sys.modules["keras_mixvit.training._train"]
 RESUME = sys.modules["keras_mixvit.training._resume"]
 SMALL = {

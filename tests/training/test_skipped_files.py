@@ -9,6 +9,8 @@ from keras_mixvit.training._skipped_files import read_skipped
 from tests.data.files import save_image, truncate
 from tests.tiny_run import make_eager, train_words
 
+pytestmark = pytest.mark.one_backend
+
 
 @pytest.fixture
 def photos(tmp_path):

@@ -4,7 +4,6 @@ import json
 import shutil
 import sys
 
-import keras
 import numpy as np
 import pytest
 
@@ -19,9 +18,7 @@ STUDY = importlib.import_module("keras_mixvit.training._study")
 MIXVIT = "MixViT, M = 2"
 # It starts eight processes, which begin fastest on PyTorch. What they compute is
 # tested elsewhere, on every backend.
-pytestmark = pytest.mark.skipif(
-    keras.config.backend() != "torch", reason="A study starts other processes."
-)
+pytestmark = pytest.mark.one_backend
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ from keras_mixvit.training import train
 from keras_mixvit.training._run_rows import rows_of
 from tests.tiny_run import SETTINGS, make_eager, write_images
 
+pytestmark = pytest.mark.one_backend
+
 
 def small(folder, **settings):
     data = write_images(folder / "three.npz")
