@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -138,12 +139,14 @@ def test_two_runs_are_one_ensemble(made, capsys, tmp_path):
 def test_a_network_of_floats_takes_arrays_alone(command_run, made, capsys, tmp_path):
     x = np.random.default_rng(1).random((2, 8, 8, 1)).astype("float32")
     np.savez(tmp_path / "x.npz", x)
-    status, out, _ = ran(capsys, command_run.folder, tmp_path / "x.npz", "--format=csv")
+    # It stores what it finds about the validation images in the folder of the run.
+    run = shutil.copytree(command_run.folder, tmp_path / "run")
+    status, out, _ = ran(capsys, run, tmp_path / "x.npz", "--format=csv")
     assert status == 0
     (row, _) = csv.DictReader(io.StringIO(out))
     assert row["class_1"] in ("ant", "bee", "cat")
     assert row["unlike_training"] in ("true", "false")
-    status, out, err = ran(capsys, command_run.folder, f"{made.photos}/1.png")
+    status, out, err = ran(capsys, run, f"{made.photos}/1.png")
     assert (status, out) == (1, "")
     text = "keras-mixvit: `images` must be arrays, on the scale of the training"
     assert err.startswith(text)

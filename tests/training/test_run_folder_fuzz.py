@@ -256,7 +256,7 @@ def test_a_checkpoint_that_was_written_wrong_is_left_out(kind, tmp_path):
         found, remarks = checkpoints.latest()
     assert found.epochs == 2
     assert len(remarks) == 1
-    assert "is damaged and is left out" in remarks[0]
+    assert "is damaged and is skipped for the previous one" in remarks[0]
     assert not trace.exists()
 
 
