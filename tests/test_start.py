@@ -196,6 +196,7 @@ def test_the_command_imports_every_part_that_a_model_may_hold():
         "analysis",
         "cli",
         "costs",
+        "prediction",
         "recipes",
         "training",
     }
