@@ -8,7 +8,7 @@ import time
 from keras_mixvit._checks import require
 from keras_mixvit._exit_status import UNREAD
 from keras_mixvit.cli._help import add_command
-from keras_mixvit.prediction._options import MAX_PIXELS, require_options
+from keras_mixvit.prediction._options import MAX_PIXELS, Options
 from keras_mixvit.prediction._words import runs_and_images
 from keras_mixvit.prediction._writers import FORMATS, printable, writer_for
 
@@ -89,7 +89,7 @@ def add_predict(commands) -> None:
 def check_predict(words: list[str], output: str | None, **options) -> None:
     """Refuses what is not there, options out of range, and an output in the way."""
     del options["format"]
-    require_options(**options)
+    Options(**options)
     _, images = runs_and_images(words)
     if output is not None:
         folder = os.path.dirname(output) or os.curdir
@@ -115,10 +115,10 @@ def run_predict(
     if format is None:
         suffix = os.path.splitext(output or "")[1].lstrip(".").lower()
         format = suffix if suffix in FORMATS else "table"
-    top, has_sets = options["top"], options["sets"] is not None
+    chosen = Options(**options)
     # Rows on the terminal show the progress themselves.
     verbose = output is not None or not sys.stdout.isatty()
-    found = predictions(runs, images, **options, verbose=verbose, tell=_tell)
+    found = predictions(runs, images, chosen, verbose=verbose, tell=_tell)
     unread = count = 0
     with contextlib.ExitStack() as stack:
         stack.callback(found.close)
@@ -127,7 +127,8 @@ def run_predict(
             stream = stack.enter_context(
                 open(output, "w", encoding="utf-8", newline="")
             )
-        writer, flushed = writer_for(format, stream, top, has_sets), time.monotonic()
+        writer = writer_for(format, stream, chosen.top, chosen.sets is not None)
+        flushed = time.monotonic()
         for prediction in found:
             count += 1
             if prediction.error is not None:

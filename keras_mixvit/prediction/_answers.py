@@ -37,7 +37,7 @@ class Answers:
 
         Args:
             names: List of at most B strings.
-            images: Array `(B, H, W, C)`; those beyond the names are left out.
+            images: Array `(B, H, W, C)`; images beyond the names get no answer.
         """
         logits = self.network.logits(images)[: len(names)]
         plain = self.network.plain(logits)
@@ -46,7 +46,7 @@ class Answers:
         shares /= shares.sum(axis=1, keepdims=True)
         # Of equal probabilities, the first class stands first.
         order = np.argsort(-calibrated, axis=1, kind="stable")
-        scores = self.network.scores(logits)
+        scores = self.network.scores(logits, calibrated)
         unlike = unlikeness(plain, self.network.ensemble_of)
         chosen = None if self.sets is None else self.sets.predict(plain)
         found = []
@@ -108,7 +108,7 @@ def answered(
             yield from (next(done) if each is None else each for each in waiting)
             waiting, names, pixels, is_first = [], [], [], False
         elif not pixels:
-            # A long row of damaged files is told at once.
+            # Errors of damaged files do not wait for a batch.
             yield from (each for each in waiting if each is not None)
             waiting = []
     done = answers() if pixels else iter(())

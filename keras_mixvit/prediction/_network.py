@@ -54,18 +54,20 @@ class Network:
         """Logits `(B, K)` of the ensemble, those of each model calibrated."""
         return self._averaged(logits, self.temperatures)
 
-    def scores(self, logits: np.ndarray) -> dict[str, np.ndarray]:
+    def scores(
+        self, logits: np.ndarray, calibrated: np.ndarray
+    ) -> dict[str, np.ndarray]:
         """`ood_scores` of the calibrated predictions.
 
         Args:
             logits: Array `(B, M, K)`, of `logits`.
+            calibrated: Array `(B, K)`, of `calibrated`.
         """
         divisors = np.repeat(self.temperatures, self.counts)[:, None]
         each = logits / divisors
-        averaged = self.calibrated(logits)
         if each.shape[1] == 1:
-            return scores_of_logits(averaged, None)
-        return scores_of_logits(each, averaged)
+            return scores_of_logits(calibrated, None)
+        return scores_of_logits(each, calibrated)
 
     def _averaged(self, logits: np.ndarray, temperatures: list[float]) -> Any:
         """The mean over models, each weighted by its number of subnetworks."""

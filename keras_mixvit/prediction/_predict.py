@@ -8,7 +8,7 @@ from keras_mixvit.models import MIMOModel
 from keras_mixvit.prediction._answers import Answers, answered
 from keras_mixvit.prediction._inputs import Inputs
 from keras_mixvit.prediction._network import Network
-from keras_mixvit.prediction._options import MAX_PIXELS, require_options
+from keras_mixvit.prediction._options import MAX_PIXELS, Options
 from keras_mixvit.prediction._prediction import Prediction
 from keras_mixvit.prediction._read_ahead import PART, read_ahead
 from keras_mixvit.prediction._runs import Runs, bar, fitted, numbered
@@ -91,33 +91,30 @@ def predict(
         and Wasserman, Least Ambiguous Set-Valued Classifiers With Bounded Error
         Levels, 2019.
     """
-    return predictions(
-        *(run, images, top, sets, temperature, batch_size, workers, max_pixels),
-        *(held_out, verbose),
-    )
+    options = Options(top, sets, temperature, batch_size, workers, max_pixels)
+    return predictions(run, images, options, held_out, verbose)
 
 
 def predictions(
     run: Any,
     images: Any,
-    top: int = 3,
-    sets: float | None = None,
-    temperature: float | None = None,
-    batch_size: int = 64,
-    workers: int = 1,
-    max_pixels: int = MAX_PIXELS,
+    options: Options,
     held_out: ImageSet | None = None,
     verbose: bool = False,
     tell: Callable[[str], None] = lambda sentence: None,
 ) -> Generator[Prediction, None, None]:
-    """What `predict` gives; `tell` is called with what is missing, in sentences."""
-    require_options(top, sets, temperature, batch_size, workers, max_pixels)
+    """The predictions of `predict`; calls `tell` with a sentence on what is missing."""
     require(
         held_out is None or isinstance(held_out, ImageSet),
         "`held_out` must be an `ImageSet` or None.",
         held_out=type(held_out).__name__,
     )
     require(isinstance(verbose, bool), "`verbose` must be a boolean.", verbose=verbose)
+    temperature, sets, batch_size = (
+        options.temperature,
+        options.sets,
+        options.batch_size,
+    )
     if isinstance(run, MIMOModel):
         network, runs, dtype = Network([run], temperature), None, None
     else:
@@ -151,17 +148,18 @@ def predictions(
             "fits a temperature and saves it."
         )
     conformal = None if held is None or sets is None else held.sets(sets)
-    answers = Answers(network, classes, min(top, count), held, conformal)
-    waiting = 2 * workers + -(-batch_size // PART)
-    return _streamed(inputs, answers, batch_size, workers, waiting, max_pixels, verbose)
+    answers = Answers(network, classes, min(options.top, count), held, conformal)
+    return _streamed(inputs, answers, options, verbose)
 
 
-def _streamed(inputs, answers, batch_size, workers, waiting, max_pixels, verbose):
-    images = read_ahead(inputs.parts(max_pixels), workers, waiting)
+def _streamed(inputs, answers, options, verbose):
+    waiting = 2 * options.workers + -(-options.batch_size // PART)
+    parts = inputs.parts(options.max_pixels)
+    images = read_ahead(parts, options.workers, waiting)
     about = f"Predicting {len(inputs):,} images"
     try:
         with bar(about, len(inputs), verbose) as advance:
-            for found in answered(images, answers.of_batch, batch_size):
+            for found in answered(images, answers.of_batch, options.batch_size):
                 advance()
                 yield found
     finally:

@@ -1,4 +1,4 @@
-"""The runs of a prediction: their networks, and what they know of their images."""
+"""The runs of a prediction: their networks, classes and validation images."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -25,12 +25,12 @@ from keras_mixvit.training._run_images import RunImages
 
 
 class Runs:
-    """The runs of a prediction, and what they know of their images.
+    """The runs of a prediction: their networks, classes and validation images.
 
     Args:
         runs: Sequence of paths of runs or of `.keras` files.
         temperature: What `Network` takes.
-        tell: Function that is called with sentences about what is missing.
+        tell: Function to call with a sentence on each thing that is missing.
 
     Raises:
         ValueError: If there is no such run, or runs do not fit together.
@@ -64,7 +64,7 @@ class Runs:
         self._classes = next(iter(classes), None)
 
     def held_out(self, batch_size: int, needed: bool, verbose: bool) -> HeldOut | None:
-        """What validation images say, stored or found now and stored.
+        """The scores of the validation images, read or computed now and stored.
 
         Args:
             batch_size: Positive integer, images per step.
@@ -82,24 +82,24 @@ class Runs:
                 held = self._fit(batch_size, verbose)
             except (ValueError, OSError, ModuleNotFoundError) as error:
                 require(not needed, f"{NO_SETS} {error}", runs=self.names)
-                self.tell(f"No images are told to be unlike the others: {error}")
+                self.tell(f"No image gets the flag `unlike_training`: {error}")
                 return None
-            # A folder of somebody else may be readable only.
+            # The folder may be read-only.
             with contextlib.suppress(OSError):
                 write_held_out(folders[0], key, held)
         require(
             not needed or held.misses is not None,
-            f"`sets` must not be asked of {BEST}, which the validation images chose; "
-            "take model.keras.",
+            f"`sets` must not be set for {BEST}, because the validation images chose "
+            "it; use model.keras.",
             runs=self.names,
         )
         return held
 
     def classes(self, held: HeldOut | None) -> tuple[str, ...]:
-        """The names of the classes; their numbers where no file tells them.
+        """The names of the classes, or their numbers if no file has the names.
 
         Args:
-            held: What `held_out` gave.
+            held: The result of `held_out`.
         """
         count = self.models[0].num_classes
         found = self._classes or (None if held is None else held.classes)
@@ -108,8 +108,8 @@ class Runs:
                 found = RunImages(self.files[0]).load("train").class_names
         if found is None or len(found) != count:
             self.tell(
-                "Classes are told by their numbers: the run does not hold their names, "
-                "and its images are not at hand."
+                "Classes have numbers as names: the run does not store their names, "
+                "and its images are not available."
             )
             return numbered(count)
         return tuple(found)
@@ -132,9 +132,9 @@ class Runs:
 
 
 NO_SETS = (
-    "`sets` must be asked of runs whose validation images were looked at. Where these "
-    "images are, `keras-mixvit evaluate RUN`, or of several runs their first "
-    "prediction, does so and stores what it needs."
+    "`sets` must not be set before the validation images were read once. Where they "
+    "are available, run `keras-mixvit evaluate RUN`, or predict with several runs; "
+    "this stores the scores that sets need."
 )
 
 
@@ -145,7 +145,7 @@ def fitted(
     chose_the_model: bool = False,
     verbose: bool = False,
 ) -> HeldOut:
-    """What predictions of held-out images say about those of others.
+    """The scores of held-out images, by which others are judged.
 
     Args:
         network: `Network`.
@@ -163,7 +163,7 @@ def fitted(
         shape=tuple(images.images.shape[1:]),
     )
     batches, found = images.batches(batch_size), []
-    about = f"Looking at {len(images.labels):,} validation images, once"
+    about = f"Reading {len(images.labels):,} validation images, once"
     with bar(about, len(batches), verbose) as advance:
         try:
             for i in range(len(batches)):
@@ -186,8 +186,8 @@ def data_facts(file: Path) -> dict[str, Any]:
         file: Path of the model.
 
     Returns:
-        Dict with `classes`, `dtype` and `validation`, as far as they are known: runs
-        of older versions lack the first two.
+        Dict with `classes`, `dtype` and `validation`. Runs of older versions lack the
+        first two.
     """
     for folder in (file.parent, file.parent.parent):
         if (folder / "run.json").is_file():

@@ -107,7 +107,7 @@ def unlikeness(logits: np.ndarray, ensemble_of: str = "logits") -> np.ndarray:
 
 
 def network_of(models: Sequence[MIMOModel]) -> str:
-    """A hash of weights, which tells networks and ensembles of them apart.
+    """A hash of weights, different for each network and ensemble.
 
     Args:
         models: Sequence of models, in any order. Their temperatures do not matter.

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from keras_mixvit.prediction import predict
+from keras_mixvit.prediction._options import Options
 from keras_mixvit.prediction._predict import predictions
 from keras_mixvit.training._run_settings import RunSettings
 from tests.prediction.files import CLASSES, linear, pictures, write_run
@@ -32,7 +33,8 @@ def refused(run, text, **options):
 def told(run, **options):
     """The predictions, and the sentences about what is missing."""
     sentences = []
-    return list(predictions(run, X, tell=sentences.append, **options)), sentences
+    found = predictions(run, X, Options(**options), tell=sentences.append)
+    return list(found), sentences
 
 
 def test_what_is_no_run_is_refused(tmp_path):
@@ -89,7 +91,7 @@ def test_runs_that_held_out_other_images_have_no_sets(tmp_path, models):
 
 def test_a_run_without_validation_images_has_no_sets(tmp_path, models):
     write_run(tmp_path / "a", models["a"], val=0, protocol="paper")
-    text = "`sets` must be asked of runs whose validation images were looked at. "
+    text = "`sets` must not be set before the validation images were read once. "
     refused(tmp_path / "a", text, sets=0.1)
     found, sentences = told(tmp_path / "a")
     assert found[0].unlike_training is None
@@ -110,7 +112,7 @@ def test_images_that_chose_the_model_fit_no_sets(tmp_path, models):
     write_run(tmp_path / "a", models["a"])
     best = tmp_path / "a" / "best.keras"
     best.touch()
-    text = "`sets` must not be asked of best.keras, which the validation images chose; "
+    text = "`sets` must not be set for best.keras, because the validation images "
     refused(best, text, sets=0.1)
     assert told(best)[0][0].unlike_training in (True, False)
 
@@ -149,15 +151,15 @@ def test_a_run_of_an_older_version_whose_images_are_gone_says_so(tmp_path, model
     (tmp_path / "a" / "data.npz").unlink()
     found, sentences = told(tmp_path / "a")
     assert set(found[0].classes) <= NUMBERS
-    assert sentences[0].startswith("No images are told to be unlike the others: ")
+    assert sentences[0].startswith("No image gets the flag `unlike_training`: ")
     assert sentences[1] == (
-        "Classes are told by their numbers: the run does not hold their names, and its "
-        "images are not at hand."
+        "Classes have numbers as names: the run does not store their names, and its "
+        "images are not available."
     )
     text = (
-        "`sets` must be asked of runs whose validation images were looked at. Where "
-        "these images are, `keras-mixvit evaluate RUN`, or of several runs their first "
-        "prediction, does so and stores what it needs. `name` must be one of "
+        "`sets` must not be set before the validation images were read once. Where "
+        "they are available, run `keras-mixvit evaluate RUN`, or predict with several "
+        "runs; this stores the scores that sets need. `name` must be one of "
     )
     refused(tmp_path / "a", text, sets=0.1)
 
