@@ -43,7 +43,7 @@ if keras.config.backend() == "torch":
 
 # What these folders test does not depend on the backend. PyTorch is the quickest, as
 # it compiles nothing.
-ONE_BACKEND = ("contract", "masks", "schedules")
+ONE_BACKEND = ("masks", "schedules")
 
 
 def pytest_addoption(parser):

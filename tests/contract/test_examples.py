@@ -82,6 +82,7 @@ def save_tiny_cait(folder):
     (folder / "config.json").write_text(json.dumps(config))
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(("name", "code"), list(examples()))
 def test_example_runs(name, code, tmp_path, monkeypatch):
     if name in ("pretrained_backbone", "from_timm"):
