@@ -3,8 +3,7 @@
 import importlib
 
 from keras_mixvit._start import installed_backends, is_command
-
-__version__ = "0.1.0"
+from keras_mixvit._version import __version__ as __version__
 
 # The command prints its help without a backend, and chooses its backend itself.
 if not is_command():

@@ -1,6 +1,9 @@
-"""Decides whether a string is a name or a path."""
+"""Decides whether a string is a name or a path, and whether a folder is new."""
 
 import os
+from pathlib import Path
+
+from keras_mixvit._checks import require
 
 # Suffixes of files with images or weights, and of archives.
 SUFFIXES = (
@@ -42,3 +45,22 @@ def path_hint(name: str, folder: str | os.PathLike | None = None) -> str:
     if not name or not os.path.exists(os.path.join(folder or "", name)):
         return ""
     return f" Write './{name}' to name the file or folder {name!r}."
+
+
+def require_new_folder(name: str, value: str | os.PathLike) -> Path:
+    """The path of a new or empty folder.
+
+    Args:
+        name: String, the name of the argument.
+        value: Path of the folder.
+
+    Raises:
+        ValueError: If the path is something else.
+    """
+    folder = Path(value)
+    require(
+        not folder.exists() or (folder.is_dir() and not any(folder.iterdir())),
+        f"`{name}` must be a new or empty folder.",
+        **{name: str(folder)},
+    )
+    return folder

@@ -306,10 +306,10 @@ for name, changes in choices.items():
 # ## Pretrained weights
 #
 # With a few hundred images of your own, start from weights that have seen more.
-# `from_timm` takes a name of timm's CaiT or ConViT on the Hugging Face hub, or a
+# `from_preset` takes a name of timm's CaiT or ConViT on the Hugging Face hub, or a
 # folder with the two files that the hub has of it:
 #
-#     MixViT.from_timm("cait_xxs24_224.fb_dist_in1k", num_classes=5, image_size=64)
+#     MixViT.from_preset("cait_xxs24_224.fb_dist_in1k", num_classes=5, image_size=64)
 #
 # is all that photos in colour need. This notebook stays off the network. It trains a
 # small CaiT, as a single network, on the *other* five digits, zero to four, and writes
@@ -365,7 +365,7 @@ print(f"... {len(weights)} arrays")
 
 # %%
 name = str(my_cait)  # or "cait_xxs24_224.fb_dist_in1k", without `backbone_options`
-copy = MixViT.from_timm(name, backbone_options=small)
+copy = MixViT.from_preset(name, backbone_options=small)
 [sources] = copy.attribution.get_weights()
 copy.attribution.set_weights([np.zeros_like(sources)])
 
@@ -396,7 +396,7 @@ few_images, few_labels = few.images[chosen], few.labels[chosen]
 def accuracy_of(pretrained, seed):
     keras.utils.set_random_seed(seed)
     if pretrained:
-        model = MixViT.from_timm(name, num_classes=5, backbone_options=small)
+        model = MixViT.from_preset(name, num_classes=5, backbone_options=small)
     else:
         model = MixViT(make_backbone("cait_xxs24", (64, 64, 1), **pixels, **small), 5)
     model.compile(keras.optimizers.AdamW(2e-3), loss, weighted_metrics=["accuracy"])

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keras_mixvit import __version__
 from keras_mixvit._exit_status import CLOSED_PIPE, INTERRUPTED
 from keras_mixvit._start import start
+from keras_mixvit._version import __version__
 from keras_mixvit.cli._closed_pipe import discard_rest, has_closed_pipe
 from keras_mixvit.cli._compare import add_compare, check_compare, run_compare
 from keras_mixvit.cli._data import add_data, run_data

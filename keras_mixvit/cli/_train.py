@@ -29,17 +29,17 @@ OF_RECIPES = {
 
 def check_train(name, settings, output, **options) -> None:
     """Refuses an unknown recipe, a file that is not TOML, and a folder in use."""
+    from keras_mixvit._paths import require_new_folder
     from keras_mixvit.recipes._names import is_recipe_file, whole_name
     from keras_mixvit.recipes._recipe_toml import from_toml
     from keras_mixvit.recipes._setting_words import setting_words
-    from keras_mixvit.training._run_folder import require_new_folder
 
     if name is not None:
         (from_toml if is_recipe_file(name) else whole_name)(name)
     setting_words(settings)
     # Process 0 of several makes the folder, and may have done so.
     if output is not None and not is_one_of_several():
-        require_new_folder(output)
+        require_new_folder("output", output)
 
 
 def check_resume(run, **options) -> None:

@@ -75,6 +75,26 @@ def pretrained_backbone(
     print(load_timm_weights(found.backbone, found.path))
     ```
     """
+    config, path = fetch(name, revision, cache_dir)
+    return backbone_of(name, config, path, image_size, changes)
+
+
+def backbone_of(
+    name: str | os.PathLike,
+    config: dict,
+    path: Path,
+    image_size: int | tuple[int, int] | None,
+    changes: dict | None,
+) -> Pretrained:
+    """The backbone of the files of a timm model, as `pretrained_backbone` documents.
+
+    Args:
+        name: String, for errors.
+        config: Dict, the content of `config.json`.
+        path: Path of the weights.
+        image_size: As in `pretrained_backbone`.
+        changes: As in `pretrained_backbone`.
+    """
     require(
         changes is None or isinstance(changes, dict),
         "`changes` must be a dict of arguments, or None.",
@@ -87,7 +107,6 @@ def pretrained_backbone(
         "(the weights decide it).",
         changes=sorted(changes),
     )
-    config, path = fetch(name, revision, cache_dir)
     architecture = str(config.get("architecture"))
     # timm's names end in the image size, except those of ConViT and DINOv2.
     known = re.sub(r"_\d+$", "", architecture)

@@ -15,6 +15,7 @@ from keras_mixvit.convert._arrays import (
     require_real,
 )
 from keras_mixvit.convert._conversion import Conversion
+from keras_mixvit.convert._positions import resized_grid
 from keras_mixvit.convert._timm_layout import (
     backbone_entries,
     head_entries,
@@ -191,13 +192,5 @@ def _resized(table, grid_shape, source_grid, slots):
     if tuple(grid) == tuple(grid_shape):
         return table
     prefix, table = np.split(table.astype("float32"), [slots], axis=1)
-    grid = table.reshape(1, *grid, -1)
-    grid = keras.ops.image.resize(
-        grid,
-        grid_shape,
-        interpolation="bicubic",
-        antialias=True,
-        data_format="channels_last",
-    )
-    grid = keras.ops.convert_to_numpy(grid).reshape(1, positions, -1)
-    return np.concatenate([prefix, grid], axis=1)
+    resized = resized_grid(table.reshape(*grid, -1), grid_shape)
+    return np.concatenate([prefix, resized.reshape(1, positions, -1)], axis=1)

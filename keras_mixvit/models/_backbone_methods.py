@@ -5,18 +5,17 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_mixvit._checks import require
-from keras_mixvit._model_mixin import ModelMixin
 from keras_mixvit._old_names import with_new_names
 from keras_mixvit.backbones._backbone import Backbone
 from keras_mixvit.backbones._features import grid_of
-from keras_mixvit.convert import load_timm_weights, pretrained_backbone
 from keras_mixvit.layers import SubnetworkHeads
 from keras_mixvit.models._attention_maps import attention_maps
 from keras_mixvit.models._frozen_layers import freeze, frozen_paths
+from keras_mixvit.models._presets import Presets
 from keras_mixvit.models._quantized_layers import quantize_again, quantized_layers
 
 
-class BackboneMethods(ModelMixin):
+class BackboneMethods(Presets):
     """Mixin for a `MIMOModel` that uses the layers of a backbone.
 
     The model defines `_inference_network`, which builds the graph from images to
@@ -28,66 +27,6 @@ class BackboneMethods(ModelMixin):
     def backbone(self) -> Backbone:
         """The backbone whose layers the model uses."""
         return self._held.backbone
-
-    @classmethod
-    def from_timm(
-        cls,
-        name: str,
-        /,
-        num_classes: int | None = None,
-        image_size: int | tuple[int, int] | None = None,
-        revision: str | None = None,
-        cache_dir: str | None = None,
-        backbone_options: dict | None = None,
-        **options: Any,
-    ) -> Self:
-        """A model that starts from the weights of a pretrained CaiT, ConViT or ViT.
-
-        The weights come from a folder, the cache, or the Hugging Face hub; a download
-        shows its progress. The model takes images with values from 0 to 255.
-
-        Args:
-            name: String, timm's name, such as `"cait_xxs24_224.fb_dist_in1k"`,
-                a repository `"owner/name"` of the hub, or the path of a folder
-                with `config.json` and `model.safetensors`, such as
-                `"./my_cait"`.
-            num_classes: Integer, the number K of classes of new heads, or `None` to
-                keep the pretrained classes and give each subnetwork a copy of the
-                pretrained head. Defaults to `None`.
-            image_size: Integer or tuple of integers (H, W) in pixels, or `None` for the
-                size that the weights were trained on. Defaults to `None`.
-            revision: String, a branch, tag or commit on the hub, or `None` for
-                the newest one. Defaults to `None`.
-            cache_dir: String, the folder for downloaded files, or `None` for the hub
-                client's cache. Defaults to `None`.
-            backbone_options: Dict of arguments of the backbone to override, such as
-                `{"stochastic_depth_rate": 0.1}`, or `None`. Defaults to `None`.
-            **options: Further arguments of the model's constructor.
-
-        Returns:
-            The model.
-
-        Raises:
-            ValueError: If there is no such model, a file is damaged, or the
-                weights do not fit.
-            ConnectionError: If the hub cannot be reached.
-            ModuleNotFoundError: If the extra `hub` is not installed.
-
-        Example:
-
-        ```python
-        model = MixViT.from_timm("./my_cait", num_classes=10, image_size=32)
-        assert model.predict(np.zeros((2, 32, 32, 3)), verbose=0).shape == (2, 10)
-        ```
-        """
-        found = pretrained_backbone(
-            name, image_size, revision, cache_dir, backbone_options
-        )
-        keeps_head = num_classes is None
-        classes = found.num_classes if keeps_head else num_classes
-        model = cls(found.backbone, classes, **options)
-        load_timm_weights(model, found.path, keeps_head, found.source_grid)
-        return model
 
     def attention_maps(
         self,

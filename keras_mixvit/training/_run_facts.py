@@ -7,7 +7,7 @@ import platform
 import keras
 import numpy as np
 
-from keras_mixvit import __version__
+from keras_mixvit._version import __version__
 from keras_mixvit.data import ImageSet
 
 SAMPLED_IMAGES = 64

@@ -1,25 +1,7 @@
 import os
 from pathlib import Path
 
-from keras_mixvit._checks import require
-
-
-def require_new_folder(output: str) -> Path:
-    """The path of a new or empty folder.
-
-    Args:
-        output: Path of the folder.
-
-    Raises:
-        ValueError: If the path is something else.
-    """
-    folder = Path(output)
-    require(
-        not folder.exists() or (folder.is_dir() and not any(folder.iterdir())),
-        "`output` must be a new or empty folder.",
-        output=str(folder),
-    )
-    return folder
+from keras_mixvit._paths import require_new_folder
 
 
 def new_run_folder(output: str | None, name: str) -> Path:
@@ -42,7 +24,7 @@ def new_run_folder(output: str | None, name: str) -> Path:
             number += 1
             folder = Path("runs") / f"{name}-{number}"
     else:
-        folder = require_new_folder(output)
+        folder = require_new_folder("output", output)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"

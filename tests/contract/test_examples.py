@@ -54,7 +54,7 @@ def shorten(monkeypatch):
 
 def prepared(name):
     """What some examples take for granted."""
-    if name in ("fetch", "pretrained_backbone", "from_timm"):
+    if name in ("fetch", "pretrained_backbone", "from_preset"):
         save_tiny_cait(Path("my_cait"))
     if name == "mixed_samples":
         digits = data.load("digits", "test")
@@ -85,7 +85,7 @@ def save_tiny_cait(folder):
 @pytest.mark.one_backend
 @pytest.mark.parametrize(("name", "code"), list(examples()))
 def test_example_runs(name, code, tmp_path, monkeypatch):
-    if name in ("pretrained_backbone", "from_timm"):
+    if name in ("pretrained_backbone", "from_preset"):
         options = backbones._named.NAMED["cait_xxs24"][1]
         monkeypatch.setitem(options, "num_blocks", 1)
     # Trainings are run by the tests of the recipes; here they take too long.

@@ -9,6 +9,13 @@ ARGUMENTS = {
         "unused": ("head.bias",),
         "untouched": ("heads/bias",),
     },
+    "Preset": lambda: {
+        "model": {"class_name": "SingleNetwork"},
+        "path": Path("model.safetensors"),
+        "class_names": ("cat", "dog"),
+        "preprocessing": {"image_shape": [8, 8, 1]},
+        "license": "mit",
+    },
     "Pretrained": lambda: {
         "backbone": 1,
         "path": Path("model.safetensors"),

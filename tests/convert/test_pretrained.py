@@ -4,7 +4,7 @@ import huggingface_hub
 import numpy as np
 import pytest
 
-from keras_mixvit import MixViT, SingleNetwork
+from keras_mixvit import MixMo, MixViT, SingleNetwork
 from keras_mixvit.backbones import make_backbone
 from keras_mixvit.backbones._named import NAMED
 from keras_mixvit.convert import fetch, pretrained_backbone, timm_weights
@@ -54,7 +54,7 @@ def head_of(model):
 
 
 def test_a_pretrained_network_takes_pixels_of_0_to_255(small, network, folder):
-    model = SingleNetwork.from_timm(str(folder))
+    model = SingleNetwork.from_preset(str(folder))
     pixels = images(2, (32, 32, 3))
     mean, std = PRETRAINED_CFG["mean"], PRETRAINED_CFG["std"]
     expected = call(network, ((pixels - mean) / std).astype("float32"))
@@ -90,16 +90,16 @@ def test_a_config_of_the_bare_minimum_has_defaults_of_timm(small, weights, tmp_p
 def test_a_model_comes_from_the_cache(small, weights, tmp_path):
     cache = str(tmp_path / "cache")
     save_cached(tmp_path / "cache", weights, repository="me/mine", ref="v2")
-    model = SingleNetwork.from_timm("me/mine", revision="v2", cache_dir=cache)
+    model = SingleNetwork.from_preset("me/mine", revision="v2", cache_dir=cache)
     np.testing.assert_array_equal(head_of(model)[0][0], weights["head.weight"].T)
     with pytest.raises(ConnectionError, match="me/mine could not be fetched"):
-        SingleNetwork.from_timm("me/mine", cache_dir=cache)
+        SingleNetwork.from_preset("me/mine", cache_dir=cache)
 
 
 def test_no_number_of_classes_keeps_the_head_in_every_subnetwork(
     small, weights, folder
 ):
-    model = MixViT.from_timm(str(folder), num_subnetworks=3)
+    model = MixViT.from_preset(str(folder), num_subnetworks=3)
     kernels, biases = head_of(model)
     assert kernels.shape == (3, 8, 7)
     for kernel, bias in zip(kernels, biases, strict=True):
@@ -108,9 +108,19 @@ def test_no_number_of_classes_keeps_the_head_in_every_subnetwork(
     assert model.num_classes == 7
 
 
+def test_a_mixmo_has_copies_of_the_stem(small, folder):
+    model = MixMo.from_preset(str(folder), mixing_scale=1.0, inference="parallel")
+    x = images(2, (32, 32, 3))
+    single = SingleNetwork.from_preset(str(folder))
+    expected = np.repeat(numpy(single.inference_network(x)), 2, axis=1)
+    np.testing.assert_allclose(
+        numpy(model.inference_network(x)), expected, rtol=1e-5, atol=1e-5
+    )
+
+
 @pytest.mark.parametrize("num_classes", [5, 7])
 def test_a_number_of_classes_makes_new_heads(num_classes, small, weights, folder):
-    model = MixViT.from_timm(str(folder), num_classes)
+    model = MixViT.from_preset(str(folder), num_classes)
     kernels, biases = head_of(model)
     assert kernels.shape == (2, 8, num_classes)
     assert not np.any(biases)
@@ -123,7 +133,7 @@ def test_a_number_of_classes_makes_new_heads(num_classes, small, weights, folder
 
 
 def test_options_reach_backbone_and_model(small, folder):
-    model = MixViT.from_timm(
+    model = MixViT.from_preset(
         str(folder),
         backbone_options={"stochastic_depth_rate": 0.3, "mean": 127.5},
         num_subnetworks=3,
@@ -153,7 +163,7 @@ def test_published_stochastic_depth_is_the_default(small, folder):
 def test_another_image_size_resizes_the_positions(
     image_size, grid, small, weights, folder
 ):
-    model = SingleNetwork.from_timm(str(folder), image_size=image_size)
+    model = SingleNetwork.from_preset(str(folder), image_size=image_size)
     assert model.backbone.grid_shape == grid
     table = weights["pos_embed"].reshape(2, 2, 8)
     found = numpy(model.body.get_layer("position").table)
@@ -186,7 +196,7 @@ def test_a_convit_is_made_of_its_files(small, tmp_path):
     config = {**CONFIG, "architecture": "convit_tiny"}
     weights = timm_weights(network)
     folder = save_model(tmp_path / "my_convit", weights, config)
-    model = SingleNetwork.from_timm(str(folder))
+    model = SingleNetwork.from_preset(str(folder))
     assert model.backbone.trunk_attention == "self_attention"
     for name, array in timm_weights(model).items():
         np.testing.assert_array_equal(array, weights[name], name)
@@ -201,7 +211,7 @@ def test_another_architecture_is_refused(config, tmp_path):
         f"architecture={str(config.get('architecture'))!r}"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        SingleNetwork.from_timm(str(folder))
+        SingleNetwork.from_preset(str(folder))
 
 
 @pytest.mark.parametrize("text", ["[1]", "null", "3"])
@@ -209,21 +219,21 @@ def test_a_config_that_is_no_dict_is_refused(text, tmp_path):
     folder = save_model(tmp_path / "mine", BYTES)
     (folder / "config.json").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"config\.json"):
-        SingleNetwork.from_timm(str(folder))
+        SingleNetwork.from_preset(str(folder))
 
 
 def test_weights_of_another_size_are_refused(small, weights, tmp_path):
     config = {**CONFIG, "architecture": "convit_tiny"}
     folder = save_model(tmp_path / "mine", weights, config)
     with pytest.raises(ValueError, match="of timm's model of the same size"):
-        SingleNetwork.from_timm(str(folder))
+        SingleNetwork.from_preset(str(folder))
 
 
 def test_damaged_weights_in_a_folder_are_refused(small, folder):
     cut(folder / "model.safetensors")
     message = "`path` must be an intact .safetensors file of weights only."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
-        SingleNetwork.from_timm(str(folder))
+        SingleNetwork.from_preset(str(folder))
 
 
 @pytest.mark.parametrize("option", ["image_shape", "patch_size"])
@@ -233,11 +243,11 @@ def test_options_of_the_backbone_leave_shape_and_patches_alone(option, folder):
         f"weights decide it). Received: changes=[{option!r}]"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        SingleNetwork.from_timm(str(folder), backbone_options={option: 16})
+        SingleNetwork.from_preset(str(folder), backbone_options={option: 16})
 
 
 def test_model_and_backbone_take_names_of_their_own(small, folder):
-    model = SingleNetwork.from_timm(
+    model = SingleNetwork.from_preset(
         str(folder), name="mine", backbone_options={"name": "inner"}
     )
     assert (model.name, model.backbone.name) == ("mine", "inner")

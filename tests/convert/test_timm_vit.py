@@ -183,10 +183,10 @@ def test_a_model_comes_from_files_of_the_hub(
         "pretrained_cfg": {"input_size": [3, side, side]},
     }
     folder = save_model(tmp_path / "mine", timm_weights(network), config)
-    model = SingleNetwork.from_timm(str(folder), num_classes=3)
+    model = SingleNetwork.from_preset(str(folder), num_classes=3)
     assert model.backbone.grid_shape == published_grid
     small = 2 * patch_size
-    model = MixViT.from_timm(str(folder), num_classes=3, image_size=small)
+    model = MixViT.from_preset(str(folder), num_classes=3, image_size=small)
     assert model.backbone.grid_shape == (2, 2)
     found, expected = timm_weights(model), timm_weights(network)
     slots = 0 if "dinov2" in name else 1
