@@ -126,7 +126,7 @@ def test_subnetworks_of_a_single_network_start_as_it(backbone, attribution, tmp_
         # Small vectors tell the subnetworks apart. Without them, nothing does.
         (vectors,) = model.attribution.weights
         assert 0 < np.abs(keras.ops.convert_to_numpy(vectors)).max() < 0.1
-        vectors.assign(keras.ops.zeros_like(vectors))
+        vectors.assign(np.zeros(vectors.shape))
         found, expected = predictions(model), predictions(single)
         np.testing.assert_allclose(
             found, np.repeat(expected, 3, axis=1), rtol=1e-5, atol=1e-5
