@@ -93,6 +93,8 @@ def test_example_runs(name, code, tmp_path, monkeypatch):
         shorten(monkeypatch)
     if name in analysis.__all__:
         pytest.importorskip("matplotlib")
+    if name == "serve":
+        pytest.importorskip("gradio")
     monkeypatch.chdir(tmp_path)
     namespace = {
         "np": np,
