@@ -94,6 +94,15 @@ class Opened:
         return Answers(self.network, classes, top, held, conformal)
 
 
+def require_held_out(held_out: Any) -> None:
+    """Requires held-out images to be an `ImageSet` or `None`."""
+    require(
+        held_out is None or isinstance(held_out, ImageSet),
+        "`held_out` must be an `ImageSet` or None.",
+        held_out=type(held_out).__name__,
+    )
+
+
 def _paths(run) -> list:
     paths = list(run) if isinstance(run, (list, tuple)) else [run]
     require(

@@ -7,7 +7,7 @@ from keras_mixvit.data import ImageSet
 from keras_mixvit.models import MIMOModel
 from keras_mixvit.prediction._answers import answered
 from keras_mixvit.prediction._inputs import Inputs
-from keras_mixvit.prediction._opened import Opened
+from keras_mixvit.prediction._opened import Opened, require_held_out
 from keras_mixvit.prediction._options import MAX_PIXELS, Options
 from keras_mixvit.prediction._prediction import Prediction
 from keras_mixvit.prediction._read_ahead import PART, read_ahead
@@ -104,11 +104,7 @@ def predictions(
     tell: Callable[[str], None] = lambda sentence: None,
 ) -> Generator[Prediction, None, None]:
     """The predictions of `predict`; calls `tell` with a sentence on what is missing."""
-    require(
-        held_out is None or isinstance(held_out, ImageSet),
-        "`held_out` must be an `ImageSet` or None.",
-        held_out=type(held_out).__name__,
-    )
+    require_held_out(held_out)
     require(isinstance(verbose, bool), "`verbose` must be a boolean.", verbose=verbose)
     opened = Opened(run, options.temperature, tell)
     inputs = Inputs(images, opened.image_shape, opened.dtype)

@@ -9,6 +9,7 @@ from keras_mixvit._checks import require
 from keras_mixvit.data import ImageSet
 from keras_mixvit.models import MIMOModel
 from keras_mixvit.prediction._look import Looker
+from keras_mixvit.prediction._opened import require_held_out
 from keras_mixvit.prediction._options import MAX_PIXELS, Options
 from keras_mixvit.prediction._page_html import STYLE, heading, page_of
 from keras_mixvit.prediction._serve_options import (
@@ -150,6 +151,7 @@ def opened_page(
         tell: Function to call with a sentence on what is missing, or `None`. Defaults
             to `None`.
     """
+    require_held_out(held_out)
     require_gradio()
     place.free_port()
     looker = Looker(run, options, held_out, verbose, tell)
