@@ -23,12 +23,12 @@ class Said:
 
     Args:
         name: String, such as `"subnetwork 0"`.
-        cls: String, the class that it finds likeliest.
+        answer: String, the class that it finds likeliest.
         probability: Float, its calibrated probability.
     """
 
     name: str
-    cls: str
+    answer: str
     probability: float
 
 

@@ -56,7 +56,7 @@ def page_of(look: Look, classes: int) -> str:
         for what, sentence in doubts(found, classes)
     ]
     said = [
-        f"<tr><th>{_text(each.name)}</th><td>{_text(each.cls)}</td>"
+        f"<tr><th>{_text(each.name)}</th><td>{_text(each.answer)}</td>"
         f"<td class='share'>{each.probability:.1%}</td></tr>"
         for each in look.said
     ]

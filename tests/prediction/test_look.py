@@ -51,7 +51,9 @@ def test_a_look_holds_what_predict_says_of_the_same_file(runs, tmp_path):
     assert again.probabilities == expected.probabilities
     shares = softmax(subnetwork_logits(models["a"], found.pixels[None])[0] / 1.7)
     assert [each.name for each in found.said] == ["subnetwork 0", "subnetwork 1"]
-    assert [each.cls for each in found.said] == [CLASSES[k] for k in shares.argmax(1)]
+    assert [each.answer for each in found.said] == [
+        CLASSES[k] for k in shares.argmax(1)
+    ]
     np.testing.assert_allclose(
         [each.probability for each in found.said], shares.max(axis=1), 1e-5
     )
