@@ -1,5 +1,6 @@
 """The page itself, served by Gradio, which is in no extra of the tests."""
 
+import gc
 import json
 import os
 import re
@@ -53,6 +54,8 @@ def page():
     pytest.importorskip("gradio")
     with serve(linear(), port=0, max_upload=0.01, block=False) as page:
         yield page
+    # What Gradio left open ends here, and not in a test of another file.
+    gc.collect()
 
 
 def sent(page, path, content=None, **headers):
@@ -143,3 +146,4 @@ def test_uploads_are_gone_when_the_page_closes():
     assert os.environ.get("GRADIO_TEMP_DIR") == before
     with pytest.raises(urllib.error.URLError):
         sent(page, "/config")
+    gc.collect()
