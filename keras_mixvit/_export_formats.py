@@ -8,3 +8,5 @@ FORMATS = {
     "torch": (("torch",), ".pt2", ()),
 }
 EXPORT_FORMATS = ("keras", *FORMATS)
+# Of the images that an exported model takes.
+IMAGE_DTYPES = ("float32", "uint8")

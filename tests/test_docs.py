@@ -20,7 +20,7 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md"
 MARKDOWN = {path.relative_to(ROOT).as_posix(): path.read_text() for path in PAGES}
 # A block of Python, and the remark that excuses it from the tests.
 BLOCK = re.compile(
-    r"^(?:<!-- not run: (?P<why>.+) -->\n)?```python\n(?P<code>.*?)^```$",
+    r"^(?:<!-- not run: (?P<why>[^\n]+) -->\n)?```python\n(?P<code>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
 # What takes long in a program that a reader runs once.

@@ -49,6 +49,7 @@ SUBJECTS = {
     "models/test_device_augmentation.py": "augmentation in the compiled step",
     "models/test_dtypes.py": "dtype policies of every model",
     "models/test_export.py": "exported models",
+    "models/test_export_bytes.py": "exported models that take bytes",
     "models/test_golden_trajectory.py": "losses that are stored",
     "models/test_initial_weights.py": "first weights of every model",
     "models/test_losses.py": "the losses that models are compiled with",

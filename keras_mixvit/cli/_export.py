@@ -1,6 +1,6 @@
 """The command `keras-mixvit export`."""
 
-from keras_mixvit._export_formats import EXPORT_FORMATS
+from keras_mixvit._export_formats import EXPORT_FORMATS, IMAGE_DTYPES
 from keras_mixvit.cli._help import add_command
 
 
@@ -37,10 +37,21 @@ def add_export(commands) -> None:
         help="what logits are divided by (default: the temperature saved with the "
         "model by `evaluate --calibrate`; 1: plain logits)",
     )
+    command.add_argument(
+        "--image-dtype",
+        choices=IMAGE_DTYPES,
+        default="float32",
+        help="what images it takes; uint8: bytes, as image files hold them (default: "
+        "float32)",
+    )
 
 
 def check_export(
-    run: str, format: str, output: str | None, temperature: float | None
+    run: str,
+    format: str,
+    output: str | None,
+    temperature: float | None,
+    image_dtype: str,
 ) -> None:
     """Refuses a folder that is not a run, and a file that would be overwritten."""
     from keras_mixvit._checks import require_temperature
@@ -52,11 +63,15 @@ def check_export(
 
 
 def run_export(
-    run: str, format: str, output: str | None, temperature: float | None
+    run: str,
+    format: str,
+    output: str | None,
+    temperature: float | None,
+    image_dtype: str,
 ) -> int:
     """Exports and prints the path."""
     from keras_mixvit.training._export import export
 
-    path = export(run, format, output, temperature)
+    path = export(run, format, output, temperature, image_dtype)
     print(f"Ensemble of {run}, images to logits: {path}")
     return 0

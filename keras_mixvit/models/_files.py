@@ -2,8 +2,10 @@ import os
 from typing import Any
 
 import keras
+from keras import ops
 
-from keras_mixvit._checks import require_temperature
+from keras_mixvit._checks import require_choice, require_temperature
+from keras_mixvit._export_formats import IMAGE_DTYPES
 from keras_mixvit._model_mixin import ModelMixin
 from keras_mixvit.models._ensembling import ensemble_logits
 from keras_mixvit.models._export_checks import require_export
@@ -21,25 +23,35 @@ from keras_mixvit.models._quantized_layers import quantized_layers
 class Files(ModelMixin):
     """Mixin of `MIMOModel`: writes and reads its files."""
 
-    def ensemble(self, temperature: float | None = None) -> keras.Model:
+    def ensemble(
+        self, temperature: float | None = None, image_dtype: str = "float32"
+    ) -> keras.Model:
         """The ensemble as a functional model of images, with shared weights.
 
         Args:
             temperature: Positive float, by which its logits are divided, or
                 `None` for the model's `temperature` of now. `1.0` gives plain
                 logits. Defaults to `None`.
+            image_dtype: `"float32"` or `"uint8"`, what images the graph takes, on
+                the scale of the training images; bytes are what image files hold.
+                Defaults to `"float32"`.
 
         Returns:
             A graph from images to logits `(B, K)`.
 
         Raises:
-            ValueError: If `temperature` is no positive finite number.
+            ValueError: If `temperature` is no positive finite number, or
+                `image_dtype` is neither.
         """
         if temperature is None:
             temperature = self.temperature
         require_temperature(temperature)
-        images = keras.Input(self.image_shape, name="images")
-        logits = self.inference_network(images)
+        require_choice("image_dtype", image_dtype, IMAGE_DTYPES)
+        images = keras.Input(self.image_shape, name="images", dtype=image_dtype)
+        # Within the graph: every runtime takes the bytes as they are.
+        is_float = image_dtype == "float32"
+        values = images if is_float else ops.cast(images, "float32")
+        logits = self.inference_network(values)
         outputs = ensemble_logits(logits, self.ensemble_of)
         if temperature != 1:
             outputs = outputs / float(temperature)
@@ -52,6 +64,7 @@ class Files(ModelMixin):
         verbose: bool | None = None,
         input_signature: Any = None,
         temperature: float | None = None,
+        image_dtype: str = "float32",
         **kwargs: Any,
     ) -> None:
         """Writes the ensemble, a classifier of images, to run it without Keras.
@@ -68,16 +81,18 @@ class Files(ModelMixin):
                 images in batches of any size. Defaults to `None`.
             temperature: What `ensemble` takes: by default, the exported logits
                 are divided by the temperature of the model. Defaults to `None`.
+            image_dtype: What `ensemble` takes: `"float32"` or `"uint8"`. Defaults
+                to `"float32"`.
             **kwargs: Further arguments of `keras.Model.export`.
 
         Raises:
             ValueError: If the backend cannot write the format (the error names a
-                workaround), the path does not fit it, or `temperature` is not a
-                positive finite number.
+                workaround), the path does not fit it, `temperature` is not a
+                positive finite number, or there is no such `image_dtype`.
             ModuleNotFoundError: If a package that the format needs is missing.
         """
         require_export(str(filepath), format)
-        ensemble = self.ensemble(temperature)
+        ensemble = self.ensemble(temperature, image_dtype)
         with exporting(ensemble, self.image_shape, format):
             ensemble.export(
                 filepath,

@@ -193,7 +193,7 @@ def exporting(graph: keras.Model, image_shape: tuple, format: str) -> Iterator[N
     if format == "onnx":
         # Keras cannot write this format for a model that was never called. Goes away
         # with a Keras that takes any built model.
-        graph(keras.ops.zeros((1, *image_shape)))
+        graph(keras.ops.zeros((1, *image_shape), graph.inputs[0].dtype))
     with warnings.catch_warnings():
         # NumPy 2 warns about a call in Keras. Goes away when Keras changes it.
         warnings.simplefilter("ignore", FutureWarning)

@@ -6,5 +6,6 @@ from keras_mixvit._start import is_command
 if not is_command():
     from keras_mixvit.prediction._predict import predict
     from keras_mixvit.prediction._prediction import Prediction
+    from keras_mixvit.prediction._serve import serve
 
-__all__ = ["Prediction", "predict"]
+__all__ = ["Prediction", "predict", "serve"]

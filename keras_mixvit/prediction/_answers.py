@@ -39,7 +39,15 @@ class Answers:
             names: List of at most B strings.
             images: Array `(B, H, W, C)`; images beyond the names get no answer.
         """
-        logits = self.network.logits(images)[: len(names)]
+        return self.of_logits(names, self.network.logits(images)[: len(names)])
+
+    def of_logits(self, names: list[str], logits: np.ndarray) -> list[Prediction]:
+        """The answers to the images of a batch of logits.
+
+        Args:
+            names: List of B strings.
+            logits: Array `(B, M, K)`, of `Network.logits`.
+        """
         plain = self.network.plain(logits)
         calibrated = self.network.calibrated(logits)
         shares = np.exp(calibrated - calibrated.max(axis=1, keepdims=True))

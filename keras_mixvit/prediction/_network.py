@@ -54,6 +54,10 @@ class Network:
         """Logits `(B, K)` of the ensemble, those of each model calibrated."""
         return self._averaged(logits, self.temperatures)
 
+    def divided(self, logits: np.ndarray) -> np.ndarray:
+        """Logits `(B, M, K)` of the subnetworks, those of each model calibrated."""
+        return logits / np.repeat(self.temperatures, self.counts)[:, None]
+
     def scores(
         self, logits: np.ndarray, calibrated: np.ndarray
     ) -> dict[str, np.ndarray]:
@@ -63,8 +67,7 @@ class Network:
             logits: Array `(B, M, K)`, of `logits`.
             calibrated: Array `(B, K)`, of `calibrated`.
         """
-        divisors = np.repeat(self.temperatures, self.counts)[:, None]
-        each = logits / divisors
+        each = self.divided(logits)
         if each.shape[1] == 1:
             return scores_of_logits(calibrated, None)
         return scores_of_logits(each, calibrated)

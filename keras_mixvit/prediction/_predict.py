@@ -5,13 +5,13 @@ from typing import Any
 from keras_mixvit._checks import require
 from keras_mixvit.data import ImageSet
 from keras_mixvit.models import MIMOModel
-from keras_mixvit.prediction._answers import Answers, answered
+from keras_mixvit.prediction._answers import answered
 from keras_mixvit.prediction._inputs import Inputs
-from keras_mixvit.prediction._network import Network
+from keras_mixvit.prediction._opened import Opened, require_held_out
 from keras_mixvit.prediction._options import MAX_PIXELS, Options
 from keras_mixvit.prediction._prediction import Prediction
 from keras_mixvit.prediction._read_ahead import PART, read_ahead
-from keras_mixvit.prediction._runs import Runs, bar, fitted, numbered
+from keras_mixvit.prediction._runs import bar
 
 
 def predict(
@@ -104,51 +104,11 @@ def predictions(
     tell: Callable[[str], None] = lambda sentence: None,
 ) -> Generator[Prediction, None, None]:
     """The predictions of `predict`; calls `tell` with a sentence on what is missing."""
-    require(
-        held_out is None or isinstance(held_out, ImageSet),
-        "`held_out` must be an `ImageSet` or None.",
-        held_out=type(held_out).__name__,
-    )
+    require_held_out(held_out)
     require(isinstance(verbose, bool), "`verbose` must be a boolean.", verbose=verbose)
-    temperature, sets, batch_size = (
-        options.temperature,
-        options.sets,
-        options.batch_size,
-    )
-    if isinstance(run, MIMOModel):
-        network, runs, dtype = Network([run], temperature), None, None
-    else:
-        runs = Runs(_paths(run), temperature, tell)
-        network, dtype = runs.network, runs.dtype
-    inputs = Inputs(images, network.models[0].image_shape, dtype)
-    require(
-        sets is None or held_out is not None or runs is not None,
-        "`held_out` must be given for `sets` of a model of no run.",
-        sets=sets,
-    )
-    held = None
-    if held_out is not None:
-        held = fitted(network, held_out, batch_size, verbose=verbose)
-    elif runs is not None:
-        held = runs.held_out(batch_size, sets is not None, verbose)
-    count = network.models[0].num_classes
-    classes = numbered(count)
-    if runs is not None:
-        classes = runs.classes(held)
-    elif held is not None:
-        classes = held.classes
-    require(
-        len(classes) == count,
-        f"`held_out` must have the {count} classes of the model.",
-        classes=len(classes),
-    )
-    if temperature is None and all(t == 1 for t in network.temperatures):
-        tell(
-            "Probabilities are not calibrated: `keras-mixvit evaluate RUN --calibrate` "
-            "fits a temperature and saves it."
-        )
-    conformal = None if held is None or sets is None else held.sets(sets)
-    answers = Answers(network, classes, min(options.top, count), held, conformal)
+    opened = Opened(run, options.temperature, tell)
+    inputs = Inputs(images, opened.image_shape, opened.dtype)
+    answers = opened.answers(options, held_out, verbose)
     return _streamed(inputs, answers, options, verbose)
 
 
@@ -165,14 +125,3 @@ def _streamed(inputs, answers, options, verbose):
     finally:
         # A caller may have stopped early: its threads end.
         images.close()
-
-
-def _paths(run) -> list:
-    paths = list(run) if isinstance(run, (list, tuple)) else [run]
-    require(
-        len(paths) > 0 and all(isinstance(path, (str, os.PathLike)) for path in paths),
-        "`run` must be the path of a run, a sequence of paths, or a model of this "
-        "library.",
-        run=run,
-    )
-    return paths

@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from keras_mixvit._checks import require_temperature
+from keras_mixvit._checks import require_choice, require_temperature
+from keras_mixvit._export_formats import IMAGE_DTYPES
 from keras_mixvit.models import load_model
 from keras_mixvit.models._export_checks import require_export
 from keras_mixvit.training._found_runs import export_path, model_file
@@ -11,6 +12,7 @@ def export(
     format: str,
     output: str | None = None,
     temperature: float | None = None,
+    image_dtype: str = "float32",
 ) -> Path:
     """Exports the ensemble of a finished run as one classifier, for use elsewhere.
 
@@ -25,13 +27,16 @@ def export(
             for the temperature that is saved with the model, which is 1 before
             `evaluate_run(run, calibrate=True)`. `1.0` exports plain logits.
             Defaults to `None`.
+        image_dtype: `"float32"` or `"uint8"`, what images the classifier takes, on
+            the scale of the training images. Defaults to `"float32"`.
 
     Returns:
         The path of the written file or folder.
 
     Raises:
         ValueError: If there is no such run, the backend cannot write the format,
-            `output` exists, or `temperature` is not a positive finite number.
+            `output` exists, `temperature` is not a positive finite number, or there
+            is no such `image_dtype`.
         ModuleNotFoundError: If a package that the format needs is missing.
 
     Example:
@@ -44,13 +49,20 @@ def export(
     """
     if temperature is not None:
         require_temperature(temperature)
+    require_choice("image_dtype", image_dtype, IMAGE_DTYPES)
     path = export_path(run, format, output)
     if format != "keras":
         require_export(str(path), format)
     model = load_model(model_file(run))
     path.parent.mkdir(parents=True, exist_ok=True)
     if format == "keras":
-        model.ensemble(temperature).save(path)
+        model.ensemble(temperature, image_dtype).save(path)
     else:
-        model.export(path, format, verbose=False, temperature=temperature)
+        model.export(
+            path,
+            format,
+            verbose=False,
+            temperature=temperature,
+            image_dtype=image_dtype,
+        )
     return path

@@ -41,6 +41,14 @@ def test_an_export_goes_beside_the_model_by_default(command_run, tmp_path, capsy
     assert output.read_bytes() == before
 
 
+def test_an_export_takes_bytes_if_you_say_so(command_run, tmp_path, capsys):
+    output = tmp_path / "ensemble.keras"
+    words = ["export", str(command_run.folder), "--format=keras", f"--output={output}"]
+    assert main([*words, "--image-dtype=uint8"]) == 0
+    assert capsys.readouterr().err == ""
+    assert keras.saving.load_model(output).inputs[0].dtype == "uint8"
+
+
 def refused_export(tmp_path, capsys, text, *more):
     """An export is one sentence and leaves no file."""
     file = tmp_path / "model.keras"
@@ -108,5 +116,6 @@ def test_help_of_an_export_lists_the_formats_with_their_backends(monkeypatch, ca
         "onnx, litert (TensorFlow)",
         "torch, a .pt2 file (PyTorch)",
         "--output",
+        "--image-dtype {float32,uint8}",
     ):
         assert told in text

@@ -8,13 +8,22 @@ import re
 import textwrap
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from keras_mixvit import analysis, backbones, convert, data, models, recipes
+from keras_mixvit import (
+    analysis,
+    backbones,
+    convert,
+    data,
+    models,
+    prediction,
+    recipes,
+)
 from tests.contract.public import BASES, PUBLIC, SOURCES
 
 
@@ -93,6 +102,10 @@ def test_example_runs(name, code, tmp_path, monkeypatch):
         shorten(monkeypatch)
     if name in analysis.__all__:
         pytest.importorskip("matplotlib")
+    if name == "serve":
+        # Gradio need not be there; tests/prediction/test_serve.py opens the page.
+        for drawn in ("require_gradio", "_app", "_launch"):
+            monkeypatch.setattr(prediction._serve, drawn, Mock())
     monkeypatch.chdir(tmp_path)
     namespace = {
         "np": np,

@@ -53,6 +53,7 @@ from keras_mixvit.training import (
 )
 from tests.contract.metric_cases import METRIC_CASES
 from tests.helpers import tiny_cait
+from tests.prediction.undrawn_page import undrawn_page
 from tests.properties import outcome
 
 X = np.zeros((6, 4, 4, 1), "uint8")
@@ -87,6 +88,10 @@ def evaluated(**options):
 
 def predicted(**options):
     return list(predict(**{"run": network(), **options}))
+
+
+def served(**options):
+    return undrawn_page(**{"run": network(), **options})
 
 
 def trained(**options):
@@ -262,6 +267,11 @@ CASES = {
             *("run", "images", "top", "sets", "temperature", "batch_size"),
             *("workers", "max_pixels", "held_out", "verbose"),
         ],
+    ),
+    "serve": (
+        served,
+        {},
+        ["run", "host", "port", "max_upload", "top", "sets", "temperature", "held_out"],
     ),
     "weighting_curves": (weighting_curves, {}, ["rs"]),
     **METRIC_CASES,

@@ -109,9 +109,9 @@ def answers(name):
     return model_of(name).predict(IMAGES, 3, 0, calibrated=True)
 
 
-def run_exported(folder, paths):
+def run_exported(folder, paths, x=IMAGES):
     """Outputs of a process that has the runtime of a format and no Keras."""
-    np.savez(folder / "images.npz", six=IMAGES, three=IMAGES[:3], one=IMAGES[:1])
+    np.savez(folder / "images.npz", six=x, three=x[:3], one=x[:1])
     program = Path(__file__).with_name("run_exported.py")
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     result = subprocess.run(

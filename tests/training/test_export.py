@@ -139,6 +139,13 @@ def test_an_export_of_a_bad_temperature_is_refused(run, tmp_path):
         export(str(run), "keras", temperature=0)
 
 
+def test_images_of_another_dtype_are_refused(run):
+    text = "`image_dtype` must be one of 'float32', 'uint8'. Received: image_dtype='i"
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}"):
+        export(str(run), "keras", image_dtype="int8")
+    assert not (run / "export").exists()
+
+
 def refused(folder, text, run, format, output=None, error=ValueError):
     """The text is all there is: nothing is written and nothing changed."""
     before = contents(folder)
