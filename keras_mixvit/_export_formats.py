@@ -7,6 +7,6 @@ FORMATS = {
     "litert": (("tensorflow",), ".tflite", ()),
     "torch": (("torch",), ".pt2", ()),
 }
-EXPORT_FORMATS = ("keras", *FORMATS)
+EXPORT_FORMATS = ("keras", "preset", *FORMATS)
 # Of the images that an exported model takes.
 IMAGE_DTYPES = ("float32", "uint8")

@@ -22,8 +22,8 @@ def add_export(commands) -> None:
         "--format",
         required=True,
         choices=EXPORT_FORMATS,
-        help="keras (any backend); tf_saved_model (TensorFlow, JAX); onnx, litert "
-        "(TensorFlow); torch, a .pt2 file (PyTorch)",
+        help="keras, preset (any backend); tf_saved_model (TensorFlow, JAX); onnx, "
+        "litert (TensorFlow); torch, a .pt2 file (PyTorch)",
     )
     command.add_argument(
         "--output",
@@ -44,6 +44,11 @@ def add_export(commands) -> None:
         help="what images it takes; uint8: bytes, as image files hold them (default: "
         "float32)",
     )
+    command.add_argument(
+        "--license",
+        metavar="NAME",
+        help="license of the weights of a preset, such as mit, for its model card",
+    )
 
 
 def check_export(
@@ -52,13 +57,15 @@ def check_export(
     output: str | None,
     temperature: float | None,
     image_dtype: str,
+    license: str | None,
 ) -> None:
     """Refuses a folder that is not a run, and a file that would be overwritten."""
     from keras_mixvit._checks import require_temperature
-    from keras_mixvit.training._found_runs import export_path
+    from keras_mixvit.training._found_runs import export_path, require_export_options
 
     if temperature is not None:
         require_temperature(temperature)
+    require_export_options(format, image_dtype, license)
     export_path(run, format, output)
 
 
@@ -68,10 +75,13 @@ def run_export(
     output: str | None,
     temperature: float | None,
     image_dtype: str,
+    license: str | None,
 ) -> int:
     """Exports and prints the path."""
     from keras_mixvit.training._export import export
 
-    path = export(run, format, output, temperature, image_dtype)
-    print(f"Ensemble of {run}, images to logits: {path}")
+    path = export(run, format, output, temperature, image_dtype, license)
+    what = "Preset" if format == "preset" else "Ensemble"
+    into = "" if format == "preset" else ", images to logits"
+    print(f"{what} of {run}{into}: {path}")
     return 0

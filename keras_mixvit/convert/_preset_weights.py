@@ -21,7 +21,7 @@ def save_preset_weights(model: keras.Model, path: Path) -> None:
     Raises:
         ValueError: If a layer has LoRA weights.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     adapted = [v.path for v in model.weights if v.name.startswith("lora_")]
     require(
@@ -30,7 +30,8 @@ def save_preset_weights(model: keras.Model, path: Path) -> None:
         "and load it, which merges them.",
         lora=adapted[:3],
     )
-    save_file({v.path: _stored(v) for v in model.weights}, path)
+    # Its own `save_file` writes a file that nobody else may read.
+    path.write_bytes(save({v.path: _stored(v) for v in model.weights}))
 
 
 def load_preset_weights(

@@ -9,6 +9,11 @@ RECIPE = "recipe.toml"
 # Versions before 0.2 wrote the settings of a run here.
 FORMER = ("recipe.json", "options.json")
 RESULT = "result.json"
+DEFAULT_NAMES = {
+    "keras": "model.keras",
+    "preset": "preset",
+    **{format: f"model{suffix}" for format, (_, suffix, _) in FORMATS.items()},
+}
 
 
 def require_run(run) -> Path:
@@ -84,9 +89,10 @@ def export_path(run, format: str, output: str | None) -> Path:
         ValueError: If there is no such run or format, or the path exists.
     """
     require_choice("format", format, EXPORT_FORMATS)
-    suffix = ".keras" if format == "keras" else FORMATS[format][1]
     file = model_file(run)
-    path = file.parent / "export" / f"model{suffix}" if output is None else Path(output)
+    path = file.parent / "export" / DEFAULT_NAMES[format]
+    if output is not None:
+        path = Path(output)
     require(
         not path.exists(),
         "`output` must not exist.",
@@ -98,3 +104,27 @@ def export_path(run, format: str, output: str | None) -> Path:
         output=output,
     )
     return path
+
+
+def require_export_options(format: str, image_dtype: str, license) -> None:
+    """Requires options of `export` that fit its format.
+
+    Args:
+        format: As in `export`.
+        image_dtype: As in `export`.
+        license: As in `export`.
+
+    Raises:
+        ValueError: If a preset is to take bytes, or another format has a license.
+    """
+    require(
+        format != "preset" or image_dtype == "float32",
+        "`image_dtype` must be 'float32' for a preset, which is the network itself.",
+        image_dtype=image_dtype,
+    )
+    require(
+        format == "preset" or license is None,
+        "`license` must not be set, except for a preset.",
+        format=format,
+        license=license,
+    )
