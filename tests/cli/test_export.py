@@ -109,9 +109,9 @@ def test_help_of_an_export_lists_the_formats_with_their_backends(monkeypatch, ca
         main(["export", "--help"])
     assert stop.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "--format {keras,tf_saved_model,onnx,litert,torch}" in text
+    assert "--format {keras,preset,tf_saved_model,onnx,litert,torch}" in text
     for told in (
-        "keras (any backend)",
+        "keras, preset (any backend)",
         "tf_saved_model (TensorFlow, JAX)",
         "onnx, litert (TensorFlow)",
         "torch, a .pt2 file (PyTorch)",

@@ -1,7 +1,6 @@
 """Exports of what a run leaves."""
 
 import importlib.util
-import json
 import re
 import shutil
 from types import SimpleNamespace
@@ -10,8 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mixvit import Ensemble, SingleNetwork, load_model
-from keras_mixvit.convert import read_preset
+from keras_mixvit import SingleNetwork, load_model
 from keras_mixvit.training import export
 from tests.helpers import images, numpy, set_weights, tiny_cait
 from tests.models.run_exported import RUNTIMES
@@ -194,8 +192,8 @@ def test_a_run_that_is_not_there_is_refused(name, tmp_path):
 
 def test_an_unknown_format_is_refused_with_all_that_there_are(run, tmp_path):
     text = (
-        "`format` must be one of 'keras', 'tf_saved_model', 'onnx', 'litert', "
-        "'torch'. Received: format='h5'"
+        "`format` must be one of 'keras', 'preset', 'tf_saved_model', 'onnx', "
+        "'litert', 'torch'. Received: format='h5'"
     )
     refused(tmp_path, text, str(run), "h5")
 
@@ -259,43 +257,3 @@ def test_a_model_of_another_kind_is_refused(made, tmp_path):
         "model='Graph'"
     )
     refused(tmp_path, text, str(file), "keras")
-
-
-@pytest.mark.one_backend
-class TestPreset:
-    def test_tells_the_training_and_its_results(self, command_run, tmp_path):
-        run = shutil.copytree(command_run, tmp_path / "run")
-        path = export(run, "preset", license="mit")
-        assert path == run / "export" / "preset"
-        model = load_model(run / "model.keras")
-        again = type(model).from_preset(path)
-        x = images(2, model.image_shape)
-        np.testing.assert_array_equal(numpy(again(x)), numpy(model(x)))
-        found = read_preset(path)
-        assert (found.license, len(found.class_names)) == ("mit", model.num_classes)
-        card = (path / "README.md").read_text(encoding="utf-8")
-        assert (run / "recipe.toml").read_text().strip() in card
-        rows = json.loads((run / "result.json").read_text())["rows"]
-        for row in rows:
-            assert f"| {row['model']} | {row['accuracy']:.2%} | " in card
-
-    def test_takes_the_temperature(self, made, tmp_path):
-        output = str(tmp_path / "preset")
-        export(made.file, "preset", output, temperature=3.0)
-        assert SingleNetwork.from_preset(output).temperature == 3.0
-        card = (tmp_path / "preset" / "README.md").read_text(encoding="utf-8")
-        assert "temperature 3:" in card
-        # A .keras file has no run to tell of.
-        assert "## Training" not in card
-
-    def test_refuses_options_of_other_formats(self, made, tmp_path):
-        with pytest.raises(ValueError, match="`image_dtype` must be 'float32' for a"):
-            export(made.file, "preset", image_dtype="uint8")
-        with pytest.raises(ValueError, match="`license` must not be set, except for a"):
-            export(made.file, "keras", license="mit")
-
-    def test_refuses_an_ensemble(self, made, tmp_path):
-        file = tmp_path / "model.keras"
-        Ensemble([made.model, made.model]).save(file)
-        with pytest.raises(ValueError, match="must be of a model with a backbone"):
-            export(file, "preset")
