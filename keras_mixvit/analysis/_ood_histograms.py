@@ -9,6 +9,7 @@ from keras_mixvit.analysis._style import (
     GREY,
     WIDTH,
     FigureAndNumbers,
+    legend_shape,
     new_figure,
     style,
 )
@@ -80,7 +81,8 @@ def ood_histograms(
     columns = min(len(numbers), COLUMNS)
     rows = -(-len(numbers) // columns)
     width = WIDTH if columns > 1 else 4.0
-    figure = new_figure(2.3 * rows + 0.4, width)
+    in_legend, more = legend_shape(["known", *ood], width, 4)
+    figure = new_figure(2.3 * rows + 0.4 + more, width)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat[len(numbers) :]:
         axes.set_axis_off()
@@ -93,7 +95,7 @@ def ood_histograms(
     for axes in grid[:, 0]:
         axes.set_ylabel("images (%)")
     handles, names = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, ncols=4, loc="outside upper center")
+    figure.legend(handles, names, ncols=in_legend, loc="outside upper center")
     return figure, numbers
 
 

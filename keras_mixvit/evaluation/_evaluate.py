@@ -132,8 +132,12 @@ def judged(
     ood=None,
     held_out=None,
     bootstrap=0,
+    ood_intervals=True,
 ) -> Judged:
-    """The result of `evaluate`, and what it was computed from."""
+    """The result of `evaluate`, and what it was computed from.
+
+    Without `ood_intervals`, which take longest, `ood` has none.
+    """
     require_model(model)
     images, labels = images_and_labels(model, data, batch_size)
     judge = Judge(labels, bins, seed, thorough, bootstrap)
@@ -160,8 +164,9 @@ def judged(
         class_scores(first.averaged, labels, judge.resamples) if thorough else None
     )
     scores: dict[str, dict[str, Any]] = {}
+    resamples = judge.resamples if ood_intervals else None
     found_ood = ood_rows(
-        graph, groups, known, others, batch_size, verbose, judge.resamples, scores
+        graph, groups, known, others, batch_size, verbose, resamples, scores
     )
     report = EvaluationReport(
         model.name, len(labels), rows, list(found_ood), conformal, classes

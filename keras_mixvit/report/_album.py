@@ -116,6 +116,7 @@ class Album:
                 "predicted": self.class_name(pair["predicted"]),
                 "samples": pair["samples"],
                 "cards": [self._card(int(i), side, False) for i in places],
+                "confidences": [percent(self.found.confidence[i], 0) for i in places],
             }
             for pair, places in zip(self.confusions, self.pairs, strict=False)
         ]
@@ -133,14 +134,12 @@ class Album:
         pixels = self._pixels[self._place[i]]
         alt = f"{self.name(i)}, which shows {true}"
         lines = [("is", true)]
-        confidence = percent(about["confidence"], 0)
-        lines.append(("predicted", f"{predicted} {confidence}"))
+        lines.append(("predicted", f"{predicted} ({percent(about['confidence'], 0)})"))
         if not is_whole:
             return Card(png_uri(pixels, side), alt, self.name(i), lines)
         for part in about.get("parts", ()):
-            words = f"{self.class_name(part['predicted'])} "
-            words += percent(part["confidence"], 0)
-            lines.append((part["part"], words))
+            name, share = self.class_name(part["predicted"]), part["confidence"]
+            lines.append((part["part"], f"{name} ({percent(share, 0)})"))
         if "mutual_information" in about:
             lines.append(("mutual information", number(about["mutual_information"])))
         return Card(

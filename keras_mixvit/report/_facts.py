@@ -71,7 +71,7 @@ def lines_of(facts: dict[str, Any], run: JudgedRun) -> list[tuple[str, str]]:
     size = " x ".join(map(str, network.image_shape))
     lines = [
         ("Method", what),
-        ("Backbone", recipe.backbone.name),
+        ("Backbone (it turns images into features)", recipe.backbone.name),
         ("Images", f"{data_label(recipe.data.name)}, {size} pixels and channels"),
     ]
     if isinstance(images, dict):

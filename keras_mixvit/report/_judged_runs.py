@@ -206,6 +206,7 @@ def _network(place, model, seconds, images, ood, options, verbose) -> JudgedNetw
         verbose=verbose,
         ood=ood or None,
         bootstrap=options.bootstrap,
+        ood_intervals=False,
     )
     return JudgedNetwork(
         place,

@@ -18,6 +18,8 @@ BUDGET = 2_200_000
 # Bytes of a pixel in the worst case, noise.
 PER_PIXEL = 3.1
 SMALLEST, LARGEST = 16, 112
+# Bytes below it may be of another scale: the digits end at 16.
+DARK = 64
 # How much of the map covers an image, as in `subnetwork_attention`.
 COVER = 0.6
 
@@ -35,14 +37,14 @@ def side_for(count: int) -> int:
 def displayed(images: np.ndarray) -> np.ndarray:
     """Images `(n, H, W, C)` as bytes `(n, H, W, 3)`.
 
-    Bytes stay as they are. Other values are scaled so that the least is black, if it
-    is below zero, and the greatest white.
+    Bytes stay as they are, unless all are dark. Other values are scaled so that the
+    least is black, if it is below zero, and the greatest white.
 
     Args:
         images: Array.
     """
     images = np.asarray(images)
-    if images.dtype != np.uint8:
+    if images.dtype != np.uint8 or images.max(initial=0) < DARK:
         values = np.nan_to_num(images.astype("float64"))
         low, high = min(0.0, values.min(initial=0)), values.max(initial=0)
         values = 255 * (values - low) / ((high - low) or 1.0)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from keras_mixvit.report._judged_runs import JudgedNetwork, JudgedRun, JudgedRuns
-from keras_mixvit.report._tables import Table, number, percent
+from keras_mixvit.report._tables import PERCENT, Table, number, percent
 from keras_mixvit.training._run_rows import conclusion
 
 
@@ -162,6 +162,6 @@ def _cell(row, column, has_intervals):
     text = shown(row.get(column))
     low_high = row.get("intervals", {}).get(column)
     if column in WITH_INTERVALS and has_intervals and low_high:
-        low, high = (shown(value).removesuffix(" %") for value in low_high)
+        low, high = (shown(value).removesuffix(PERCENT) for value in low_high)
         text = f"{text} ({low} to {high})"
     return text

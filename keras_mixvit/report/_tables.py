@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+PERCENT = "\u00a0%"
+
 
 @dataclass
 class Table:
@@ -29,8 +31,8 @@ class Table:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """A share in percent, or a dash."""
-    return "–" if _is_none(value) else f"{100 * float(value or 0):.{digits}f} %"
+    """A share in percent, or a dash; no line breaks before the sign."""
+    return "–" if _is_none(value) else f"{100 * float(value or 0):.{digits}f}{PERCENT}"
 
 
 def number(value: float | None, digits: int = 3) -> str:
