@@ -11,6 +11,8 @@ from keras_mixvit.evaluation._predicted import Group
 
 # How many confusions are shown as images, and how many images of each.
 PAIRS, OF_PAIR = 6, 4
+# Nats that are rounding alone.
+NOTHING = 1e-9
 
 
 @dataclass
@@ -111,7 +113,7 @@ def galleries(found: Predictions, count: int) -> dict[str, np.ndarray]:
     }
     if found.information is not None:
         places = _first(-found.information, count)
-        chosen["disagreement"] = places[found.information[places] > 0]
+        chosen["disagreement"] = places[found.information[places] > NOTHING]
     return chosen
 
 

@@ -20,7 +20,8 @@ COLOURS = {
 # What would make the same figure different in every run, or names an address.
 METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
-NAME = re.compile(r'(\bid="|href="#|url\(#)')
+ID = re.compile(r' id="([^"]*)"')
+USE = re.compile(r'(href="#|url\(#)([^")]*)')
 FONT = re.compile(r" font-family: [^;\"]*;?")
 # Names of files and classes have no tags: matplotlib escapes them.
 TAG = re.compile(r"<[^>]*>")
@@ -62,19 +63,26 @@ def inline_svg(figure: Any, key: str, title: str, description: str) -> str:
     if head is None:
         raise RuntimeError("Matplotlib wrote no SVG.")
     body = LEFT_OUT.sub("", text[head.end() :]).strip()
+    # Matplotlib's ids differ from run to run, and few are used.
+    used = dict.fromkeys(found[2] for tag in TAG.findall(body) for found in USE.finditer(tag))
+    numbers = {name: place for place, name in enumerate(used)}
     width = float(head[1].split()[2])
     return (
         f'<svg role="img" aria-labelledby="{key}-title {key}-desc" '
         f'viewBox="{head[1]}" style="--width: {width:.0f}" {NAMESPACES}>'
         f'<title id="{key}-title">{escape(title)}</title>'
         f'<desc id="{key}-desc">{escape(description)}</desc>'
-        f"{TAG.sub(lambda found: _tag(found[0], key), body)}"
+        f"{TAG.sub(lambda found: _tag(found[0], numbers, key), body)}"
     )
 
 
-def _tag(tag, key):
+def _tag(tag, numbers, key):
     """A tag with ids of this figure alone, and in the colours of the page."""
-    tag = NAME.sub(lambda found: f"{found[1]}{key}-", tag)
+    tag = ID.sub(
+        lambda found: f' id="{key}-{numbers[found[1]]}"' if found[1] in numbers else "",
+        tag,
+    )
+    tag = USE.sub(lambda found: f"{found[1]}{key}-{numbers[found[2]]}", tag)
     # Attributes know no variables of CSS.
     tag = re.sub(r' fill="(#[0-9a-fA-F]{6})"', r' style="fill: \1"', tag)
     tag = FONT.sub("", tag)
