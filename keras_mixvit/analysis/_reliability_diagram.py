@@ -85,7 +85,9 @@ def reliability_diagram(
         row, column = divmod(i, columns)
         upper, lower = grid[2 * row, column], grid[2 * row + 1, column]
         _draw(upper, lower, found)
-        upper.set_title(f"{textwrap.fill(name, LETTERS)}\nECE {100 * found['ece']:.1f} %")
+        upper.set_title(
+            f"{textwrap.fill(name, LETTERS)}\nECE {100 * found['ece']:.1f} %"
+        )
         if column == 0:
             upper.set_ylabel("accuracy")
             lower.set_ylabel("images (%)")

@@ -65,9 +65,9 @@ def subnetwork_attention(
         MixViT, Section 2.4.
     """
     images = np.asarray(images)
-    weights = relative_attention(
-        attention, len(images), grid_shape, num_prefix_tokens
-    )[:count]
+    weights = relative_attention(attention, len(images), grid_shape, num_prefix_tokens)[
+        :count
+    ]
     count, runs = weights.shape[:2]
     top = float(images.max()) or 1.0
     height, width = images.shape[1:3]

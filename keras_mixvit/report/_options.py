@@ -50,8 +50,6 @@ class Options:
     batch_size: int = 128
 
     def __post_init__(self):
-        self._check_runs()
-        require_output(self.output)
         if self.data is not None:
             require_path("data", self.data)
         require(
@@ -67,6 +65,8 @@ class Options:
         )
         require_positive_integer("bootstrap", self.bootstrap, minimum=0)
         require_positive_integer("batch_size", self.batch_size)
+        require_output(self.output)
+        self._check_runs()
         missing = [
             package
             for module, package in NEEDED.items()

@@ -64,7 +64,9 @@ def inline_svg(figure: Any, key: str, title: str, description: str) -> str:
         raise RuntimeError("Matplotlib wrote no SVG.")
     body = LEFT_OUT.sub("", text[head.end() :]).strip()
     # Matplotlib's ids differ from run to run, and few are used.
-    used = dict.fromkeys(found[2] for tag in TAG.findall(body) for found in USE.finditer(tag))
+    used = dict.fromkeys(
+        found[2] for tag in TAG.findall(body) for found in USE.finditer(tag)
+    )
     numbers = {name: place for place, name in enumerate(used)}
     width = float(head[1].split()[2])
     return (

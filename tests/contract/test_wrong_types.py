@@ -42,6 +42,7 @@ from keras_mixvit.recipes import (
     recipe,
     recipes,
 )
+from keras_mixvit.report import write_report
 from keras_mixvit.schedules import WarmupStepDecay
 from keras_mixvit.training import (
     compare,
@@ -262,6 +263,11 @@ CASES = {
             *("run", "images", "top", "sets", "temperature", "batch_size"),
             *("workers", "max_pixels", "held_out", "verbose"),
         ],
+    ),
+    "write_report": (
+        write_report,
+        {"runs": "missing", "output": "page.html"},
+        ["runs", "output", "data", "ood", "examples", "bootstrap", "batch_size"],
     ),
     "weighting_curves": (weighting_curves, {}, ["rs"]),
     **METRIC_CASES,
