@@ -74,7 +74,7 @@ class Predictions:
             i: Integer, the place of the image.
         """
         classes = self.each[i].argmax(axis=-1)
-        found = {
+        found: dict[str, Any] = {
             "image": int(i),
             "true": int(self.labels[i]),
             "predicted": int(self.predicted[i]),

@@ -122,11 +122,9 @@ def attention_of(model: Any, images: np.ndarray) -> np.ndarray | None:
     Returns:
         An array, or `None` if the model is no transformer.
     """
-    if not (
-        isinstance(model, HasBackbone) and isinstance(model.backbone, VisionTransformer)
-    ):
+    backbone = model.backbone if isinstance(model, HasBackbone) else None
+    if not isinstance(backbone, VisionTransformer):
         return None
-    backbone = model.backbone
     maps = model.attention_maps(images)
     prefix = max(1, backbone.num_prefix_tokens) if isinstance(backbone, ViT) else 1
     last = maps[list(maps)[-1]]

@@ -73,9 +73,9 @@ COLUMNS = {
     "ratio_error": Column(
         "d_re",
         False,
-        "Ratio error of two subnetworks: the number of images that only one gets wrong, "
-        "over the number that both get wrong. Higher means that they differ more, and "
-        "only subnetworks that differ help each other.",
+        "Ratio error of two subnetworks: the number of images that only one gets "
+        "wrong, over the number that both get wrong. Higher means that they differ "
+        "more, and only subnetworks that differ help each other.",
     ),
     "disagreement": Column(
         "disagree",

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -29,7 +31,7 @@ def test_panels_are_the_shares_of_images(tmp_path):
         for patch, values in zip(patches, sets, strict=True):
             inside = [
                 np.mean((values >= low) & ((values < high) | (high == edges[-1])))
-                for low, high in zip(edges[:-1], edges[1:], strict=True)
+                for low, high in itertools.pairwise(edges)
             ]
             np.testing.assert_allclose(patch.get_data().values, 100 * np.array(inside))
         for name, scores in OOD.items():

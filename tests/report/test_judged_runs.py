@@ -14,12 +14,10 @@ pytestmark = pytest.mark.one_backend
 def refused(text, runs, tmp_path, **options):
     """Refused before anything is predicted."""
     given = Options(runs, tmp_path / "page.html", **options)
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        pytest.raises(ValueError, match=re.escape(text)),
-    ):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("keras_mixvit.report._judged_runs.judged", None)
-        judge_runs(given, 0)
+        with pytest.raises(ValueError, match=re.escape(text)):
+            judge_runs(given, 0)
 
 
 def on_other_images(finished, folder, file):

@@ -1,3 +1,4 @@
+import itertools
 import json
 import re
 import shutil
@@ -100,7 +101,7 @@ def test_the_page_is_accessible(written):
     levels = [int(name[1]) for name, _ in page.elements if re.match(r"h\d$", name)]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    steps = zip(levels[:-1], levels[1:], strict=True)
+    steps = itertools.pairwise(levels)
     assert all(later <= level + 1 for level, later in steps)
     assert len(page.every("caption")) == len(page.every("table"))
     assert all(found.get("scope") in ("col", "row") for found in page.every("th"))
