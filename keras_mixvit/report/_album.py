@@ -1,7 +1,7 @@
 """The images of a run that a report shows, with what the network predicts of them."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,15 +34,14 @@ class Card:
         alt: String, what it is.
         name: String, which image it is.
         lines: List of pairs of a name and words: classes and confidences.
-        maps: List of pairs of a name and a picture: attention. Defaults to an empty
-            list.
+        maps: List of pairs of a name and a picture: attention.
     """
 
     uri: str
     alt: str
     name: str
     lines: list[tuple[str, str]]
-    maps: list[tuple[str, str]] = field(default_factory=list)
+    maps: list[tuple[str, str]]
 
 
 class Album:
@@ -136,7 +135,7 @@ class Album:
         lines = [("is", true)]
         lines.append(("predicted", f"{predicted} ({percent(about['confidence'], 0)})"))
         if not is_whole:
-            return Card(png_uri(pixels, side), alt, self.name(i), lines)
+            return Card(png_uri(pixels, side), alt, self.name(i), lines, [])
         for part in about.get("parts", ()):
             name, share = self.class_name(part["predicted"]), part["confidence"]
             lines.append((part["part"], f"{name} ({percent(share, 0)})"))

@@ -133,6 +133,7 @@ def costs_of(found: JudgedRuns) -> tuple[Table, list[dict[str, Any]]]:
     table = Table(
         "Cost of each network",
         ["network", "parameters", "FLOPs per image", "relative", "training time"],
+        [],
     )
     numbers = []
     for run in found.runs:

@@ -137,10 +137,8 @@ def _rendered(context):
 def _view(place: int, run: JudgedRun, album: Album, facts, side, most):
     """A run on the page."""
     names = [str(name) for name in album.images.class_names]
-    pairs = Table(
-        "Most frequent confusions", ["class", "taken for", "images", "of its class"]
-    )
-    pairs.words = 2
+    headings = ["class", "taken for", "images", "of its class"]
+    pairs = Table("Most frequent confusions", headings, [], words=2)
     for pair in album.confusions:
         pairs.rows.append(
             [
@@ -194,6 +192,7 @@ def _coverage_table(found):
     table = Table(
         "Errors where a network may refuse to answer",
         ["network", "AURC", "errors on the surest 80 %", "answers at 5 % errors"],
+        [],
     )
     for run in found.runs:
         for network in run.networks:
@@ -216,6 +215,7 @@ def _ood(found: JudgedRuns) -> dict[str, Any] | None:
     table = Table(
         "How well each score tells other images from known ones",
         ["network", "other images", "score", "AUROC", "FPR95"],
+        [],
         words=3,
     )
     rows, each = [], []

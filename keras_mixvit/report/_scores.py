@@ -113,6 +113,7 @@ def scores_table(found: JudgedRuns) -> tuple[Table, list[Column]]:
     table = Table(
         f"Scores on the {len(found.images.labels):,} images",
         ["network", *(COLUMNS[name].heading for name in columns)],
+        [],
         note="In brackets: the 95 % interval over resamples of the images. Networks "
         "whose intervals overlap widely may be equally good."
         if has_intervals

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ class Table:
 
     caption: str
     headings: list[str]
-    rows: list[list[str]] = field(default_factory=list)
+    rows: list[list[str]]
     words: int = 1
     note: str = ""
 
