@@ -125,11 +125,12 @@ def attention_of(model: Any, images: np.ndarray) -> np.ndarray | None:
     backbone = model.backbone if isinstance(model, HasBackbone) else None
     if not isinstance(backbone, VisionTransformer):
         return None
-    maps = model.attention_maps(images)
     prefix = max(1, backbone.num_prefix_tokens) if isinstance(backbone, ViT) else 1
-    last = maps[list(maps)[-1]]
+    # The maps of all blocks of many images may not fit into the memory.
+    *_, last = model.attention_maps(images[:1])
+    maps = model.attention_maps(images, blocks=[last])[last]
     try:
-        return relative_attention(last, len(images), backbone.grid_shape, prefix)
+        return relative_attention(maps, len(images), backbone.grid_shape, prefix)
     except ValueError:
         # Such as the attention of one image to M grids.
         return None
