@@ -26,6 +26,8 @@ from keras_mixvit.training._run_images import RunImages
 FOLDER = Path(__file__).parent
 # A larger matrix is not legible; its most frequent confusions are listed.
 MOST_CLASSES = 25
+# Methods with one input, and so without masks.
+UNMIXED = ("single", "manifold_mixup")
 # Bytes of the pictures of mixed samples, of all runs together.
 MIXED_BYTES = 400_000
 
@@ -74,7 +76,9 @@ def page_of(found: JudgedRuns, options: Options) -> tuple[str, dict[str, Any]]:
         "classes": found.images.num_classes,
         "in_short": in_short(found),
         "runs": views,
-        "has_parts": any(run.model.num_subnetworks > 1 for run in found.runs),
+        "has_parts": any(len(run.own.judged.first.parts) > 1 for run in found.runs),
+        "has_subnetworks": any(view["is_mixed"] for view in views),
+        "has_members": any(run.settings.recipe.num_members > 1 for run in found.runs),
         "curves": curves,
         "scores": scores,
         "columns": columns,
@@ -154,7 +158,7 @@ def _view(place: int, run: JudgedRun, album: Album, facts, side, most):
         "lines": lines_of(facts, run),
         "facts": facts,
         "mixed": _mixed(run, most),
-        "is_mixed": run.model.num_subnetworks > 1,
+        "is_mixed": run.settings.recipe.method.name not in UNMIXED,
         "matrix": matrix(album.counts, names) if has_matrix else None,
         "confusions": pairs,
         "pairs": album.pair_cards(side),

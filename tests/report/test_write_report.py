@@ -12,7 +12,7 @@ from keras_mixvit.evaluation import evaluate
 from keras_mixvit.models import load_model
 from keras_mixvit.report import write_report
 from keras_mixvit.report._options import KIND
-from tests.tiny_run import write_images
+from tests.tiny_run import make_eager, train_words, write_images
 
 SCRIPT = "<script>alert(1)</script>"
 NAMES = np.array([SCRIPT, 'a"b&c', "$x^{$ {{ 7 * 7 }}"])
@@ -178,6 +178,22 @@ def test_one_run_without_extras_has_what_it_needs(finished, tmp_path):
     # Mixed images are drawn anew.
     assert 'alt="Columns of images' in text
     assert "95 % interval" not in text
+
+
+@pytest.mark.one_backend
+def test_an_ensemble_of_single_networks_has_members_and_no_masks(tmp_path, monkeypatch):
+    make_eager(monkeypatch)
+    words = ("--set=method=single", "--set=num_members=2", "--no-single")
+    data = write_images(tmp_path / "three.npz")
+    assert main(train_words(data, tmp_path / "run", *words)) == 0
+    found = write_report(tmp_path / "run", tmp_path / "a.html", bootstrap=0, verbose=0)
+    scores = found["runs"][0]["scores"]
+    assert [row["part"] for row in scores] == ["ensemble", "member 0", "member 1"]
+    shown = "".join(Page((tmp_path / "a.html").read_text(encoding="utf-8")).text)
+    assert "Several whole networks, the members, are an ensemble" in shown
+    assert "an ensemble of 2 networks, each of them one network with" in shown
+    assert "What mixing showed the network" not in shown
+    assert "attention" not in shown
 
 
 @pytest.mark.one_backend
