@@ -93,7 +93,7 @@ __all__ = [
 ]
 
 # Imported on first use: they are large, and few programs use them.
-ON_FIRST_USE = ("analysis", "costs", "prediction", "recipes", "training")
+ON_FIRST_USE = ("analysis", "costs", "prediction", "recipes", "report", "training")
 
 
 def __getattr__(name: str):

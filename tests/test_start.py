@@ -198,6 +198,7 @@ def test_the_command_imports_every_part_that_a_model_may_hold():
         "costs",
         "prediction",
         "recipes",
+        "report",
         "training",
     }
 

@@ -29,7 +29,7 @@ PAGES = {
 PACKAGES = (
     *("models", "backbones", "masks", "data", "augmentation", "layers"),
     *("metrics", "evaluation", "analysis", "costs", "recipes", "training"),
-    *("prediction", "distribution", "convert", "schedules"),
+    *("prediction", "report", "distribution", "convert", "schedules"),
 )
 LINK = re.compile(r'(\]\(|<img src="|srcset=")([^)"\s:#]+)((?:#[\w-]*)?)(?=[)"\s])')
 

@@ -9,6 +9,7 @@ from keras_mixvit.analysis._filter_influence import filter_influence
 from keras_mixvit.analysis._mask_families import mask_families
 from keras_mixvit.analysis._mask_gallery import mask_gallery
 from keras_mixvit.analysis._mixed_samples import mixed_samples
+from keras_mixvit.analysis._ood_histograms import ood_histograms
 from keras_mixvit.analysis._reliability_diagram import reliability_diagram
 from keras_mixvit.analysis._risk_coverage_curve import risk_coverage_curve
 from keras_mixvit.analysis._subnetwork_attention import subnetwork_attention
@@ -26,6 +27,7 @@ __all__ = [
     "mask_families",
     "mask_gallery",
     "mixed_samples",
+    "ood_histograms",
     "reliability_diagram",
     "risk_coverage_curve",
     "subnetwork_attention",

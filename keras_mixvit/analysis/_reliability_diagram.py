@@ -1,3 +1,5 @@
+import textwrap
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +15,8 @@ from keras_mixvit.metrics._calibration_error import bin_edges, calibration_error
 from keras_mixvit.metrics._predictions import sample_scores
 
 COLUMNS = 3
+# Of a line of a title.
+LETTERS = 32
 
 
 @style()
@@ -81,7 +85,9 @@ def reliability_diagram(
         row, column = divmod(i, columns)
         upper, lower = grid[2 * row, column], grid[2 * row + 1, column]
         _draw(upper, lower, found)
-        upper.set_title(f"{name}\nECE {100 * found['ece']:.1f} %")
+        upper.set_title(
+            f"{textwrap.fill(name, LETTERS)}\nECE {100 * found['ece']:.1f} %"
+        )
         if column == 0:
             upper.set_ylabel("accuracy")
             lower.set_ylabel("images (%)")

@@ -6,6 +6,7 @@ from keras_mixvit.analysis._style import (
     COLOURS,
     GREY,
     FigureAndNumbers,
+    legend_shape,
     new_figure,
     style,
 )
@@ -15,6 +16,9 @@ from keras_mixvit.metrics._risk_coverage import curve_of
 
 # More points than a figure has pixels.
 POINTS = 1000
+# Inches.
+SIDE = 5.0
+BEST = "best confidence"
 
 
 @style()
@@ -57,20 +61,24 @@ def risk_coverage_curve(
     require(len(predictions) > 0, "`predictions` must not be empty.", names=[])
     scores = {name: sample_scores(each, labels) for name, each in predictions.items()}
     numbers = {name: _curve(each) for name, each in scores.items()}
-    figure = new_figure(3.6, 5.0)
+    labels_of = {
+        name: f"{name}, AURC {100 * found['aurc']:.2f} %"
+        for name, found in numbers.items()
+    }
+    columns, more = legend_shape([*labels_of.values(), BEST], SIDE, 2)
+    figure = new_figure(3.6 + more, SIDE)
     axes = figure.subplots()
     for i, (name, found) in enumerate(numbers.items()):
         colour = COLOURS[i % len(COLOURS)]
         coverage, risk = _thinned(found["coverage"], found["risk"])
-        label = f"{name}, AURC {100 * found['aurc']:.2f} %"
-        axes.plot(100 * coverage, 100 * risk, color=colour, label=label)
+        axes.plot(100 * coverage, 100 * risk, color=colour, label=labels_of[name])
         coverage, best = _thinned(found["coverage"], best_risks(scores[name]))
         axes.plot(100 * coverage, 100 * best, color=colour, linewidth=1, linestyle="--")
-    axes.plot([], [], color=GREY, linewidth=1, linestyle="--", label="best confidence")
+    axes.plot([], [], color=GREY, linewidth=1, linestyle="--", label=BEST)
     axes.set(xlabel="coverage (%)", ylabel="risk (%)", xlim=(0, 100))
     axes.set_ylim(bottom=0)
     axes.grid()
-    figure.legend(loc="outside upper center", ncols=2)
+    figure.legend(loc="outside upper center", ncols=columns)
     return figure, numbers
 
 

@@ -68,6 +68,25 @@ def new_figure(height: float, width: float = WIDTH):
     return Figure(figsize=(width, height), dpi=100, layout="constrained")
 
 
+def legend_shape(names, width: float, most: int) -> tuple[int, float]:
+    """How many columns of a legend fit, and the height of rows beyond the second.
+
+    Args:
+        names: Iterable of strings, the entries.
+        width: Float, the width of the figure in inches.
+        most: Integer, the most columns.
+
+    Returns:
+        The number of columns, and inches to add to the height of the figure.
+    """
+    names = list(names)
+    # A letter takes 0.07 inches, the line before it and the space 0.5.
+    longest = max(map(len, names), default=0)
+    columns = max(1, min(most, int(width / (0.07 * longest + 0.5))))
+    rows = -(-len(names) // columns)
+    return columns, 0.17 * max(0, rows - 2)
+
+
 def show_image(axes, image, top: float) -> None:
     """Shows an image `(H, W, C)` whose brightest value may be `top`."""
     image = np.clip(np.asarray(image, "float32") / top, 0, 1)

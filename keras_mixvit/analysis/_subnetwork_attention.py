@@ -64,12 +64,10 @@ def subnetwork_attention(
     References:
         MixViT, Section 2.4.
     """
-    images, attention = np.asarray(images), np.asarray(attention)
-    require_positive_integer("num_prefix_tokens", num_prefix_tokens)
-    weights = _of_one_query(attention, len(images), grid_shape, num_prefix_tokens)
-    tokens = grid_shape[0] * grid_shape[1]
-    weights = tokens * weights.mean(axis=2)[:count]
-    weights = weights.reshape(*weights.shape[:2], *grid_shape)
+    images = np.asarray(images)
+    weights = relative_attention(attention, len(images), grid_shape, num_prefix_tokens)[
+        :count
+    ]
     count, runs = weights.shape[:2]
     top = float(images.max()) or 1.0
     height, width = images.shape[1:3]
@@ -106,6 +104,30 @@ def subnetwork_attention(
         bar.update_ticks()
     figure.supxlabel("attention / uniform attention", fontsize=8)
     return figure, {"weights": weights}
+
+
+def relative_attention(
+    attention: npt.ArrayLike,
+    count: int,
+    grid_shape: tuple[int, int],
+    num_prefix_tokens: int = 1,
+) -> np.ndarray:
+    """Attention of a block over uniform attention, averaged over the heads.
+
+    Args:
+        attention: Array, as in `subnetwork_attention`.
+        count: Integer, the number n of images.
+        grid_shape: Tuple of integers (h, w).
+        num_prefix_tokens: Integer. Defaults to `1`.
+
+    Returns:
+        Array `(n, S, h, w)`.
+    """
+    require_positive_integer("num_prefix_tokens", num_prefix_tokens)
+    attention = np.asarray(attention)
+    weights = _of_one_query(attention, count, grid_shape, num_prefix_tokens)
+    weights = grid_shape[0] * grid_shape[1] * weights.mean(axis=2)
+    return weights.reshape(*weights.shape[:2], *grid_shape)
 
 
 def _few_ticks():

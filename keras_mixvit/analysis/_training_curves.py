@@ -1,7 +1,13 @@
 import csv
 from pathlib import Path
 
-from keras_mixvit.analysis._style import FigureAndNumbers, new_figure, style
+from keras_mixvit.analysis._style import (
+    WIDTH,
+    FigureAndNumbers,
+    legend_shape,
+    new_figure,
+    style,
+)
 
 
 @style()
@@ -30,7 +36,8 @@ def training_curves(histories: dict) -> FigureAndNumbers:
         "val_accuracy": "validation accuracy",
         "val_nll": "validation NLL",
     }
-    figure = new_figure(2.7)
+    columns, more = legend_shape(numbers, WIDTH, 4)
+    figure = new_figure(2.7 + more)
     for axes, (column, title) in zip(
         figure.subplots(1, 3), panels.items(), strict=True
     ):
@@ -40,7 +47,7 @@ def training_curves(histories: dict) -> FigureAndNumbers:
         axes.set(xlabel="epoch", ylabel=title)
         axes.grid()
     lines = axes.get_lines()
-    figure.legend(handles=lines, ncols=4, loc="outside upper center")
+    figure.legend(handles=lines, ncols=columns, loc="outside upper center")
     return figure, numbers
 
 

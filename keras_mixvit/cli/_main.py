@@ -16,6 +16,7 @@ from keras_mixvit.cli._export import add_export, check_export, run_export
 from keras_mixvit.cli._help import Help
 from keras_mixvit.cli._list import add_recipes, add_show, run_recipes, run_show
 from keras_mixvit.cli._predict import add_predict, check_predict, run_predict
+from keras_mixvit.cli._report import add_report, check_report, run_report
 from keras_mixvit.cli._serve import add_serve, check_serve, run_serve
 from keras_mixvit.cli._study import add_study, check_study, run_study
 from keras_mixvit.cli._train import (
@@ -57,6 +58,7 @@ COMMANDS = {
     "evaluate": Command(add_evaluate, run_evaluate, check_evaluate),
     "compare": Command(add_compare, run_compare, check_compare, on_backend=False),
     "study": Command(add_study, run_study, check_study, on_backend=False),
+    "report": Command(add_report, run_report, check_report),
     "predict": Command(add_predict, run_predict, check_predict),
     "serve": Command(add_serve, run_serve, check_serve),
     "export": Command(add_export, run_export, check_export),

@@ -1,7 +1,5 @@
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from keras_mixvit._checks import require
 from keras_mixvit.data import ImageSet
@@ -10,7 +8,12 @@ from keras_mixvit.evaluation._judge import Judge
 from keras_mixvit.evaluation._judged_classes import class_scores
 from keras_mixvit.evaluation._judged_ood import group_scores, ood_rows, require_ood
 from keras_mixvit.evaluation._judged_sets import fitted_sets, set_rows
-from keras_mixvit.evaluation._predicted import graph_of, images_and_labels, predicted
+from keras_mixvit.evaluation._predicted import (
+    Group,
+    graph_of,
+    images_and_labels,
+    predicted,
+)
 from keras_mixvit.models import MIMOModel
 
 
@@ -98,7 +101,23 @@ def evaluate(
         *(model, data, all_schemes, batch_size, bins, seed, verbose),
         bootstrap=bootstrap,
         **options,
-    )[0]
+    ).report
+
+
+class Judged(NamedTuple):
+    """What `judged` found.
+
+    Fields:
+        report: The `EvaluationReport`.
+        first: The `Group` of its first row, with all logits.
+        scores: The `ood_scores` of the first row, of the images that are judged.
+        ood: The same of each set of other images, by the name of the set.
+    """
+
+    report: EvaluationReport
+    first: Group
+    scores: dict[str, Any]
+    ood: dict[str, dict[str, Any]]
 
 
 def judged(
@@ -113,8 +132,12 @@ def judged(
     ood=None,
     held_out=None,
     bootstrap=0,
-) -> tuple[EvaluationReport, np.ndarray]:
-    """The result of `evaluate`, and the logits `(n, K)` that the model predicts."""
+    ood_intervals=True,
+) -> Judged:
+    """The result of `evaluate`, and what it was computed from.
+
+    Without `ood_intervals`, which take longest, `ood` has none.
+    """
     require_model(model)
     images, labels = images_and_labels(model, data, batch_size)
     judge = Judge(labels, bins, seed, thorough, bootstrap)
@@ -131,20 +154,24 @@ def judged(
         predicted(graph, groups, images, batch_size, verbose), fitted, strict=True
     ):
         if not rows:
-            logits = group.averaged
+            first = group
         if others:
             known.append(group_scores(group))
         if sets:
             conformal += set_rows(sets, group, labels, judge.resamples)
         rows += _rows_of(group, judge)
-    classes = class_scores(logits, labels, judge.resamples) if thorough else None
+    classes = (
+        class_scores(first.averaged, labels, judge.resamples) if thorough else None
+    )
+    scores: dict[str, dict[str, Any]] = {}
+    resamples = judge.resamples if ood_intervals else None
     found_ood = ood_rows(
-        graph, groups, known, others, batch_size, verbose, judge.resamples
+        graph, groups, known, others, batch_size, verbose, resamples, scores
     )
     report = EvaluationReport(
         model.name, len(labels), rows, list(found_ood), conformal, classes
     )
-    return report, logits
+    return Judged(report, first, known[0] if known else {}, scores)
 
 
 def _rows_of(group, judge):

@@ -52,6 +52,7 @@ def ood_rows(
     batch_size: int,
     verbose: str | int,
     resamples: Resamples | None,
+    scores: dict[str, dict[str, np.ndarray]],
 ) -> Iterable[dict[str, Any]]:
     """A row for each set, prediction and score.
 
@@ -63,6 +64,7 @@ def ood_rows(
         batch_size: Positive integer, images per step.
         verbose: As in `keras.Model.predict`.
         resamples: Those of the images of the distribution, or `None`.
+        scores: Dict that gets the scores of the first prediction, by set.
     """
     for i, (name, images) in enumerate(ood.items()):
         own = None
@@ -71,13 +73,16 @@ def ood_rows(
             if resamples is not None and own is None:
                 count, seed = len(resamples.counts), [resamples.seed, 1 + i]
                 own = Resamples(len(group.averaged), count, seed)
-            yield from detection_rows(name, group, before, resamples, own)
+            values = group_scores(group)
+            scores.setdefault(name, values)
+            yield from detection_rows(name, group, before, values, resamples, own)
 
 
 def detection_rows(
     name: str,
     group: Group,
     known: dict[str, np.ndarray],
+    found: dict[str, np.ndarray],
     resamples: Resamples | None,
     own: Resamples | None,
 ) -> list[dict[str, Any]]:
@@ -87,12 +92,13 @@ def detection_rows(
         name: String, the set.
         group: `Group` of its images.
         known: The scores of the images of the distribution.
+        found: The scores of the images of the set.
         resamples: Those of the images of the distribution, or `None`.
         own: Those of the images of the set, or `None`.
     """
     rows = []
     samples = len(group.averaged)
-    for score, values in group_scores(group).items():
+    for score, values in found.items():
         judge = Detection(known[score], values)
         once = np.ones((1, len(known[score]))), np.ones((1, samples))
         row: dict[str, Any] = {

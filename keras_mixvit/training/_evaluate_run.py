@@ -180,7 +180,7 @@ def evaluate_run(
         held_out = of_run.load("val")
     is_held_out = fitted_on == "val" and not of_run.chose_the_model
     model = load_model(file)
-    report, logits = judged(
+    evaluated = judged(
         model,
         images,
         batch_size=batch_size,
@@ -190,6 +190,7 @@ def evaluate_run(
         held_out=held_out if thorough and is_held_out else None,
         bootstrap=bootstrap,
     )
+    report, logits = evaluated.report, evaluated.first.averaged
     temperature, known = float("nan"), logits
     if fitted_on == "val":
         known = model.predict(held_out.batches(batch_size), verbose=verbose)

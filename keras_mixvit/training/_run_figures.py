@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 from keras_mixvit.analysis import mixed_samples, training_curves
 from keras_mixvit.data import ImageSet
@@ -9,6 +10,9 @@ from keras_mixvit.models import MixViT
 from keras_mixvit.recipes._dataset import dataset_for
 from keras_mixvit.recipes._model import model_for
 from keras_mixvit.recipes._recipe import Recipe
+
+# The file of the mixed samples, in the folder of a run.
+MIXED = "mixed_samples.png"
 
 
 def has_matplotlib() -> bool:
@@ -35,14 +39,26 @@ def draw_figures(
         histories[label] = folder / name / "history.csv"
     figure, _ = training_curves(histories)
     figure.savefig(folder / "curves.png")
+    figure = mixed_figure(recipe, images)
+    if figure is not None:
+        figure.savefig(folder / MIXED)
+
+
+def mixed_figure(recipe: Recipe, images: ImageSet) -> Any:
+    """Some mixed samples of a training, or `None` where nothing is mixed.
+
+    Args:
+        recipe: `Recipe` of the run.
+        images: `ImageSet` of the training images.
+    """
     first = next(iter(recipe.members()))
     model = model_for(first, images)
+    if model.num_subnetworks == 1:
+        return None
     # With augmentation on the device, only the step augments images.
-    if model.num_subnetworks > 1:
-        served = first.with_settings(
-            {"pairs.apply_on": "pipeline", "pairs.keep_on_device": None}
-        )
-        dataset = dataset_for(served, model, images)
-        mixing = model.mixing if isinstance(model, MixViT) else None
-        figure, _ = mixed_samples(dataset, mixing, images.class_names)
-        figure.savefig(folder / "mixed_samples.png")
+    served = first.with_settings(
+        {"pairs.apply_on": "pipeline", "pairs.keep_on_device": None}
+    )
+    dataset = dataset_for(served, model, images)
+    mixing = model.mixing if isinstance(model, MixViT) else None
+    return mixed_samples(dataset, mixing, images.class_names)[0]

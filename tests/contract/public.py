@@ -23,6 +23,7 @@ from keras_mixvit import (
     models,
     prediction,
     recipes,
+    report,
     schedules,
     training,
 )
@@ -43,6 +44,7 @@ PACKAGES = (
     recipes,
     training,
     prediction,
+    report,
     analysis,
     costs,
 )

@@ -98,9 +98,9 @@ def test_example_runs(name, code, tmp_path, monkeypatch):
         options = backbones._named.NAMED["cait_xxs24"][1]
         monkeypatch.setitem(options, "num_blocks", 1)
     # Trainings are run by the tests of the recipes; here they take too long.
-    if name in ("train", "resume", "compare"):
+    if name in ("train", "resume", "compare", "write_report"):
         shorten(monkeypatch)
-    if name in analysis.__all__:
+    if name in (*analysis.__all__, "write_report"):
         pytest.importorskip("matplotlib")
     if name == "serve":
         # Gradio need not be there; tests/prediction/test_serve.py opens the page.

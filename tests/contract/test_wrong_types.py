@@ -42,6 +42,7 @@ from keras_mixvit.recipes import (
     recipe,
     recipes,
 )
+from keras_mixvit.report import write_report
 from keras_mixvit.schedules import WarmupStepDecay
 from keras_mixvit.training import (
     compare,
@@ -272,6 +273,11 @@ CASES = {
         served,
         {},
         ["run", "host", "port", "max_upload", "top", "sets", "temperature", "held_out"],
+    ),
+    "write_report": (
+        write_report,
+        {"runs": "missing", "output": "page.html"},
+        ["runs", "output", "data", "ood", "examples", "bootstrap", "batch_size"],
     ),
     "weighting_curves": (weighting_curves, {}, ["rs"]),
     **METRIC_CASES,

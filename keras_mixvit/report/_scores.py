@@ -1,0 +1,168 @@
+"""The table of scores, and what its columns mean."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from keras_mixvit.report._judged_runs import JudgedNetwork, JudgedRun, JudgedRuns
+from keras_mixvit.report._tables import PERCENT, Table, number, percent
+from keras_mixvit.training._run_rows import conclusion
+
+
+class Column(NamedTuple):
+    """A column of the table of scores.
+
+    Fields:
+        heading: String.
+        is_share: Whether it is shown in percent.
+        about: String, a sentence or two.
+    """
+
+    heading: str
+    is_share: bool
+    about: str
+
+
+COLUMNS = {
+    "accuracy": Column(
+        "accuracy", True, "The share of images whose class is predicted right."
+    ),
+    "top5": Column(
+        "top 5",
+        True,
+        "The share of images whose class is among the five that the network finds "
+        "likeliest.",
+    ),
+    "nll": Column(
+        "NLL",
+        False,
+        "Negative log-likelihood: how much the right classes surprise the network. It "
+        "is the mean of -log(probability of the right class); lower is better.",
+    ),
+    "calibrated_nll": Column(
+        "NLL_c",
+        False,
+        "Calibrated NLL: the NLL with temperatures, where each half of the images gets "
+        "the temperature that suits the other half. Compare networks by this number: a "
+        "network that is only too sure, or not sure enough, is easily mended.",
+    ),
+    "temperature": Column(
+        "T",
+        False,
+        "Temperature: the number by which outputs are divided to make the network as "
+        "sure as it should be. Above 1 it is too sure, below 1 not sure enough.",
+    ),
+    "ece": Column(
+        "ECE",
+        True,
+        "Expected calibration error: how far the confidence of a prediction (its "
+        "probability) is from the share of such predictions that are right, on "
+        "average, as the network stands, without a temperature. 0 is best.",
+    ),
+    "brier": Column(
+        "Brier",
+        False,
+        "Brier score: the squared distance of the probabilities from the right answer, "
+        "summed over the classes. Lower is better.",
+    ),
+    "auroc": Column(
+        "AUROC",
+        False,
+        "Area under the ROC curve: the chance that a right prediction has a higher "
+        "confidence than a wrong one. 0.5 is chance, 1 is best.",
+    ),
+    "ratio_error": Column(
+        "d_re",
+        False,
+        "Ratio error of two subnetworks: the number of images that only one gets "
+        "wrong, over the number that both get wrong. Higher means that they differ "
+        "more, and only subnetworks that differ help each other.",
+    ),
+    "disagreement": Column(
+        "disagree",
+        True,
+        "The share of images for which two subnetworks predict different classes.",
+    ),
+}
+# With so few classes, almost every class is among five.
+FEW_CLASSES = 20
+WITH_INTERVALS = ("accuracy", "calibrated_nll")
+
+
+def rows_of(found: JudgedRuns) -> Iterator[tuple[JudgedRun, JudgedNetwork, dict]]:
+    """All rows of all reports, with their runs and networks."""
+    for run in found.runs:
+        for network in run.networks:
+            for row in network.judged.report.rows:
+                yield run, network, row
+
+
+def scores_table(found: JudgedRuns) -> tuple[Table, list[Column]]:
+    """The table of all networks and their parts, and its columns.
+
+    Args:
+        found: `JudgedRuns`.
+    """
+    rows = list(rows_of(found))
+    columns = [
+        name
+        for name in COLUMNS
+        if any(row.get(name) is not None for _, _, row in rows)
+        and (name != "top5" or found.images.num_classes >= FEW_CLASSES)
+    ]
+    has_intervals = any("intervals" in row for _, _, row in rows)
+    table = Table(
+        f"Scores on the {len(found.images.labels):,} images",
+        ["network", *(COLUMNS[name].heading for name in columns)],
+        [],
+        note="In brackets: the 95 % interval over resamples of the images. Networks "
+        "whose intervals overlap widely may be equally good."
+        if has_intervals
+        else "",
+    )
+    for run, network, row in rows:
+        name = found.name(run, network.name)
+        if row["part"] != "network":
+            name = f"{name}, {row['part']}"
+        cells = [_cell(row, column, has_intervals) for column in columns]
+        table.rows.append([name, *cells])
+    return table, [COLUMNS[name] for name in columns]
+
+
+def in_short(found: JudgedRuns) -> list[str]:
+    """A few sentences about what the table shows, and what it does not.
+
+    Args:
+        found: `JudgedRuns`.
+    """
+    sentences = []
+    for run in found.runs:
+        row = run.own.judged.report.rows[0]
+        name = found.name(run, run.own.name)
+        wrong = round((1 - row["accuracy"]) * len(found.images.labels))
+        sentences.append(
+            f"{name} names the right class of {percent(row['accuracy'])} of the "
+            f"{len(found.images.labels):,} images, and is wrong about {wrong:,}."
+        )
+        rows: list[dict[str, Any]] = [
+            {
+                "model": found.name(run, network.name)
+                if network is run.own
+                else network.name,
+                "parameters": network.parameters,
+                **network.judged.report.rows[0],
+            }
+            for network in run.networks
+        ]
+        compared = conclusion(rows, lambda: len(found.images.labels))
+        sentences += compared[:1] if len(found.runs) > 1 else compared
+    return sentences
+
+
+def _cell(row, column, has_intervals):
+    shown = percent if COLUMNS[column].is_share else number
+    text = shown(row.get(column))
+    low_high = row.get("intervals", {}).get(column)
+    if column in WITH_INTERVALS and has_intervals and low_high:
+        low, high = (shown(value).removesuffix(PERCENT) for value in low_high)
+        text = f"{text} ({low} to {high})"
+    return text
