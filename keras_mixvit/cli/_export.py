@@ -65,8 +65,8 @@ def check_export(
 
     if temperature is not None:
         require_temperature(temperature)
-    require_export_options(format, image_dtype, license)
     export_path(run, format, output)
+    require_export_options(format, image_dtype, license)
 
 
 def run_export(

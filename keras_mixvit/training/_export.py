@@ -60,8 +60,8 @@ def export(
     if temperature is not None:
         require_temperature(temperature)
     require_choice("image_dtype", image_dtype, IMAGE_DTYPES)
-    require_export_options(format, image_dtype, license)
     path = export_path(run, format, output)
+    require_export_options(format, image_dtype, license)
     if format == "preset":
         return _write_preset(run, path, temperature, license)
     if format != "keras":

@@ -227,11 +227,7 @@ CASES = {
             *("attribution_position", "input_mixing", "ensemble_of"),
         ],
     ),
-    "MixMo": (
-        lambda r: MixMo(network().backbone, 5, r=r),
-        {},
-        ["r"],
-    ),
+    "MixMo": (lambda r: MixMo(network().backbone, 5, r=r), {}, ["r"]),
     "CaiT": (
         lambda **options: CaiT(
             **{
