@@ -25,8 +25,8 @@ def write_report(
     went, how good the ensemble, each subnetwork and the baselines of the run are, when
     to trust a prediction, which classes are confused, and shows the images that the
     network finds hard. It explains every term. It is one HTML file, which asks nothing
-    of other machines and has no scripts, and stays below 5 MB. It needs the extra
-    `report`.
+    of other machines and has no scripts. Pictures get smaller as there are more, so
+    that it stays below 5 MB for a few runs. It needs the extra `report`.
 
     What is judged is what the networks predict as they stand after the last epoch,
     without the temperature that may be saved with them, as in `evaluate`. Several runs
