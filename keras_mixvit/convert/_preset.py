@@ -138,6 +138,13 @@ def preset_config(
         license=license,
     )
     serialized = keras.saving.serialize_keras_object(model)
+    registered = serialized["registered_name"]
+    require(
+        keras.saving.get_registered_object(registered) is type(model),
+        "`model` must be of a class that is registered with Keras to be a preset: "
+        "use `keras.saving.register_keras_serializable`.",
+        model=type(model).__name__,
+    )
     return {
         "format": FORMAT,
         "format_version": VERSION,

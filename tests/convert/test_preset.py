@@ -93,6 +93,17 @@ def test_wrong_arguments_write_nothing(options, text, tmp_path):
     assert not (tmp_path / "preset").exists()
 
 
+def test_a_class_that_keras_does_not_know_is_refused(tmp_path):
+    class Mine(SingleNetwork):
+        pass
+
+    model = Mine(tiny_cait(num_blocks=1), 3)
+    message = "must be of a class that is registered with Keras"
+    with pytest.raises(ValueError, match=message):
+        model.save_to_preset(tmp_path / "preset")
+    assert not (tmp_path / "preset").exists()
+
+
 def test_a_folder_in_use_stays_as_it_is(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     model = SingleNetwork(tiny_cait(num_blocks=1), 3)
