@@ -30,6 +30,12 @@ def add_train(commands) -> None:
         help="train on other images: a set by name, a .npz file or a folder; the "
         "recipe is adapted to them",
     )
+    command.add_argument(
+        "--preset",
+        metavar="NAME_OR_PATH",
+        help="start from pretrained weights: a name of timm, a repository of the hub, "
+        "or a folder that `keras-mixvit export --format preset` wrote",
+    )
     length = command.add_mutually_exclusive_group()
     length.add_argument(
         "--epochs",

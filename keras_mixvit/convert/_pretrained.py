@@ -107,16 +107,7 @@ def backbone_of(
         "(the weights decide it).",
         changes=sorted(changes),
     )
-    architecture = str(config.get("architecture"))
-    # timm's names end in the image size, except those of ConViT and DINOv2.
-    known = re.sub(r"_\d+$", "", architecture)
-    require(
-        known in backbone_names(),
-        "`name` must be a model whose architecture is a named backbone, CaiT, "
-        "ConViT or ViT.",
-        name=name,
-        architecture=architecture,
-    )
+    known = backbone_name(name, config)
     trained = require_config(config)
     known_size = trained.get("input_size")
     side, patch_size = published_sizes(known)
@@ -138,3 +129,26 @@ def backbone_of(
         int(config.get("num_classes") or 1000),
         source_grid,
     )
+
+
+def backbone_name(name: str | os.PathLike, config: dict) -> str:
+    """The name for `make_backbone` of a timm model.
+
+    Args:
+        name: String, for errors.
+        config: Dict, the content of `config.json`.
+
+    Raises:
+        ValueError: If the model is none of the named backbones.
+    """
+    architecture = str(config.get("architecture"))
+    # timm's names end in the image size, except those of ConViT and DINOv2.
+    known = re.sub(r"_\d+$", "", architecture)
+    require(
+        known in backbone_names(),
+        "`name` must be a model whose architecture is a named backbone, CaiT, "
+        "ConViT or ViT.",
+        name=name,
+        architecture=architecture,
+    )
+    return known

@@ -66,7 +66,9 @@ def adapt(recipe: Recipe, images: ImageSet) -> tuple[Recipe, list[str]]:
         )
     side, old_side = min(height, width), min(old_height, old_width)
     changes = {}
-    if recipe.is_residual:
+    if recipe.preset:
+        pass  # The weights decide stem and patches.
+    elif recipe.is_residual:
         changes |= _residual(recipe, height, width, remarks)
     else:
         changes |= _patches(recipe, height, width, old_side, remarks)

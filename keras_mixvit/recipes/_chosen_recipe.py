@@ -3,6 +3,7 @@ from keras_mixvit.data import load
 from keras_mixvit.data.sets._load import splits
 from keras_mixvit.recipes._adapt import adapt
 from keras_mixvit.recipes._names import is_recipe_file
+from keras_mixvit.recipes._on_preset import on_preset
 from keras_mixvit.recipes._option_names import OF_DATA, named_as
 from keras_mixvit.recipes._protocol import cut_share
 from keras_mixvit.recipes._recipe import Recipe
@@ -21,6 +22,7 @@ def chosen_recipe(
     settings: list[str] | None = None,
     scale: float | None = None,
     epochs: int | None = None,
+    preset: str | None = None,
 ) -> tuple[Recipe, list[str]]:
     """The recipe of a name, with your changes, adapted to your images.
 
@@ -37,6 +39,9 @@ def chosen_recipe(
             to `None`.
         epochs: Integer, the number of epochs to scale to, or `None`. Defaults to
             `None`.
+        preset: String, the name or path of a preset to start from, or `None` for new
+            weights. The recipe then has its backbone and image size, and a tenth of the
+            learning rate. Defaults to `None`.
 
     Returns:
         The `Recipe`, and a list of sentences about the adaptation.
@@ -68,6 +73,8 @@ def chosen_recipe(
     remarks = []
     name = DEFAULT if name is None else name
     start = read_recipe(name) if is_recipe_file(name) else recipe(name)
+    if preset is not None:
+        start, remarks = on_preset(start, preset, data)
     chosen = start.with_settings(settings)
     if data is not None:
         require_path("data", data)
@@ -77,7 +84,8 @@ def chosen_recipe(
             share = cut_share("validation", chosen.data.val_share, has)
             size = chosen.data.image_size
             images = load(data, data_dir=data_dir, image_size=size, val_share=share)
-        adapted, remarks = adapt(chosen, images)
+        adapted, further = adapt(chosen, images)
+        remarks += further
         chosen = adapted.with_settings({"data.name": str(data)})
         decided = chosen.with_settings(settings)
         if decided != chosen:

@@ -100,6 +100,11 @@ BACKBONES = {
         for name, (build, options) in RESIDUAL.items()
     },
 }
+# The class of each backbone, which a preset has to have.
+BACKBONE_CLASSES = {
+    **FREE,
+    **{name: build for name, (build, _) in (*NAMED.items(), *RESIDUAL.items())},
+}
 METHODS = {
     "mixvit": Constructor(MixViT, {}, OF_MODELS),
     # MIMO gives all losses the same weight.

@@ -6,5 +6,5 @@ PARTS = (
 )
 FIELDS = (
     *("name", *PARTS, "batch_size", "epochs", "epoch_scale", "width_scale"),
-    *("num_members", "ensemble_of", "precision", "seed", "note"),
+    *("preset", "num_members", "ensemble_of", "precision", "seed", "note"),
 )

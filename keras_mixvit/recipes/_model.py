@@ -4,11 +4,18 @@ from typing import Any
 
 import keras
 
+from keras_mixvit._checks import require
 from keras_mixvit.backbones import make_backbone
 from keras_mixvit.backbones._backbone import Backbone
 from keras_mixvit.data.sources._image_set import ImageSet
 from keras_mixvit.models import MIMOModel
-from keras_mixvit.recipes._constructors import BACKBONES, FREE, METHODS, SMALL
+from keras_mixvit.recipes._constructors import (
+    BACKBONE_CLASSES,
+    BACKBONES,
+    FREE,
+    METHODS,
+    SMALL,
+)
 from keras_mixvit.recipes._option_names import named_as, of_part
 from keras_mixvit.recipes._recipe import Recipe
 from keras_mixvit.recipes._values import parameters
@@ -21,7 +28,8 @@ def backbone_for(recipe: Recipe, images: ImageSet) -> Backbone:
 
     Args:
         recipe: `Recipe`.
-        images: `ImageSet`, whose statistics normalise the images.
+        images: `ImageSet`, whose statistics normalise the images, unless a preset
+            brings its own.
 
     Returns:
         A `Backbone`.
@@ -34,6 +42,8 @@ def backbone_for(recipe: Recipe, images: ImageSet) -> Backbone:
     ```
     """
     name, image_shape = recipe.backbone.name, images.images.shape[1:]
+    if recipe.preset:
+        return model_of_preset(recipe, images).backbone
     constructor = BACKBONES[name]
     names = of_part("backbone", constructor.parameters())
     mean, std = images.statistics()
@@ -103,6 +113,8 @@ def model_for(recipe: Recipe, images: ImageSet) -> MIMOModel:
     ```
     """
     keras.utils.set_random_seed(recipe.seed)
+    if recipe.preset:
+        return model_of_preset(recipe, images)
     return model_on(recipe, backbone_for(recipe, images), images.num_classes)
 
 
@@ -117,6 +129,62 @@ def model_on(recipe: Recipe, backbone: Backbone, num_classes: int) -> MIMOModel:
     Returns:
         A `MIMOModel`, not compiled.
     """
+    constructor = METHODS[recipe.method.name]
+    with named_as(of_part("method", constructor.parameters())):
+        return constructor.build(backbone, num_classes, **_model_options(recipe))
+
+
+def model_of_preset(recipe: Recipe, images: ImageSet) -> MIMOModel:
+    """The model of a recipe that starts from the weights of a preset.
+
+    Args:
+        recipe: `Recipe` with a preset.
+        images: `ImageSet` to train on.
+
+    Returns:
+        A `MIMOModel`, not compiled, with new heads.
+
+    Raises:
+        ValueError: If the preset has another backbone than the recipe, or does not
+            fit the images.
+    """
+    constructor = METHODS[recipe.method.name]
+    method: Any = constructor.build
+    name, policy = recipe.backbone.name, POLICIES[recipe.precision]
+    require(
+        recipe.width_scale == 1,
+        "`width_scale` must not be set with a preset, which has its own width.",
+        width_scale=recipe.width_scale,
+    )
+    height, width, channels = images.images.shape[1:]
+    options = {**recipe.backbone.options, "dtype": policy}
+    if not recipe.is_residual:
+        options["seed"] = recipe.seed
+    with named_as(of_part("method", constructor.parameters())):
+        model = method.from_preset(
+            recipe.preset,
+            num_classes=images.num_classes,
+            image_size=(height, width),
+            backbone_options=options,
+            **{**_model_options(recipe), "dtype": policy},
+        )
+    wanted, found = BACKBONE_CLASSES[name], model.backbone
+    require(
+        type(found) is wanted,
+        "`backbone` must be that of the preset.",
+        backbone=name,
+        preset=type(found).__name__,
+    )
+    require(
+        found.image_shape[2] == channels,
+        f"`preset` must take images of {channels} channels, as the data have.",
+        preset=recipe.preset,
+        channels=found.image_shape[2],
+    )
+    return model
+
+
+def _model_options(recipe):
     method = recipe.method.name
     options: dict[str, Any] = {"name": method, **recipe.method.options}
     if method == "single":
@@ -129,6 +197,4 @@ def model_on(recipe: Recipe, backbone: Backbone, num_classes: int) -> MIMOModel:
         options["seed"] = recipe.seed
     if method == "mimo":
         options["r"] = 1.0
-    constructor = METHODS[method]
-    with named_as(of_part("method", constructor.parameters())):
-        return constructor.build(backbone, num_classes, **options)
+    return options

@@ -57,12 +57,14 @@ class Recipe:
             defaults. Defaults to `None`.
         batch_size: Integer B, with repetitions. Defaults to `64`.
         epochs: Integer, the number of epochs. Defaults to `60`.
-        epoch_scale: Positive float, a factor for epochs and the whole schedule, for
-            trials. Defaults to `1.0`.
+        epoch_scale: Positive float, a factor for epochs and schedule. Defaults to `1.0`.
         width_scale: Positive float, a factor for width per head or widening, for
             trials. Defaults to `1.0`.
-        num_members: Integer N, the number of networks of an ensemble, each trained on
-            its own. Defaults to `1`.
+        preset: String, the name or path of a preset whose weights the network starts
+            from, as in `MixViT.from_preset`, or `""` for new weights. `backbone` then
+            names the backbone of the preset, and has only the options to override.
+            Defaults to `""`.
+        num_members: Integer N, the number of networks of an ensemble. Defaults to `1`.
         ensemble_of: `"logits"` or `"probabilities"`, what subnetworks and
             members average. Defaults to `"logits"`.
         precision: `"float32"` or `"bfloat16"`, the dtype in which a step computes;
@@ -102,6 +104,7 @@ class Recipe:
     epochs: int
     epoch_scale: float
     width_scale: float
+    preset: str
     num_members: int
     ensemble_of: str
     precision: str
@@ -125,6 +128,7 @@ class Recipe:
         epochs: int = 60,
         epoch_scale: float = 1.0,
         width_scale: float = 1.0,
+        preset: str = "",
         num_members: int = 1,
         ensemble_of: Literal["logits", "probabilities"] = "logits",
         precision: Literal["float32", "bfloat16"] = "float32",
@@ -256,8 +260,7 @@ class Recipe:
         """The fields that differ from the defaults, and always the main ones.
 
         Returns:
-            Dict of strings, numbers, booleans, tuples, and, for the parts, dicts
-            of these.
+            Dict of plain values, or, for a part, of a dict of them.
         """
         found = {}
         for name in FIELDS:
@@ -276,8 +279,7 @@ class Recipe:
         """The recipe from the dict of `to_dict`.
 
         Args:
-            values: Dict from names of fields to values. Missing fields have their
-                defaults.
+            values: Dict from fields to values; others have their defaults.
 
         Returns:
             A `Recipe`.

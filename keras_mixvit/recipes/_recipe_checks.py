@@ -40,6 +40,7 @@ def require_fitting(recipe) -> None:
         backbone=recipe.backbone.name,
     )
     _require_use(recipe)
+    _require_preset(recipe)
     require_positive_integer("pairs.repetitions", recipe.repetitions)
     require(
         recipe.batch_size % recipe.repetitions == 0,
@@ -83,6 +84,18 @@ def _require_optimizer(options):
             f"`optimizer.{name}` must not be set without `optimizer.use_ema`.",
             **{f"optimizer.{name}": options.get(name)},
         )
+
+
+def _require_preset(recipe):
+    """Refuses options that the weights of a preset decide."""
+    if not recipe.preset:
+        return
+    size = recipe.backbone.options.get("patch_size")
+    require(
+        size is None,
+        "`backbone.patch_size` must not be set with a preset, which has its own.",
+        **{"backbone.patch_size": size},
+    )
 
 
 def _require_use(recipe):

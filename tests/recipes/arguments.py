@@ -47,6 +47,7 @@ ARGUMENTS = {
         "epochs": 50,
         "epoch_scale": 0.5,
         "width_scale": 2.0,
+        "preset": "./my_preset",
         "num_members": 2,
         "ensemble_of": "probabilities",
         "precision": "bfloat16",
