@@ -85,8 +85,8 @@ def reliability_chart(
     figure, numbers = _drawn(reliability_diagram, dict(predictions), labels)
     each = [f"{name} has an ECE of {percent(x['ece'])}" for name, x in numbers.items()]
     about = (
-        "A panel for each network: the accuracy of the predictions of about the same "
-        "confidence, the gap to that confidence, and, below, how many images have it. "
+        "A panel for each network: the accuracy of predictions with about the same "
+        "confidence, the gap between both, and, below, the number of images. "
         f"{'; '.join(each)}."
     )
     tables = []
@@ -123,8 +123,8 @@ def coverage_chart(
         for name, found in numbers.items()
     ]
     about = (
-        "The share of errors among the images of which a network is surest, against "
-        f"their share of all images. {'; '.join(each)}."
+        "The share of errors among the answers, against the share of images that the "
+        f"network answers. {'; '.join(each)}."
     )
     first = next(iter(numbers.values()))
     places = thinned(len(first["coverage"]), MOST_ROWS)
