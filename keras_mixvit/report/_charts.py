@@ -1,5 +1,6 @@
 """The charts of a report: figures of `analysis`, their words and their tables."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,9 +173,10 @@ def ood_chart(
     tables = []
     for score, found in numbers.items():
         edges = found["edges"]
+        digits = _digits(edges[1] - edges[0])
         rows = [
             [
-                f"{number(edges[i])} to {number(edges[i + 1])}",
+                f"{number(edges[i], digits)} to {number(edges[i + 1], digits)}",
                 percent(found["known"][i]),
                 *(percent(shares[i]) for shares in found["ood"].values()),
             ]
@@ -185,6 +187,11 @@ def ood_chart(
         tables.append(Table(f"Share of the images by {words}", headings, rows))
     svg = inline_svg(figure, key, "Scores of known and of other images", about)
     return Chart(svg, tables, _plain(numbers))
+
+
+def _digits(width):
+    """The decimals that tell the edges of bins apart, at least three."""
+    return max(3, -math.floor(math.log10(width))) if width > 0 else 3
 
 
 def _drawn(function: Callable[..., Any], *arguments: Any) -> Any:

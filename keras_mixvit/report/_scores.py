@@ -138,7 +138,7 @@ def in_short(found: JudgedRuns) -> list[str]:
     Args:
         found: `JudgedRuns`.
     """
-    sentences = []
+    sentences, cautions = [], []
     for run in found.runs:
         row = run.own.judged.report.rows[0]
         name = found.name(run, run.own.name)
@@ -158,8 +158,18 @@ def in_short(found: JudgedRuns) -> list[str]:
             for network in run.networks
         ]
         compared = conclusion(rows, lambda: len(found.images.labels))
-        sentences += compared[:1] if len(found.runs) > 1 else compared
-    return sentences
+        sentences += compared[:1]
+        cautions += compared[1:]
+    if len(found.runs) > 1:
+        seeds = sorted({run.settings.recipe.seed for run in found.runs})
+        cautions = [
+            f"All of these trainings have the seed {seeds[0]}: other seeds may change "
+            "more than the differences here."
+            if len(seeds) == 1
+            else "Each of these trainings has one seed: other seeds may change more "
+            "than the differences here."
+        ]
+    return sentences + cautions
 
 
 def _cell(row, column, has_intervals):
