@@ -131,8 +131,8 @@ class Album:
         about = self.found.about(i)
         true, predicted = (self.class_name(about[key]) for key in ("true", "predicted"))
         pixels = self._pixels[self._place[i]]
-        alt = f"{self.name(i)}, which shows {true}"
-        lines = [("is", true)]
+        alt = f"{self.name(i)}, labelled {true}"
+        lines = [("label", true)]
         lines.append(("predicted", f"{predicted} ({percent(about['confidence'], 0)})"))
         if not is_whole:
             return Card(png_uri(pixels, side), alt, self.name(i), lines, [])

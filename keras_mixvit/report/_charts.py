@@ -1,5 +1,6 @@
 """The charts of a report: figures of `analysis`, their words and their tables."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +86,8 @@ def reliability_chart(
     figure, numbers = _drawn(reliability_diagram, dict(predictions), labels)
     each = [f"{name} has an ECE of {percent(x['ece'])}" for name, x in numbers.items()]
     about = (
-        "A panel for each network: the accuracy of the predictions of about the same "
-        "confidence, the gap to that confidence, and, below, how many images have it. "
+        "A panel for each network: the accuracy of predictions with about the same "
+        "confidence, the gap between both, and, below, the number of images. "
         f"{'; '.join(each)}."
     )
     tables = []
@@ -123,8 +124,8 @@ def coverage_chart(
         for name, found in numbers.items()
     ]
     about = (
-        "The share of errors among the images of which a network is surest, against "
-        f"their share of all images. {'; '.join(each)}."
+        "The share of errors among the answers, against the share of images that the "
+        f"network answers. {'; '.join(each)}."
     )
     first = next(iter(numbers.values()))
     places = thinned(len(first["coverage"]), MOST_ROWS)
@@ -172,9 +173,10 @@ def ood_chart(
     tables = []
     for score, found in numbers.items():
         edges = found["edges"]
+        digits = _digits(edges[1] - edges[0])
         rows = [
             [
-                f"{number(edges[i])} to {number(edges[i + 1])}",
+                f"{number(edges[i], digits)} to {number(edges[i + 1], digits)}",
                 percent(found["known"][i]),
                 *(percent(shares[i]) for shares in found["ood"].values()),
             ]
@@ -185,6 +187,11 @@ def ood_chart(
         tables.append(Table(f"Share of the images by {words}", headings, rows))
     svg = inline_svg(figure, key, "Scores of known and of other images", about)
     return Chart(svg, tables, _plain(numbers))
+
+
+def _digits(width):
+    """The decimals that tell the edges of bins apart, at least three."""
+    return max(3, -math.floor(math.log10(width))) if width > 0 else 3
 
 
 def _drawn(function: Callable[..., Any], *arguments: Any) -> Any:

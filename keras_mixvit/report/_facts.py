@@ -14,11 +14,11 @@ from keras_mixvit.training._run_settings import RunSettings
 METHODS = {
     "single": "one network with one prediction",
     "mixvit": "MixViT, a transformer whose subnetworks share all but the last layers",
-    "cut_mixmo": "Cut-MixMo, which encodes its inputs apart and puts a patch of the "
+    "cut_mixmo": "Cut-MixMo, which encodes each image alone and puts a patch of the "
     "features of one into those of the other",
-    "linear_mixmo": "Linear-MixMo, which encodes its inputs apart and adds their "
+    "linear_mixmo": "Linear-MixMo, which encodes each image alone and adds their "
     "features in random shares",
-    "mimo": "MIMO, which encodes its inputs apart and adds their features",
+    "mimo": "MIMO, which encodes each image alone and adds their features",
     "manifold_mixup": "manifold MixUp, which mixes the features of two images in one "
     "network",
 }
@@ -72,7 +72,7 @@ def lines_of(facts: dict[str, Any], run: JudgedRun) -> list[tuple[str, str]]:
     lines = [
         ("Method", what),
         ("Backbone (it turns images into features)", recipe.backbone.name),
-        ("Images", f"{data_label(recipe.data.name)}, {size} pixels and channels"),
+        ("Images", f"{data_label(recipe.data.name)}, {size} (height, width, channels)"),
     ]
     if isinstance(images, dict):
         names = {"train": "training", "val": "validation", "test": "test"}
@@ -83,14 +83,14 @@ def lines_of(facts: dict[str, Any], run: JudgedRun) -> list[tuple[str, str]]:
         ]
         lines.append(("Number of images", ", ".join(parts)))
     if isinstance(facts["data"].get("fingerprint"), str):
-        about = f"{facts['data']['fingerprint'][:16]}… (the same for the same images)"
+        about = f"{facts['data']['fingerprint'][:16]}… (same images, same fingerprint)"
         lines.append(("Fingerprint of the images", about))
     lines += [
         ("Training", f"{count(facts['epochs'])} epochs, seed {facts['seed']}"),
         ("Protocol", PROTOCOLS.get(facts["protocol"], facts["protocol"])),
     ]
     if facts["scaled"]:
-        lines.append(("Shorter or smaller than the recipe", facts["scaled"]))
+        lines.append(("Scaled against the full recipe", facts["scaled"]))
     if facts["published"]:
         lines.append(("Published for this recipe", "; ".join(facts["published"])))
         differs = ", ".join(facts["differs"]) or "nothing"
@@ -102,10 +102,11 @@ def lines_of(facts: dict[str, Any], run: JudgedRun) -> list[tuple[str, str]]:
 
 
 PROTOCOLS = {
-    "validation": "other images than the test images watched the training; what is "
-    "judged here is the network after the last epoch",
-    "paper": "as in the papers: it trained on all training images and watched the test "
-    "images; what is judged here is the network after the last epoch",
+    "validation": "the learning curves use validation images, never test images; this "
+    "page judges the network after the last epoch",
+    "paper": "as in the papers: all training images train the network, and the "
+    "learning curves use the images that test it; this page judges the network after "
+    "the last epoch",
 }
 
 

@@ -141,7 +141,7 @@ def _rendered(context):
 def _view(place: int, run: JudgedRun, album: Album, facts, side, most):
     """A run on the page."""
     names = [str(name) for name in album.images.class_names]
-    headings = ["class", "taken for", "images", "of its class"]
+    headings = ["class", "taken for", "images", "share of its class"]
     pairs = Table("Most frequent confusions", headings, [], words=2)
     for pair in album.confusions:
         pairs.rows.append(
@@ -195,7 +195,7 @@ def _mixed(run, most) -> str | None:
 def _coverage_table(found):
     table = Table(
         "Errors where a network may refuse to answer",
-        ["network", "AURC", "errors on the surest 80 %", "answers at 5 % errors"],
+        ["network", "AURC", "errors on the surest 80 %", "answered at 5 % errors"],
         [],
     )
     for run in found.runs:

@@ -24,58 +24,61 @@ class Column(NamedTuple):
 
 COLUMNS = {
     "accuracy": Column(
-        "accuracy", True, "The share of images whose class is predicted right."
+        "accuracy", True, "The share of images whose class the network predicts right."
     ),
     "top5": Column(
         "top 5",
         True,
-        "The share of images whose class is among the five that the network finds "
-        "likeliest.",
+        "The share of images whose class is among the five with the highest "
+        "probabilities.",
     ),
     "nll": Column(
         "NLL",
         False,
-        "Negative log-likelihood: how much the right classes surprise the network. It "
-        "is the mean of -log(probability of the right class); lower is better.",
+        "Negative log-likelihood: the mean of -log(probability of the right class). It "
+        "is high where right classes have a low probability. Lower is better.",
     ),
     "calibrated_nll": Column(
         "NLL_c",
         False,
-        "Calibrated NLL: the NLL with temperatures, where each half of the images gets "
-        "the temperature that suits the other half. Compare networks by this number: a "
-        "network that is only too sure, or not sure enough, is easily mended.",
+        "Calibrated NLL: the NLL after a temperature has corrected the confidence. "
+        "Each half of the images gets the temperature that suits the other half. "
+        "Compare networks by this number, because this correction is easy.",
     ),
     "temperature": Column(
         "T",
         False,
-        "Temperature: the number by which outputs are divided to make the network as "
-        "sure as it should be. Above 1 it is too sure, below 1 not sure enough.",
+        "Temperature: the number by which you divide the outputs, before they become "
+        "probabilities, to correct the confidence. Above 1, the network is too sure; "
+        "below 1, not sure enough.",
     ),
     "ece": Column(
         "ECE",
         True,
-        "Expected calibration error: how far the confidence of a prediction (its "
-        "probability) is from the share of such predictions that are right, on "
-        "average, as the network stands, without a temperature. 0 is best.",
+        "Expected calibration error: the mean gap between the confidence and the "
+        "accuracy of predictions with about the same confidence, without a "
+        "temperature. 0 is best.",
     ),
     "brier": Column(
         "Brier",
         False,
-        "Brier score: the squared distance of the probabilities from the right answer, "
-        "summed over the classes. Lower is better.",
+        "Brier score: the squared distance of the probabilities from the right answer "
+        "(1 for the right class, 0 for others), summed over the classes. Lower is "
+        "better.",
     ),
     "auroc": Column(
         "AUROC",
         False,
         "Area under the ROC curve: the chance that a right prediction has a higher "
-        "confidence than a wrong one. 0.5 is chance, 1 is best.",
+        "confidence than a wrong one. A coin gives 0.5, and 1 is best.",
     ),
     "ratio_error": Column(
         "d_re",
         False,
         "Ratio error of two subnetworks: the number of images that only one gets "
-        "wrong, over the number that both get wrong. Higher means that they differ "
-        "more, and only subnetworks that differ help each other.",
+        "wrong, divided by the number that both get wrong. Higher means that they "
+        "make more different mistakes. Subnetworks that never differ do not help each "
+        "other.",
     ),
     "disagreement": Column(
         "disagree",
@@ -114,8 +117,9 @@ def scores_table(found: JudgedRuns) -> tuple[Table, list[Column]]:
         f"Scores on the {len(found.images.labels):,} images",
         ["network", *(COLUMNS[name].heading for name in columns)],
         [],
-        note="In brackets: the 95 % interval over resamples of the images. Networks "
-        "whose intervals overlap widely may be equally good."
+        note="In brackets: the 95 % interval. Other images of the same kind would "
+        "mostly give a score in it; another seed may change more. If two intervals "
+        "overlap much, the networks may be equally good."
         if has_intervals
         else "",
     )
@@ -134,14 +138,14 @@ def in_short(found: JudgedRuns) -> list[str]:
     Args:
         found: `JudgedRuns`.
     """
-    sentences = []
+    sentences, cautions = [], []
     for run in found.runs:
         row = run.own.judged.report.rows[0]
         name = found.name(run, run.own.name)
         wrong = round((1 - row["accuracy"]) * len(found.images.labels))
         sentences.append(
-            f"{name} names the right class of {percent(row['accuracy'])} of the "
-            f"{len(found.images.labels):,} images, and is wrong about {wrong:,}."
+            f"{name} predicts the right class of {percent(row['accuracy'])} of the "
+            f"{len(found.images.labels):,} images, and a wrong class of {wrong:,}."
         )
         rows: list[dict[str, Any]] = [
             {
@@ -154,8 +158,18 @@ def in_short(found: JudgedRuns) -> list[str]:
             for network in run.networks
         ]
         compared = conclusion(rows, lambda: len(found.images.labels))
-        sentences += compared[:1] if len(found.runs) > 1 else compared
-    return sentences
+        sentences += compared[:1]
+        cautions += compared[1:]
+    if len(found.runs) > 1:
+        seeds = sorted({run.settings.recipe.seed for run in found.runs})
+        cautions = [
+            f"All of these trainings have the seed {seeds[0]}: other seeds may change "
+            "more than the differences here."
+            if len(seeds) == 1
+            else "Each of these trainings has one seed: other seeds may change more "
+            "than the differences here."
+        ]
+    return sentences + cautions
 
 
 def _cell(row, column, has_intervals):

@@ -90,7 +90,9 @@ def matrix(counts: Any, classes: Sequence[str]) -> dict[str, Any]:
                     # Few mistakes of a class are to be seen, too.
                     "shade": round(100 * math.sqrt(share)),
                     "is_right": true == predicted,
-                    "about": f"{name} taken for {classes[predicted]}",
+                    "about": f"{name} taken for {classes[predicted]}"
+                    if true != predicted
+                    else f"{name}, predicted right",
                 }
             )
         right = counts[true, true] / totals[true] if totals[true] else None

@@ -51,6 +51,7 @@ def test_the_matrix_shades_shares_of_rows():
     assert [cell["shade"] for cell in first["cells"]] == [87, 50, 0]
     assert [cell["is_right"] for cell in first["cells"]] == [True, False, False]
     assert first["cells"][1]["about"] == "a taken for b"
+    assert first["cells"][0]["about"] == "a, predicted right"
     assert (first["accuracy"], last["accuracy"]) == ("75\u00a0%", "100\u00a0%")
     # A class without images has no accuracy.
     assert empty["accuracy"] == "–"

@@ -115,11 +115,11 @@ def test_every_term_is_explained(written):
     text, _, _ = written
     shown = " ".join("".join(Page(text).text).split())
     for sentence in (
-        "Negative log-likelihood: how much",
-        "Expected calibration error: how far",
+        "Negative log-likelihood: the mean",
+        "Expected calibration error: the mean gap",
         "Temperature: the number by which",
-        "Mutual information is how much of the doubt",
-        "the share of errors among its answers is the risk",
+        "Mutual information says how much the probabilities",
+        "The risk is the share of errors among its answers",
         "An epoch is one pass over the training images",
     ):
         assert sentence in shown
