@@ -57,7 +57,7 @@ class Recipe:
             defaults. Defaults to `None`.
         batch_size: Integer B, with repetitions. Defaults to `64`.
         epochs: Integer, the number of epochs. Defaults to `60`.
-        epoch_scale: Positive float, a factor for epochs and schedule. Defaults to `1.0`.
+        epoch_scale: Positive float, factor for epochs and schedule. Defaults to `1.0`.
         width_scale: Positive float, a factor for width per head or widening, for
             trials. Defaults to `1.0`.
         preset: String, the name or path of a preset whose weights the network starts

@@ -1,6 +1,7 @@
 """Recipes that start from pretrained weights."""
 
 import re
+import shutil
 from pathlib import Path
 
 import keras
@@ -15,7 +16,9 @@ from keras_mixvit import (
     ViT,
     WideResNet,
 )
+from keras_mixvit.cli import main
 from keras_mixvit.data import ImageSet
+from keras_mixvit.models import load_model
 from keras_mixvit.recipes import Recipe, backbone_for, model_for
 from keras_mixvit.recipes._chosen_recipe import chosen_recipe
 from keras_mixvit.recipes._on_preset import on_preset
@@ -23,6 +26,7 @@ from keras_mixvit.recipes._recipe_file import read_recipe, recipe_text
 from tests.convert.files import save_model
 from tests.convert.hub_cases import BYTES
 from tests.helpers import set_weights
+from tests.tiny_run import make_eager, write_images
 
 pytestmark = pytest.mark.one_backend
 BACKBONES = {
@@ -157,3 +161,31 @@ def test_a_preset_of_subnetworks_does_not_become_a_single_network(tmp_path):
     recipe, _ = on_preset(Recipe(method="single"), tmp_path / "preset")
     with pytest.raises(ValueError, match="must be a preset of SingleNetwork"):
         model_for(recipe, some_images())
+
+
+def test_the_command_trains_resumes_and_exports_it(tmp_path, monkeypatch, capsys):
+    saved("cait", tmp_path / "preset")
+    data = write_images(tmp_path / "three.npz")
+    make_eager(monkeypatch)
+    words = ["train", f"--set=data={data}", "--set=batch_size=8", "--set=epochs=1"]
+    out, preset = str(tmp_path / "out"), str(tmp_path / "preset")
+    # A rate so small that the weights stay.
+    rate = "--set=schedule.learning_rate=1e-30"
+    given = [*words, rate, "--set=optimizer.weight_decay=0", "--single"]
+    assert main([*given, f"--preset={preset}", f"--output={out}"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"The network starts from {preset}, a cait." in text
+    old = arrays(SingleNetwork.from_preset(preset))
+    for place in ("", "single"):
+        new = arrays(load_model(tmp_path / "out" / place / "model.keras"))
+        np.testing.assert_allclose(
+            new["class_block_0/mlp/expand/kernel"],
+            old["class_block_0/mlp/expand/kernel"],
+            rtol=1e-6,
+        )
+    # The run no longer needs the preset.
+    shutil.rmtree(preset)
+    assert main(["evaluate", out]) == 0
+    assert main(["export", out, "--format=preset"]) == 0
+    again = MixViT.from_preset(tmp_path / "out" / "export" / "preset")
+    assert again.num_classes == 3
