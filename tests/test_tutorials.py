@@ -1,5 +1,6 @@
 """Tutorials: the notebooks fit their sources, are clean, and run."""
 
+import copy
 import importlib.util
 import re
 from pathlib import Path
@@ -81,6 +82,26 @@ def test_the_notebook_is_that_of_the_source(name, notebook):
 
     assert [*map(content, notebook.cells)] == [*map(content, expected.cells)]
     assert notebook.metadata == expected.metadata
+
+
+def test_text_changes_without_execution_and_code_does_not(notebook):
+    def changed(kind):
+        other = copy.deepcopy(notebook)
+        for cell in other.cells:
+            cell.pop("execution_count", None)
+            if cell.cell_type == "code":
+                cell.outputs = []
+        next(cell for cell in other.cells if cell.cell_type == kind).source += "\n"
+        return make_tutorials.with_outputs(other, notebook)
+
+    found = changed("markdown")
+    assert [c.outputs for c in code_cells(found)] == [
+        c.outputs for c in code_cells(notebook)
+    ]
+    assert [c.execution_count for c in code_cells(found)] == [
+        c.execution_count for c in code_cells(notebook)
+    ]
+    assert changed("code") is None
 
 
 def test_every_cell_was_executed_in_order(notebook):

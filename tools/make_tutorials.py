@@ -1,12 +1,13 @@
 """Makes the notebooks in tutorials/ from their sources, with all outputs.
 
-    python tools/make_tutorials.py [NAME ...]
+    python tools/make_tutorials.py [--prose] [NAME ...]
 
 Each `tutorials/NAME.py` (jupytext, py:percent) is executed, on JAX unless
 KERAS_BACKEND says otherwise, and written to `tutorials/NAME.ipynb`. The first
 picture of the cell that is tagged `picture` goes to `docs/tutorials/NAME.png`.
 A source that raises, warns or writes to stderr ends the command and changes
-no file.
+no file. With `--prose`, only text may have changed: code keeps its outputs, and
+nothing is executed.
 """
 
 import base64
@@ -47,6 +48,30 @@ def environment(backend: str | None = None) -> dict[str, str]:
         # Tensors here are tiny; several threads would mostly wait for each other.
         kept["OMP_NUM_THREADS"] = "1"
     return {**kept, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def with_outputs(notebook, old):
+    """A notebook of the same code as another, with the outputs of that one.
+
+    Args:
+        notebook: Notebook without outputs.
+        old: Notebook that was executed.
+
+    Returns:
+        The first notebook, or `None` if its code is not the same.
+    """
+    new_code, old_code = (
+        [cell for cell in each.cells if cell.cell_type == "code"]
+        for each in (notebook, old)
+    )
+    same = [(cell.source, dict(cell.metadata)) for cell in new_code] == [
+        (cell.source, dict(cell.metadata)) for cell in old_code
+    ]
+    if not same:
+        return None
+    for new, cell in zip(new_code, old_code, strict=True):
+        new.outputs, new.execution_count = cell.outputs, cell.execution_count
+    return notebook
 
 
 def execute(notebook, backend: str | None = None, seconds_per_cell: int = 600):
@@ -107,11 +132,25 @@ def cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def main(names: list[str]) -> None:
+def rewrite(sources: list[Path]) -> None:
+    """Writes the notebooks of sources whose text has changed, but not their code."""
+    for source in sources:
+        path = source.with_suffix(".ipynb")
+        notebook = with_outputs(notebook_of(source), nbformat.read(path, as_version=4))
+        if notebook is None:
+            sys.exit(f"{source.stem} has other code than its notebook: execute it.")
+        nbformat.write(notebook, path)
+        print(f"{source.stem}: text only, not executed")
+
+
+def main(names: list[str], prose: bool = False) -> None:
     sources = sorted(TUTORIALS.glob("*.py"))
     unknown = set(names) - {source.stem for source in sources}
     if unknown:
         sys.exit(f"There is no tutorial {', '.join(sorted(unknown))}.")
+    if prose:
+        rewrite([source for source in sources if not names or source.stem in names])
+        return
     for source in sources:
         if names and source.stem not in names:
             continue
@@ -137,4 +176,5 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main([name.removesuffix(".py") for name in sys.argv[1:]])
+    given = [name.removesuffix(".py") for name in sys.argv[1:]]
+    main([name for name in given if name != "--prose"], "--prose" in given)
