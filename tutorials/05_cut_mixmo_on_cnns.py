@@ -1,16 +1,17 @@
 # %% [markdown]
 # # Cut-MixMo on convolutional networks
 #
-# MIMO, Linear-MixMo and Cut-MixMo are one network, fed with different masks. This
-# tutorial takes that network apart, checks its equations by hand, and trains the three
-# side by side with an ordinary network.
+# MIMO, Linear-MixMo and Cut-MixMo are the same network, trained with different masks.
+# In this tutorial you take that network apart and check its equations by hand. You then
+# train all three methods and compare them with an ordinary network.
 #
-# You need to know Keras. What a mixed pair of images is stands in
-# [MixViT in ten minutes](01_mixvit_in_ten_minutes.ipynb), and is repeated here in
-# short. It takes one to two minutes on two CPU cores.
+# You need to know Keras. [MixViT in ten minutes](01_mixvit_in_ten_minutes.ipynb)
+# explains what a mixed pair of images is; this tutorial repeats it briefly. It takes
+# one to two minutes on two CPU cores.
 #
-# The method is that of *MixMo: Mixing Multiple Inputs for Multiple Outputs via Deep
-# Subnetworks* (Ramé, Sun and Cord, ICCV 2021); sections and equations are that paper's.
+# The method comes from *MixMo: Mixing Multiple Inputs for Multiple Outputs via Deep
+# Subnetworks* (Ramé, Sun and Cord, ICCV 2021). Section and equation numbers refer to
+# that paper.
 
 # %%
 # %matplotlib inline
@@ -38,10 +39,10 @@ from keras_mixvit.recipes import published_rows
 # %% [markdown]
 # ## Images
 #
-# Handwritten digits of 8 x 8 pixels come with the library. All 1,000 training images
-# make the task too easy to tell methods apart, so that only 200 of them are used. For
-# CIFAR-100 change the first line; Keras downloads it once. The last section says what
-# else a real training on CIFAR has.
+# The library includes handwritten digits of 8 x 8 pixels. With all 1,000 training
+# images the task is too easy to separate the methods, so you use only 200 of them. To
+# use CIFAR-100, change the first line; Keras downloads the data once. The last section
+# describes what else a real training on CIFAR needs.
 
 # %%
 NAME, COUNT = "digits", 200  # "cifar100", None for all of CIFAR-100
@@ -56,10 +57,10 @@ print(f"{len(images)} training images {image_shape}, {len(test.images)} test ima
 # ## The backbone: a WideResNet in three parts
 #
 # A WideResNet of depth 6n + 4 has a first convolution, three groups of n residual
-# blocks, and a classifier. Its *widening* w multiplies the channels of the groups; the
-# paper takes WRN-28-10, here it is WRN-10-1. The library cuts every backbone into a
-# **stem**, a **body** and a **trunk**, because methods differ in what stands between
-# them.
+# blocks, and a classifier. Its *widening* w multiplies the channels of the groups. The
+# paper uses WRN-28-10; this tutorial uses WRN-10-1. The library splits every backbone
+# into a **stem**, a **body** and a **trunk**, because the methods insert different
+# layers between these parts.
 
 
 # %%
@@ -76,9 +77,10 @@ for name in ("stem", "body", "trunk"):
 # %% [markdown]
 # ## The model: M stems, one body, M heads
 #
-# `MixMo` takes the backbone, gives it a second stem like the first, and a second head.
-# Everything between is shared. That is all that an ensemble of two costs: the
-# convolution of one stem, 3 · 3 · C · 16 numbers, and one classifier, (64 w + 1) · K.
+# `MixMo` takes the backbone and adds a second stem like the first, and a second head.
+# The subnetworks share everything in between. An ensemble of two therefore adds only
+# the convolution of one stem, 3 · 3 · C · 16 numbers, and one classifier, (64 w + 1) ·
+# K.
 
 # %%
 single = SingleNetwork(backbone(), classes)
@@ -94,16 +96,16 @@ print(
 # ## What happens to a pair
 #
 # In training, a sample is a pair of images with a pair of masks. Image 0 goes through
-# stem 0, image 1 through stem 1. The masks, which sum to 1 at each place, mix the two
-# grids of features, and the mixture is multiplied by M = 2 (Eq. 2):
+# stem 0, and image 1 goes through stem 1. The masks sum to 1 at each position. They mix
+# the two feature maps, and the mixture is multiplied by M = 2 (Eq. 2):
 #
 # $$\mathcal{M}(l_0, l_1) = 2\,[\,m_0 \odot l_0 + m_1 \odot l_1\,]$$
 #
-# Body and trunk run once on the mixture; head 0 predicts the label of image 0, head 1
-# that of image 1. Here are such pairs with the boxes of Cut-MixMo: the images, framed
-# in the colours of the masks, with the share each has in the mixture, and what each
-# mask lets through. The network never sees the last two rows as images, it mixes
-# features.
+# Body and trunk run once on the mixture. Head 0 predicts the label of image 0, and head
+# 1 predicts the label of image 1. The figure shows such pairs with the boxes of
+# Cut-MixMo. It shows the images, framed in the colours of their masks and titled with
+# their shares of the mixture, and the part of each image that its mask lets through.
+# The network never sees the last two rows as images, because it mixes features.
 
 # %%
 boxes = model.mask_sampler("cut_mixmo", probability=1)
@@ -112,7 +114,8 @@ figure, _ = mixed_samples(pairs, None, train.class_names)
 display(figure)
 
 # %% [markdown]
-# The same by hand, from the parts of the model, against the model itself:
+# Now compute the same result by hand from the parts of the model, and compare it with
+# the model itself:
 
 # %%
 inputs, targets = pairs.batch(epoch=0, index=0)
@@ -126,8 +129,8 @@ print(f"logits {tuple(logits.shape)}, B M K")
 print(f"largest difference {float(keras.ops.max(abs(logits - model(inputs)))):.1e}")
 
 # %% [markdown]
-# At inference there is one image and no mask. It goes through all stems, their outputs
-# are *added*, and the M predictions are averaged:
+# At inference there is one image and no mask. The image goes through all stems, the
+# model *adds* the outputs of the stems, and it averages the M predictions:
 
 # %%
 x = test.images[:50]
@@ -136,20 +139,21 @@ ensemble = keras.ops.mean(both, axis=1)
 print(f"largest difference {float(keras.ops.max(abs(ensemble - model(x)))):.1e}")
 
 # %% [markdown]
-# That sum is Eq. 2 with both masks 1/2. It is the reason for the factor M, and for two
-# of the questions below: a network that only ever saw boxes would be asked at inference
-# for something that it has not learned.
+# This sum is Eq. 2 with both masks equal to 1/2. It explains the factor M. It also
+# explains why training needs linear mixtures: a network trained only on boxes would
+# receive an input at inference that it has never seen in training.
 #
 # ## Three methods are three kinds of masks
 #
-# * **MIMO**: the masks are 1/M everywhere. Both images are whole, one over the other.
-# * **Linear-MixMo**: a ratio κ ~ Beta(α, α), with α = 2; the masks are κ and 1 - κ
+# * **MIMO**: the masks are 1/M everywhere. Both images are fully visible, one overlaid
+#   on the other.
+# * **Linear-MixMo**: a ratio κ ~ Beta(α, α), with α = 2. The masks are κ and 1 - κ
 #   everywhere, as in MixUp.
-# * **Cut-MixMo**: a box as in CutMix belongs to one image, all around it to the other.
-#   As a rule only half of the batches have boxes, the others are linear.
+# * **Cut-MixMo**: one image gets a box, as in CutMix, and the other image gets the
+#   rest. By default only half of the batches use boxes; the others are linear.
 #
-# Below, each column is a batch of its own. The numbers are the shares of the two
-# images in percent.
+# In the figure below, each column is a separate batch. The numbers are the shares of
+# the two images in percent.
 
 # %%
 samplers = {
@@ -162,10 +166,11 @@ figure, _ = mask_gallery(samplers, image_size=image_shape[:2], seed=3)
 display(figure)
 
 # %% [markdown]
-# A box for the ratio κ has √κ of the sides of the grid and is clipped at its border,
-# so it covers less than κ on average. Two things keep the two subnetworks equal in
-# spite of that: a fair coin says which image owns the box, and the loss takes the share
-# that was *really* drawn, the mean of the mask, and never κ. On a grid of 32 x 32:
+# For the ratio κ, each side of the box is √κ times the side of the grid. The box is
+# clipped at the border, so it covers less than κ on average. Two rules keep the two
+# subnetworks equal despite this. First, a fair coin decides which image gets the box.
+# Second, the loss never uses κ; it uses the *actual* share, which is the mean of the
+# mask. On a grid of 32 x 32:
 
 # %%
 rng = np.random.default_rng(0)
@@ -178,14 +183,16 @@ print(f"mean shares of the two images {np.mean(drawn, axis=0).round(3)}")
 # %% [markdown]
 # ## p: how many batches have boxes
 #
-# Boxes in all batches (p = 1) would leave a gap: at inference the stems are added, as
-# in linear mixing with κ = 1/2. So the paper takes boxes with p = 0.5, and over the
-# last twelfth of the training lets p fall to 0, so that the network ends on what it
-# will be used for (Section 4.1, Algorithm 1). In epoch e of E,
+# Boxes in all batches (p = 1) would create a gap between training and inference. At
+# inference the stems are added, as in linear mixing with κ = 1/2. The paper therefore
+# uses boxes with probability p = 0.5, and decreases p to 0 over the last twelfth of
+# training, so that the network finishes training on the kind of input it sees at
+# inference (Section 4.1, Algorithm 1). In epoch e of E,
 #
 # $$p_e = p \cdot \mathrm{clip}(12\,(1 - e / E),\, 0,\, 1).$$
 #
-# The data set knows E for this reason. The share of batches with boxes, counted:
+# This is why you pass E to the data set. The next cell counts the share of batches with
+# boxes:
 
 # %%
 EPOCHS = 48
@@ -210,22 +217,23 @@ plt.show()
 # %% [markdown]
 # ## r: how the two losses are weighted
 #
-# The image with the larger share is easier to see. How much should the other count?
-# With shares κ_m, Eq. 5 weights the cross-entropy of head m by
+# The image with the larger share is easier to recognise. How much should the other
+# image count? With shares κ_m, Eq. 5 weights the cross-entropy of head m by
 #
 # $$w_m = M\,\frac{\kappa_m^{1/r}}{\sum_j \kappa_j^{1/r}},$$
 #
-# which is Eq. 3 for M = 2. With r = 1 a loss counts as its image is seen, the way that
-# MixUp and CutMix mix labels; with r → ∞ all count alike; the paper takes r = 3. For
-# MIMO all shares are 1/M, and so all weights 1, whatever r.
+# which is Eq. 3 for M = 2. With r = 1 each loss counts in proportion to the share of
+# its image, as in the label mixing of MixUp and CutMix. With r → ∞ all losses count
+# equally. The paper uses r = 3. For MIMO all shares are 1/M, so all weights are 1 for
+# any r.
 
 # %%
 figure, _ = weighting_curves([1, 3, np.inf])
 display(figure)
 
 # %% [markdown]
-# The weights sum to M. The paper adds the M losses while Keras takes their mean, so the
-# sample weights that the model gives to Keras are M times as large:
+# The weights sum to M. The paper sums the M losses, but Keras takes their mean. The
+# model therefore multiplies the sample weights that it passes to Keras by M:
 
 # %%
 ratios = inputs["masks"].mean(axis=(2, 3))
@@ -240,10 +248,11 @@ print("three images:", loss_weighting(np.array([0.6, 0.3, 0.1]), r=3).round(3))
 # %% [markdown]
 # ## b: batch repetition
 #
-# With batch repetition b each image of a batch stands in it b times, each time with
-# another partner and another mask (Section 4.1). The batch stays as large, so it holds
-# B / b different images, an epoch has b times as many steps, and the paper divides the
-# learning rate by b. Training costs b times as much; the paper uses b = 2 and 4.
+# With batch repetition b, each image appears b times in its batch, each time with a
+# different partner and a different mask (Section 4.1). The batch size stays the same,
+# so a batch of size B holds B / b different images, and an epoch has b times as many
+# steps. The paper divides the learning rate by b. Training costs b times as much. The
+# paper uses b = 2 and 4.
 
 # %%
 for b in (1, 2):
@@ -257,15 +266,16 @@ for b in (1, 2):
 # %% [markdown]
 # ## Training side by side
 #
-# One network and several kinds of masks: so one compiled model trains all methods.
-# Before each training it gets fresh weights and an optimizer that starts at zero. (A
-# new model for each training does the same, and compiles each time.) The settings are
-# the paper's as far as they fit: SGD with Nesterov momentum, L2 of 3e-4 in the loss,
-# α = 2, r = 3; b = 1. The learning rate falls along a cosine.
+# All mixing methods use the same network with different masks, so one compiled model
+# can train them all. Before each training run it gets new initial weights and a reset
+# optimizer. (You could create a new model for each run instead, but Keras would compile
+# each one.) The settings follow the paper where they apply: SGD with Nesterov momentum,
+# L2 of 3e-4 in the loss, α = 2, r = 3; b = 1. The learning rate follows a cosine decay.
 #
-# A seed draws the 200 training images, the first weights, the pairs and the masks, so
-# that four seeds are four trainings that differ in all of them. The methods of one seed
-# have their images in common and start alike; they can be compared one by one.
+# The seed determines the 200 training images, the initial weights, the pairs and the
+# masks. Four seeds therefore give four training runs that differ in all of these. For a
+# given seed, all methods use the same images and the same kind of start, so you can
+# compare them seed by seed.
 
 # %%
 BATCH, SEEDS = 20, (0, 1, 2, 3)
@@ -309,13 +319,14 @@ predictions = {
 # %% [markdown]
 # ## Results
 #
-# Means ± standard deviations over the seeds:
+# The table shows means ± standard deviations over the seeds:
 #
-# * the accuracy of the ensemble, and the mean accuracy of its members alone;
-# * NLL_c, the negative log-likelihood after calibration, less is better
-#   ([Uncertainty](06_uncertainty.ipynb) explains it);
+# * the accuracy of the ensemble, and the mean accuracy of its individual members;
+# * NLL_c, the negative log-likelihood after calibration. A lower value is better.
+#   [Uncertainty](06_uncertainty.ipynb) explains this score;
 # * how often the two members disagree, and the paper's measure of diversity, the
-#   ratio-error d_re: errors of one member alone, divided by errors of both.
+#   ratio-error d_re: the number of images that only one member gets wrong, divided by
+#   the number that both get wrong.
 
 
 # %%
@@ -346,9 +357,10 @@ for name, found in scores.items():
 display(Markdown("\n".join(lines)))
 
 # %% [markdown]
-# These are deviations of whole trainings, the choice of the images included, which the
-# methods of a seed have in common. So look at the differences from the single network
-# seed by seed: one grey line per seed, black the mean.
+# These deviations describe whole training runs. They include the choice of training
+# images, which all methods share for a given seed. Look therefore at the difference
+# from the single network for each seed: each grey line is one seed, and the black line
+# is the mean.
 
 # %% tags=["picture"]
 figure, panels = plt.subplots(1, 3, figsize=(8.5, 3), dpi=80, layout="constrained")
@@ -370,9 +382,10 @@ for axes, (key, title) in zip(panels, titles.items(), strict=True):
 plt.show()
 
 # %% [markdown]
-# A mean of four seeds has an error of its own, its standard error. With four seeds a
-# difference of less than three of them is no result (97.5 % of a t distribution with 3
-# degrees of freedom lie below 3.2), and one test image is 0.2 points.
+# A mean over four seeds has an error of its own, the standard error. With four seeds,
+# do not count a difference of less than three standard errors as a result (97.5 % of a
+# t distribution with 3 degrees of freedom lies below 3.2). One test image is 0.2 points
+# of accuracy.
 
 
 # %%
@@ -389,15 +402,15 @@ for name in names:
     print(f"{name:12} accuracy {gain}, NLL_c {loss}")
 
 # %% [markdown]
-# No method passes that bar, in accuracy or in NLL_c: four trainings of a network this
-# small do not tell whether it gains from having two heads. One difference can be told,
-# that of boxes in half of the batches and in all.
+# No method exceeds that threshold in accuracy or in NLL_c. Four training runs of a
+# network this small cannot show whether it gains from a second head. They do show one
+# difference: between boxes in half of the batches and boxes in all batches.
 #
 # ## Accuracy against diversity: p once more
 #
-# Linear-MixMo is Cut-MixMo with p = 0, so that three of the lines are a sweep over p.
-# The paper's Fig. 7 is such a sweep: on CIFAR-100 diversity grows with p, while the
-# subnetworks are best at p of 0.5 to 0.6 and get worse from there.
+# Linear-MixMo is Cut-MixMo with p = 0, so three of the methods form a sweep over p. The
+# paper's Fig. 7 shows such a sweep. On CIFAR-100 diversity grows with p. The
+# subnetworks are best at p of 0.5 to 0.6 and get worse at larger p.
 
 # %%
 sweep = {}
@@ -416,16 +429,18 @@ for other in ("Linear", "Cut, p = 0.5"):
         print(f"{key:12} of p = 1 above {other:12}: {found}")
 
 # %% [markdown]
-# With boxes in all batches each subnetwork is worse by far more than its error, and the
-# two disagree more: the gap between training and inference that p is there to close.
-# From p = 0 to 0.5 nothing is certain here but that p = 0.5 does no harm.
+# With boxes in all batches, each subnetwork is less accurate by much more than the
+# standard error, and the two subnetworks disagree more. This is the gap between
+# training and inference that a smaller p closes. Between p = 0 and 0.5 this experiment
+# shows no clear difference; in particular, it shows no harm from p = 0.5.
 #
 # ## Room for two
 #
-# Two subnetworks must fit into one network. The paper's networks have room to spare,
-# and its Table 9 shows what happens without. Accuracy on CIFAR-100 in percent of
-# WRN-28-w, where w = 10 has 36.5 million parameters and w = 2 has 1.5; the network here
-# has 0.08. (The library holds the papers' tables.)
+# Two subnetworks must fit into one network. The paper's networks have spare capacity,
+# and its Table 9 shows what happens without it. The table below gives the accuracy of
+# WRN-28-w on CIFAR-100 in percent. WRN-28-w has 36.5 million parameters for w = 10 and
+# 1.5 million for w = 2. The network of this tutorial has 0.08 million. (The library
+# contains the tables of the papers.)
 
 # %%
 reported = {row.row: row.value("accuracy") for row in published_rows("MixMo Table 9:*")}
@@ -443,36 +458,39 @@ for name, approach in approaches.items():
 display(Markdown("\n".join(lines)))
 
 # %% [markdown]
-# With w = 2 the single network is better than both variants of MixMo; with w = 4
-# Cut-MixMo is on a level with two networks, and then passes them.
+# With w = 2 the single network is better than both variants of MixMo. With w = 4
+# Cut-MixMo matches two networks, and at larger widths it is better than they are.
 #
 # ## On CIFAR
 #
-# `NAME, COUNT = "cifar100", None` above runs this page on CIFAR-100, with the same tiny
-# network and without augmentation. The paper's training, WRN-28-10 with b = 4, 300
-# epochs, crops and flips, warm-up and steps of the learning rate, is a recipe:
+# Set `NAME, COUNT = "cifar100", None` above to run this tutorial on CIFAR-100, with the
+# same tiny network and without augmentation. The paper's training is available as a
+# recipe. It uses WRN-28-10 with b = 4, 300 epochs, crops and flips, a warm-up and a
+# stepwise learning rate:
 #
 #     keras-mixvit show cut-mixmo
 #     keras-mixvit train cut-mixmo --data-dir DIR
 #
-# and so are `mimo`, `linear-mixmo`, `cut-mixmo-cutmix` and all others of its tables.
-# They need a GPU; `--scale`, `--width-scale` and `--data-share` make them smaller.
+# There are also recipes for `mimo`, `linear-mixmo`, `cut-mixmo-cutmix` and all other
+# methods in the paper's tables. They need a GPU. Use `--scale`, `--width-scale` and
+# `--data-share` to make them smaller.
 #
 # ## What you learned
 #
 # * A MixMo network has M stems, a shared body and M heads. It costs hardly more than a
-#   single network; at inference the outputs of the stems are added, in one pass.
-# * MIMO, Linear-MixMo and Cut-MixMo differ in the masks of the data set alone. The
-#   factor M keeps their mixtures on the scale of that sum.
-# * p says how many batches have boxes. It falls to 0 over the last twelfth; without the
-#   linear batches the subnetworks become worse.
-# * r says how much the loss of the image with the smaller share counts; weights come
-#   from shares that were really drawn.
-# * b repeats every image in its batch, with other partners, at b times the cost.
-# * On digits and networks this small the accuracies of the methods are within the
-#   errors. Compare with several seeds, seed by seed, and say what the error is.
+#   single network. At inference it adds the outputs of the stems and needs one pass.
+# * MIMO, Linear-MixMo and Cut-MixMo differ only in the masks of the data set. The
+#   factor M keeps their mixtures on the scale of the sum at inference.
+# * p is the share of batches with boxes. It falls to 0 over the last twelfth of
+#   training. Without linear batches the subnetworks become worse.
+# * r controls how much the loss of the image with the smaller share counts. The weights
+#   use the actual shares, not the sampled ratio.
+# * b repeats every image in its batch with different partners, at b times the cost.
+# * On digits, with networks this small, the differences in accuracy between the methods
+#   and the single network are within the errors. Compare several seeds, seed by seed,
+#   and report the error.
 #
-# **Next:** [Uncertainty](06_uncertainty.ipynb) judges such networks beyond accuracy,
-# and finds a difference that is larger than its error. Other masks are in
-# [Mixing and masks](02_mixing_and_masks.ipynb), training on your own images in
-# [Your own data](07_your_own_data.ipynb).
+# **Next:** [Uncertainty](06_uncertainty.ipynb) evaluates such networks beyond accuracy
+# and finds a difference that is larger than its error. [Mixing and
+# masks](02_mixing_and_masks.ipynb) covers other masks. [Your own
+# data](07_your_own_data.ipynb) covers training on your own images.
