@@ -274,8 +274,8 @@ for b in (1, 2):
 #
 # The seed determines the 200 training images, the initial weights, the pairs and the
 # masks. Four seeds therefore give four training runs that differ in all of these. For a
-# given seed, all methods use the same images and the same kind of start, so you can
-# compare them seed by seed.
+# given seed, all methods use the same images and initial weights drawn from the same
+# seed, so you can compare them seed by seed.
 
 # %%
 BATCH, SEEDS = 20, (0, 1, 2, 3)
