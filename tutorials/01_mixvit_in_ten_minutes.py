@@ -1,13 +1,14 @@
 # %% [markdown]
 # # MixViT in ten minutes
 #
-# From arrays of images to a trained MixViT, and an honest comparison with the single
-# network of the same cost.
+# In this tutorial you train a MixViT from arrays of images and compare it fairly with a
+# single network of the same cost.
 #
-# **You need** to know Keras: `compile`, `fit`, what a layer is. You need to know
-# nothing of multi-input multi-output (MIMO) training; the words of the papers are
-# explained where they come up, and once more in the [glossary](#Glossary). All cells
-# run in one to two minutes on two CPU cores, without a network connection.
+# **You need** to know Keras: `compile`, `fit`, what a layer is. You do not need to know
+# anything about multi-input multi-output (MIMO) training. The tutorial explains the
+# terms of the papers where they first appear and lists them again in the
+# [glossary](#Glossary). All cells run in one to two minutes on two CPU cores, without a
+# network connection.
 
 # %%
 # %matplotlib inline
@@ -43,22 +44,23 @@ from keras_mixvit.metrics import (
 # %% [markdown]
 # ## The idea
 #
-# Several networks that vote are usually better than one, and cost several times as
-# much. MIMO training puts the several networks into one:
+# Several networks that vote are usually better than one, but they cost several times as
+# much. MIMO training puts several networks into one:
 #
-# * **In training** the network sees a *mixed pair*, one image made of two, and predicts
-#   *both* labels, with two heads.
-# * **At inference** it sees one image, and the two heads both predict its label. Their
-#   mean is the prediction.
+# * **In training** the network sees a *mixed pair*, one image made from two, and
+#   predicts *both* labels with two heads.
+# * **At inference** it sees one image, and both heads predict the label of that image.
+#   The mean of the heads is the prediction.
 #
-# MixViT does this with a vision transformer. Such a network cuts an image into patches,
-# and so does the mixing: each patch comes from one image or the other. All layers but
-# the last few are shared, and therefore two *subnetworks* cost about as much as one.
+# MixViT does this with a vision transformer. A vision transformer cuts an image into
+# patches, and MixViT mixes whole patches: each patch comes from one image or the other.
+# The subnetworks share all layers except the last few, so two *subnetworks* cost about
+# as much as one.
 #
 # ## From arrays
 #
-# Images are an array (n, H, W, C) and labels an array (n,) of integers. The package
-# comes with 1,797 handwritten digits of 8 x 8 pixels, cut into three parts.
+# Images are an array (n, H, W, C), and labels are an array (n,) of integers. The
+# package includes 1,797 handwritten digits of 8 x 8 pixels, divided into three splits.
 
 # %%
 train, val, test = (load("digits", split) for split in ("train", "val", "test"))
@@ -70,9 +72,10 @@ for name, part in {"train": train, "val": val, "test": test}.items():
 # %% [markdown]
 # ## The single network
 #
-# A **backbone** is the network without its last layer, here a ConViT with patches of
-# 2 x 2 pixels, so that an image becomes a grid of 4 x 4 tokens. It is tiny: the paper's
-# is 384 wide and has seven blocks. `mean` and `std` normalise the pixels.
+# A **backbone** is a network without its last layer. Here it is a ConViT with patches
+# of 2 x 2 pixels, so an image becomes a grid of 4 x 4 tokens. This one is tiny: the
+# paper's ConViT is 384 wide and has seven blocks. `mean` and `std` normalise the
+# pixels.
 
 # %%
 EPOCHS, BATCH = 80, 125
@@ -108,8 +111,8 @@ def compiled(model):
 
 
 # %% [markdown]
-# `SingleNetwork` is the usual classifier on a backbone, the baseline of the papers. It
-# learns from images and labels, like any Keras model.
+# `SingleNetwork` is an ordinary classifier on a backbone, and the baseline of the
+# papers. It trains on images and labels, like any Keras model.
 
 # %%
 keras.utils.set_random_seed(0)
@@ -128,10 +131,10 @@ print("test accuracy:", accuracy(single.predict(test.images, verbose=0), test.la
 # %% [markdown]
 # ## Mixed pairs
 #
-# MixViT learns from pairs. `mixed_pair_dataset` makes them of the same two arrays: each
-# batch is paired with a random permutation of itself, and a *mask* is drawn for each
-# pair, which says what patch comes from which image. The model knows which masks it
-# needs.
+# MixViT trains on pairs. `mixed_pair_dataset` makes them from the same two arrays. It
+# pairs each batch with a random permutation of itself and draws a *mask* for each pair.
+# The mask specifies which patch comes from which image. The model provides the sampler
+# for the masks that it needs.
 
 # %%
 keras.utils.set_random_seed(0)
@@ -143,21 +146,22 @@ inputs, labels = pairs[0]
 print({name: array.shape for name, array in inputs.items()}, "labels:", labels.shape)
 
 # %% [markdown]
-# The second axis, of length 2, is that of the subnetworks, everywhere in this library.
-# This is what the network gets to see:
+# Throughout this library, the second axis, here of length 2, is the axis of the
+# subnetworks. This is what the network sees:
 
 # %%
 figure, _ = mixed_samples(pairs, mixvit.mixing, train.class_names)
 figure
 
 # %% [markdown]
-# Above the images stand their labels and their *ratios*, the share of patches that are
-# to be seen. A label is worth learning to the extent that its image is in the picture:
-# the loss is the sum of two cross-entropies, each times its ratio (MixViT, Eq. 1).
+# The titles above the images show their labels and their *ratios*. A ratio is the share
+# of patches that are visible. A label should count only as much as its image is
+# visible, so the loss is the sum of two cross-entropies, each multiplied by its ratio
+# (MixViT, Eq. 1).
 #
 # ## Training MixViT
 #
-# `fit` takes the pairs. Validation is about plain images and the ensemble.
+# Pass the pairs to `fit`. Validation uses plain images and evaluates the ensemble.
 
 # %%
 mixed = mixvit.fit(pairs, verbose=0, **validate).history["val_accuracy"]
@@ -168,8 +172,8 @@ for epoch, one, other in zip(range(20, 81, 20), learned, mixed, strict=True):
 # %% [markdown]
 # ## What it predicts
 #
-# `predict` gives logits (n, K) of the *ensemble*: the mean of the logits of the
-# subnetworks. Those are there, too, (n, M, K):
+# `predict` returns logits (n, K) of the *ensemble*: the mean of the logits of the
+# subnetworks. You can also get the logits of each subnetwork, (n, M, K):
 
 # %%
 logits = mixvit.predict(test.images, verbose=0)
@@ -184,9 +188,9 @@ first, second = subnetworks.argmax(axis=-1).T
 print(f"they agree on {(first == second).mean():.1%} of the test images")
 
 # %% [markdown]
-# Where two subnetworks agree on nearly every image, their vote cannot help much. In a
-# network as small as this one they hardly part. What MixViT then has left is what the
-# paper calls *implicit regularisation*: features that were learned from mixtures, under
+# If two subnetworks agree on nearly every image, their vote cannot help much. In a
+# network as small as this one they hardly differ. What remains is the effect that the
+# paper calls *implicit regularisation*: the features were learned from mixtures, with
 # two labels at once.
 #
 # ## The same cost?
@@ -202,17 +206,18 @@ for name, model in {"single": single, "MixViT": mixvit}.items():
     print(f"{total:9,} FLOPs  {relative:.3f} times the single network")
 
 # %% [markdown]
-# The second subnetwork costs one more pass of the last block, on one token. The wider
-# and deeper the network, the less that is: in the paper's size it is less than one
-# hundredth, as [MixViT from its layers](03_mixvit_from_its_layers.ipynb) counts.
+# The second subnetwork adds one more pass of the last block, on one token. Its relative
+# cost falls as the network becomes wider and deeper. At the paper's size it is less
+# than one hundredth, as [MixViT from its layers](03_mixvit_from_its_layers.ipynb)
+# shows.
 
 # %% [markdown]
 # ## Several seeds
 #
-# One training says little: another seed would give another number. So train each model
-# from three seeds, with the same recipe. A new model would be compiled anew, which
-# takes its time; therefore both models are used again. `start_again` gives a model new
-# weights and an optimizer without a past.
+# One training run proves little, because another seed would give another number. So
+# train each model with three seeds and the same recipe. A new model would have to be
+# compiled again, which takes time, so you reuse both models. `start_again` gives a
+# model new weights and resets its optimizer.
 
 
 # %%
@@ -272,25 +277,26 @@ panels[0].set_ylabel("each seed, and the mean")
 plt.show()
 
 # %% [markdown]
-# Behind ± stands the standard deviation of the seeds. Accuracy is better when high, the
-# other three when low. How to read it:
+# The number after ± is the standard deviation over the seeds. A higher accuracy is
+# better. For NLL, NLL_c and ECE, a lower value is better. Read the table as follows:
 #
-# * One image of the test set is 0.002 of accuracy, and three seeds are few. A
-#   difference that is not clearly larger than the spread of the seeds is none.
-# * Both have the same recipe, short and without augmentation, which helps a network
-#   that has no other regularisation. The paper compares both ways on CIFAR-100 (Table
-#   4): 72.3 % for the single network against 79.0 % without strong regularisation,
-#   79.5 % against 82.4 % with it, after 150 epochs.
+# * One test image is 0.002 of accuracy, and three seeds are few. Do not count a
+#   difference unless it is clearly larger than the spread of the seeds.
+# * Both models use the same recipe, which is short and has no augmentation. This helps
+#   MixViT, because it regularises the network and the single network has no other
+#   regularisation. The paper compares both settings on CIFAR-100 (Table 4) after 150
+#   epochs. Without strong regularisation the single network reaches 72.3 % and MixViT
+#   79.0 %. With it, they reach 79.5 % and 82.4 %.
 # * MixViT sees few whole images before the last twelfth of its training. At first it
-#   learns more slowly, as the validation accuracies above show, and a network that is
-#   used to mixtures is less sure than it could be: the *temperature* that would be best
-#   for its logits is below 1, where that of the single network is above. NLL and ECE
-#   punish that; NLL_c, which is computed after the best temperature has sharpened the
-#   probabilities, does not.
+#   learns more slowly, as the validation accuracies above show. A network trained on
+#   mixtures is also less confident than it could be: the best *temperature* for its
+#   logits is below 1, while that of the single network is above 1. NLL and ECE penalise
+#   this. NLL_c does not, because it is computed after the best temperature has
+#   sharpened the probabilities.
 #
 # ## Save and load
 #
-# A `.keras` file holds everything, and loads on every backend.
+# A `.keras` file holds the complete model and loads on every backend.
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
@@ -306,58 +312,65 @@ print("largest difference:", np.abs(before - after).max())
 #
 # * **MIMO**: multi-input multi-output: one network that takes several images at once
 #   and predicts a label for each.
-# * **subnetwork**: one of the M predictors that share a network. Axis 1 of every tensor
-#   that belongs to them.
+# * **subnetwork**: one of the M predictors that share a network. Every tensor that
+#   belongs to the subnetworks has them on axis 1.
 # * **mixed pair, mixed sample**: M images with their masks; the network sees their
 #   mixture.
-# * **mask**: for each place of the grid, the share of each image there; the shares sum
-#   to 1. MixViT's are 0 or 1.
-# * **ratio** (κ in MixMo, λ in MixViT): the mean of a mask: the share of its image in
-#   the mixture.
-# * **loss weight**: what a subnetwork's loss counts: in MixViT the ratio, in MixMo a
-#   flatter function of it.
-# * **CutMix**: mixing by a box: inside one image, outside the other.
-# * **binarized patch CutMix**: CutMix decided patch by patch, by majority, so that no
-#   patch holds two images.
-# * **token**: the vector that stands for a patch within the network.
-# * **stem**: the first layer, from image to grid of tokens: the patch embedding.
-# * **body**: the expensive blocks, self-attention in MixViT; shared by all subnetworks.
-# * **trunk**: the last blocks, from grid to one vector of features; runs once per
-#   subnetwork at inference.
+# * **mask**: the share of each image at each position of the grid; the shares sum to 1.
+#   In MixViT the values are 0 or 1.
+# * **ratio** (κ in MixMo, λ in MixViT): the mean of a mask, which is the share of its
+#   image in the mixture.
+# * **loss weight**: the weight of a subnetwork's loss. In MixViT it is the ratio; in
+#   MixMo it is a flatter function of the ratio.
+# * **CutMix**: mixing with a box: one image inside the box, the other outside.
+# * **binarized patch CutMix**: CutMix decided by majority for each patch, so that no
+#   patch contains two images.
+# * **token**: the vector that represents a patch within the network.
+# * **stem**: the first layer, which turns an image into a grid of tokens: the patch
+#   embedding.
+# * **body**: the expensive blocks, which are self-attention blocks in MixViT; all
+#   subnetworks share it.
+# * **trunk**: the last blocks, which turn the grid into one feature vector. The trunk
+#   runs once per subnetwork at inference.
 # * **head**: the dense layer from features to logits; one per subnetwork.
 # * **class attention**: attention with a single query, a learned class token that
-#   gathers what the tokens know.
-# * **source attribution**: telling the trunk from which image a token came.
-# * **source embedding**: attribution by adding one learned vector per source (Eq. 3).
-# * **source encoding**: attribution by adding a linear layer's output, one layer per
-#   source (Eq. 2).
-# * **parallel inference**: one image, given to each source in turn: body once, trunk
-#   once per subnetwork.
-# * **ensemble**: several predictors that are averaged; here the mean of the
-#   subnetworks' logits.
-# * **single network**: one input, one output, the baseline of the papers.
+#   collects information from the other tokens.
+# * **source attribution**: information for the trunk about which image a token came
+#   from.
+# * **source embedding**: source attribution that adds one learned vector per source
+#   (Eq. 3).
+# * **source encoding**: source attribution that adds the output of a linear layer, one
+#   layer per source (Eq. 2).
+# * **parallel inference**: inference on one image that is assigned to each source in
+#   turn. The body runs once, and the trunk runs once per subnetwork.
+# * **ensemble**: several predictors whose predictions are averaged; here the mean of
+#   the subnetworks' logits.
+# * **single network**: a network with one input and one output, the baseline of the
+#   papers.
 # * **backbone**: stem, body and trunk: a network without heads.
 # * **logits**: scores of the classes, before the softmax.
-# * **NLL**: negative log-likelihood of the true class: cross-entropy on the test set.
-# * **NLL_c**: calibrated NLL: after dividing logits by the best temperature, fitted on
-#   other images.
-# * **temperature**: the number by which logits are divided before the softmax; above 1
-#   it makes a model less sure, below 1 more.
-# * **ECE**: expected calibration error: how far confidence is from accuracy, on
-#   average.
-# * **last twelfth**: the end of a training, in which ever more samples show one whole
-#   image, as at inference.
+# * **NLL**: negative log-likelihood of the true class: the cross-entropy on the test
+#   set.
+# * **NLL_c**: calibrated NLL: the NLL after dividing the logits by the best
+#   temperature, fitted on other images.
+# * **temperature**: the number that divides the logits before the softmax. Above 1 it
+#   makes a model less confident; below 1 it makes the model more confident.
+# * **ECE**: expected calibration error: the average distance between confidence and
+#   accuracy.
+# * **last twelfth**: the end of training, when a growing share of the samples shows one
+#   whole image, as at inference.
 #
 # ## What you learned
 #
-# * A mixed pair is two images, two masks and two labels; MixViT sees one mixture and
-#   predicts both.
-# * Training takes three lines more than that of a single network: the model, the data
-#   set of pairs, `fit`.
-# * At inference MixViT is an ensemble in one network, for nearly the cost of one.
-# * Whether it is better is a question for several seeds, and for data and networks
-#   larger than these.
+# * A mixed pair is two images, two masks and two labels. MixViT sees one mixture and
+#   predicts both labels.
+# * Three steps set MixViT apart from the training of a single network: you create the
+#   model, you create the data set of pairs, and you pass the pairs to `fit`.
+# * At inference MixViT is an ensemble in one network, at nearly the cost of one
+#   network.
+# * To find out whether it is better, use several seeds, and data and networks larger
+#   than these.
 #
-# **Next:** [Mixing and masks](02_mixing_and_masks.ipynb) shows what can be mixed;
-# [MixViT from its layers](03_mixvit_from_its_layers.ipynb) builds the network by hand;
+# **Next:** [Mixing and masks](02_mixing_and_masks.ipynb) shows what you can mix.
+# [MixViT from its layers](03_mixvit_from_its_layers.ipynb) builds the network by hand.
 # [The train step](04_the_train_step.ipynb) repeats the loss in NumPy.
