@@ -1,12 +1,13 @@
 # %% [markdown]
 # # Mixing and masks
 #
-# Which input a network sees where, and what each of its losses weighs: every
-# family of masks of MIMO, MixMo and MixViT, drawn, mixed and measured.
+# This tutorial shows which input a network sees at each position, and how much each of
+# its losses counts. You draw, mix and measure every family of masks of MIMO, MixMo and
+# MixViT.
 #
-# **You need** the first tutorial,
-# [MixViT in ten minutes](01_mixvit_in_ten_minutes.ipynb), or its glossary. Nothing
-# is trained here, and all cells together run in less than a minute.
+# **You need** the first tutorial, [MixViT in ten
+# minutes](01_mixvit_in_ten_minutes.ipynb), or its glossary. The tutorial trains
+# nothing, and all cells together run in less than a minute.
 
 # %%
 # %matplotlib inline
@@ -29,12 +30,12 @@ from keras_mixvit.analysis import (
 # %% [markdown]
 # ## One sum
 #
-# Every method of this library mixes the M inputs of a sample by one sum,
+# Every method of this library mixes the M inputs of a sample with one sum,
 #
 # $$\text{mixed} = s \sum_{m} \text{mask}_m \odot \text{input}_m ,$$
 #
-# where the masks are shares: at each place of the grid they sum to 1 over the
-# inputs. The methods differ in three things only.
+# where the masks are shares: at each position of the grid they sum to 1 over the
+# inputs. The methods differ in only three ways.
 #
 # | method | what is mixed | $s$ | masks |
 # |---|---|---|---|
@@ -43,8 +44,9 @@ from keras_mixvit.analysis import (
 # | Cut-MixMo | features of M stems | M | a box of one input, the rest of another |
 # | MixViT | pixels | 1 | whole patches of one input or another |
 #
-# A data set of mixed pairs draws the masks together with the images. On the digits,
-# which are part of the package, with MixViT's patches of 2 x 2 pixels:
+# A data set of mixed pairs draws the masks together with the images. The next cell
+# makes one from the digits, which are part of the package, with MixViT's patches of 2 x
+# 2 pixels:
 
 # %%
 train = load("digits", "train")  # or load("cifar10", "train"), with patches of 4
@@ -55,10 +57,10 @@ for name, array in {**inputs, "labels": labels}.items():
     print(f"{name:7}", array.shape, array.dtype)
 
 # %% [markdown]
-# In words: B = 128 samples of M = 2 images, H x W = 8 x 8 pixels of C = 1 channel;
-# for each of them a mask on the grid h x w = 4 x 4 of patches; and two labels. The
-# images are whole. Mixing them is the network's first layer, and the layer can be
-# written in two lines of NumPy:
+# The batch contains B = 128 samples of M = 2 images with H x W = 8 x 8 pixels and C = 1
+# channel. For each image it contains a mask on the grid h x w = 4 x 4 of patches, and a
+# label. The images are not mixed yet. The first layer of the network mixes them, and
+# you can write that layer in two lines of NumPy:
 
 # %%
 backbone = ConViT((8, 8, 1), patch_size=2, width=16, num_heads=4, num_blocks=1)
@@ -70,7 +72,7 @@ by_hand = (shares[..., None] * inputs["images"]).sum(axis=1)
 print("largest difference:", np.abs(keras.ops.convert_to_numpy(mixed) - by_hand).max())
 
 # %% [markdown]
-# `mixed_samples` draws the first samples of a data set: the two images with their
+# `mixed_samples` plots the first samples of a data set: the two images with their
 # labels and ratios, the masks in the colours of the images, and the mixture.
 
 # %%
@@ -78,14 +80,14 @@ figure, _ = mixed_samples(pairs, mixvit.mixing, train.class_names)
 figure
 
 # %% [markdown]
-# Of each image the network sees the patches of its colour. Where one mask covers
-# everything, the other image is not to be seen at all; its ratio is 0, and so will be
-# the weight of its loss.
+# The network sees the patches of each image that have the colour of that image. Where
+# one mask covers everything, the other image is not visible at all. Its ratio is 0, and
+# so is the weight of its loss.
 #
-# In MixMo the features of two stems are mixed, and there is no such image. The
-# features at a place come from a small neighbourhood of the pixels there, so that the
-# figure shows each image as bright as its share. Its masks are on the grid of the
-# stem's output, for a ConViT patches, for a residual network pixels.
+# MixMo mixes the features of two stems, so there is no such mixed image. The features
+# at a position come from a small neighbourhood of pixels around it, so the figure draws
+# each image with a brightness equal to its share. MixMo's masks are on the grid of the
+# stem's output: patches for a ConViT, pixels for a residual network.
 
 # %%
 mixmo = MixMo(backbone, num_classes=10)
@@ -98,11 +100,11 @@ figure
 # ## From a box to patches
 #
 # MixViT draws a ratio $\lambda \sim \text{Beta}(\alpha, \alpha)$ and a centre, and
-# puts a box of CutMix there, in pixels. A vision transformer cuts its image into
-# patches, and a patch on the border of the box would be a blend of two images. The
-# paper's *corrected CutMix* (Appendix H) gives the whole patch to the image that has
-# most of it; where both have half, one fair coin per sample decides. Step by step, on
-# an image of 32 x 32 pixels with patches of 4:
+# places a CutMix box there, in pixels. A vision transformer cuts its image into
+# patches, and a patch on the border of the box would blend two images. The paper's
+# *corrected CutMix* (Appendix H) gives the whole patch to the image that covers most of
+# it. If both images cover half, one fair coin per sample decides. The next cells show
+# the steps on an image of 32 x 32 pixels with patches of 4:
 
 # %%
 ratio, center = np.array([0.25]), (np.array([13.0]), np.array([18.0]))
@@ -137,13 +139,14 @@ plt.show()
 
 # %% [markdown]
 # The second panel is what `PatchCutMix(..., binarize=False)` uses, the paper's
-# *averaged masks*. The paper finds that subnetworks have trouble sharing a token, and
-# so takes the majority.
+# *averaged masks*. The paper finds that it is hard for subnetworks to share a token,
+# and therefore uses the majority.
 #
 # ## Every family
 #
-# `mask_families` has a sampler of each family, and `mask_gallery` draws them. Every
-# mask is drawn as in training; its ratios stand above it in percent.
+# `mask_families` returns a sampler of each family, and `mask_gallery` plots their
+# masks. Every mask is drawn as in training. The numbers above a mask are its ratios in
+# percent.
 
 # %% tags=["picture"]
 figure, drawn = mask_gallery(mask_families(), image_size=(32, 32), count=8)
@@ -163,9 +166,9 @@ figure
 # | patches | `PatchCutMix` | a box, decided per patch | MixViT |
 # | patch means | `PatchCutMix(..., binarize=False)` | its averages | MixViT, App. H |
 #
-# Masks come from the data set and not from the network: the same batch of the same
-# seed holds the same masks on every backend. Samplers are drawn from directly, too,
-# by a NumPy generator:
+# Masks come from the data set and not from the network: with the same seed, the same
+# batch contains the same masks on every backend. You can also draw from a sampler
+# directly, with a NumPy generator:
 
 # %%
 rng = np.random.default_rng(0)
@@ -178,15 +181,15 @@ for name, sampler in mask_families().items():
 # %% [markdown]
 # ## Ratios: what was drawn is not what is seen
 #
-# The box has the area $\lambda$, but where it stands out of the image it is cut. So
-# the real share of its owner is smaller than $\lambda$ in most draws. Two rules keep
-# this from doing harm:
+# The box has the area $\lambda$, but it is clipped where it extends beyond the image.
+# The actual share of its owner is therefore smaller than $\lambda$ in most draws. Two
+# rules prevent this from causing a bias:
 #
-# * the *ratio* of an input is the mean of its mask, never the $\lambda$ that was
-#   drawn, so that a loss weighs what its input shows;
-# * the owner of the box is itself drawn at random, once per batch.
+# * the *ratio* of an input is the mean of its mask, never the $\lambda$ that was drawn,
+#   so the weight of a loss matches what is visible of its input;
+# * the owner of the box is also drawn at random, once per batch.
 #
-# Over 20,000 boxes with the $\alpha$ of each paper:
+# The next cell measures 20,000 boxes with the $\alpha$ of each paper:
 
 
 # %%
@@ -220,10 +223,10 @@ for name, ratios in found.items():
     print(f"standard deviation {spread:.2f}  an input is hidden in {hidden:.1%}")
 
 # %% [markdown]
-# The boxes are far smaller than what was drawn for them, and yet each input has a
-# share of about a half on average, because each owns the box equally often. In a
-# binary mixture one input may be hidden; a patch grid, where small boxes cover no
-# patch by half, hides one more often.
+# The boxes are much smaller than the drawn ratios. Each input still has a share of
+# about one half on average, because each owns the box equally often. In a binary
+# mixture one input may be hidden. This happens more often on a patch grid, where a
+# small box can cover less than half of every patch.
 
 # %%
 figure, panels = plt.subplots(
@@ -239,12 +242,13 @@ plt.show()
 # ## What a loss weighs
 #
 # The loss of a mixed sample is a weighted sum of one cross-entropy per subnetwork.
-# MixViT weighs each by the ratio of its input (Eq. 1). MixMo rebalances (Eq. 5),
+# MixViT weights each one by the ratio of its input (Eq. 1). MixMo rebalances the
+# weights (Eq. 5),
 #
 # $$w_r(\kappa_m) = M \frac{\kappa_m^{1/r}}{\sum_j \kappa_j^{1/r}} ,$$
 #
-# with r = 3: the larger r, the more a subnetwork learns from an input that is hardly
-# in the picture. With r = 1 the weights are MixViT's, up to the constant M.
+# with r = 3. The larger r is, the more a subnetwork learns from an input that is barely
+# visible. With r = 1 the weights are MixViT's, up to the constant M.
 
 # %%
 print("ratios        r = 1          r = 3          r infinite")
@@ -260,8 +264,8 @@ figure
 
 # %% [markdown]
 # A model turns masks into weights itself, in its `train_step`. Keras takes the mean
-# over samples *and* subnetworks where the papers sum over subnetworks, so the factor
-# M that is missing stands in the weights: MixViT's sum to M = 2, MixMo's to 4.
+# over samples *and* subnetworks, but the papers sum over subnetworks. The weights
+# include the missing factor M: MixViT's sum to M = 2, and MixMo's sum to 4.
 
 # %%
 ratios = keras.ops.convert_to_tensor([[0.5, 0.5], [0.3, 0.7], [0.02, 0.98]])
@@ -272,11 +276,11 @@ for name, model in {"MixViT": mixvit, "MixMo, r = 3": mixmo}.items():
 # %% [markdown]
 # ## The last twelfth of a training
 #
-# At inference nothing is mixed. So that this is no surprise to the network, both
-# papers change the masks over the last twelfth of the epochs. MixViT shows a growing
-# share of samples that are one whole image. MixMo has ever fewer boxes, until every
-# batch is linear. The data set hands `progress`, the epoch divided by the number of
-# epochs, to the sampler; measured over many draws:
+# At inference nothing is mixed. To prepare the network for this, both papers change the
+# masks over the last twelfth of the epochs. MixViT shows a growing share of samples
+# that are one whole image. MixMo uses fewer and fewer boxes, until every batch is
+# linear. The data set passes `progress`, the epoch divided by the number of epochs, to
+# the sampler. The next cell measures the effect over many draws:
 
 # %%
 cut_mixmo = masks.BinaryOrLinear(masks.CutMixMasks())
@@ -291,14 +295,14 @@ for epoch in (1, 60, 110, 113, 116, 119, 120):
     print(f"{epoch:12}   {whole:15.1%}   {binary:18.1%}")
 
 # %% [markdown]
-# What stands in the second column before the last twelfth are boxes that cover no
-# patch, or all of them.
+# Before the last twelfth, the whole images in the second column come from boxes that
+# cover no patch, or all of them.
 #
 # ## More than two inputs
 #
-# With M > 2 MixMo gives the box to one input and mixes the others linearly in the
-# rest (Eq. 7); MixViT draws two of the M inputs for each mixture, so that every patch
-# shows one (Appendix B).
+# With M > 2 MixMo gives the box to one input and mixes the others linearly in the rest
+# (Eq. 7). MixViT draws two of the M inputs for each mixture, so that every patch shows
+# one (Appendix B).
 
 # %%
 three = mask_families(num_subnetworks=3)
@@ -314,9 +318,9 @@ for name, found in drawn.items():
 # %% [markdown]
 # ## A family of your own
 #
-# A sampler has `patch_size`, `num_subnetworks` and `draw`. This one cuts along a
-# diagonal through a random point. All chance comes from the `rng` that the data set
-# passes, so that its batches can be repeated.
+# A sampler has `patch_size`, `num_subnetworks` and `draw`. The sampler below cuts along
+# a diagonal through a random point. It takes all randomness from the `rng` that the
+# data set passes, so that its batches are reproducible.
 
 
 # %%
@@ -344,8 +348,9 @@ figure, arrays = mixed_samples(pairs, mixvit.mixing, train.class_names)
 figure
 
 # %% [markdown]
-# It goes wherever the others go: into `mixed_pair_dataset`, and with it into `fit`.
-# The data set requires what the network relies on, shares in [0, 1] that sum to 1.
+# You can use it like any other sampler: pass it to `mixed_pair_dataset`, and pass that
+# data set to `fit`. The data set checks what the network relies on: shares in [0, 1]
+# that sum to 1.
 
 # %%
 mean = ratios_of(mine).mean(axis=0)
@@ -366,15 +371,16 @@ except ValueError as error:
 # %% [markdown]
 # ## What you learned
 #
-# * MIMO, MixMo and MixViT mix by one sum; they differ in what is mixed, in a scale,
+# * MIMO, MixMo and MixViT mix with one sum. They differ in what they mix, in a scale,
 #   and in the family of masks.
 # * MixViT decides its box patch by patch, so that every token belongs to one image.
-# * A ratio is the mean of the mask that was really drawn. Boxes are cut at the border
-#   and smaller than drawn; a fair owner gives every input the share 1/M.
+# * A ratio is the mean of the actual mask. Boxes are clipped at the border and smaller
+#   than drawn. Because the owner is drawn fairly, every input has the share 1/M on
+#   average.
 # * Ratios become loss weights, linearly in MixViT and flattened by r in MixMo.
-# * The last twelfth of a training leads over to whole images.
+# * The last twelfth of training prepares the network for whole images.
 # * A family of masks is one class with one method.
 #
 # **Next:** [MixViT from its layers](03_mixvit_from_its_layers.ipynb) builds the network
-# that reads these masks; [The train step](04_the_train_step.ipynb) follows the weights
+# that reads these masks. [The train step](04_the_train_step.ipynb) follows the weights
 # into the loss.
