@@ -1,13 +1,13 @@
 # %% [markdown]
 # # MixViT from its layers
 #
-# Build MixViT by hand, as a functional Keras model of this library's layers, show that
-# it equals `MixViT` in training and inference, and see why its subnetworks cost next
-# to nothing.
+# In this tutorial you build MixViT by hand, as a functional Keras model made of this
+# library's layers. You show that it equals `MixViT` in training and inference, and you
+# see why its subnetworks are almost free.
 #
-# **You need** the functional API of Keras, and from
-# [MixViT in ten minutes](01_mixvit_in_ten_minutes.ipynb) the words mask, source
-# attribution and parallel inference. All cells run in about a minute.
+# **You need** the functional API of Keras, and the terms mask, source attribution and
+# parallel inference from [MixViT in ten minutes](01_mixvit_in_ten_minutes.ipynb). All
+# cells run in about a minute.
 
 # %%
 import os
@@ -28,9 +28,9 @@ to_numpy = ops.convert_to_numpy
 # %% [markdown]
 # ## What comes in
 #
-# A batch of mixed pairs: B = 64 samples of M = 2 images, and a mask on the 4 x 4 grid
-# of patches for each image. The masks are one-hot over M: each patch belongs to one of
-# the two images.
+# The input is a batch of mixed pairs: B = 64 samples of M = 2 images, and for each
+# image a mask on the 4 x 4 grid of patches. The masks are one-hot over M: each patch
+# belongs to one of the two images.
 
 # %%
 train, val = load("digits", "train"), load("digits", "val")
@@ -50,12 +50,13 @@ assert np.isin(inputs["masks"], (0, 1)).all()
 # %% [markdown]
 # ## Three stages
 #
-# A backbone of this library is three functional models. Between them goes a grid of
-# tokens, (B, h, w, d).
+# A backbone of this library consists of three functional models. They pass a grid of
+# tokens, (B, h, w, d), from one to the next.
 #
 #     images --stem--> grid --body--> grid --trunk--> features --heads--> logits
 #
-# The **stem** embeds each patch linearly into a token. Pixels are normalised first.
+# The **stem** first normalises the pixels. It then embeds each patch linearly into a
+# token.
 
 # %%
 images = keras.Input((8, 8, 1), name="images")
@@ -66,10 +67,10 @@ stem = keras.Model(images, grid, name="stem")
 print("stem: ", images.shape, "->", grid.shape)
 
 # %% [markdown]
-# The **body** adds a position to each token and runs the self-attention blocks. Those
-# of a ConViT have gated positional self-attention: each head blends what a token
-# looks like with where it is. The body is the expensive part, and it knows nothing
-# of subnetworks: it sees one grid, mixed or not.
+# The **body** adds a position embedding to each token and runs the self-attention
+# blocks. A ConViT uses gated positional self-attention: each head blends attention by
+# content with attention by position. The body is the expensive part. It does not depend
+# on the subnetworks: it sees one grid, mixed or not.
 
 # %%
 grid_in = keras.Input(stem.output.shape[1:], name="grid")
@@ -80,9 +81,9 @@ body = keras.Model(grid_in, grid, name="body")
 print("body: ", grid_in.shape, "->", grid.shape)
 
 # %% [markdown]
-# The **trunk** reads the grid into one vector. A class token attends to the tokens of
-# the grid in two class-attention blocks, which change the class token and leave the
-# grid as it is. M **heads**, dense layers with a kernel (M, d, K), make M predictions.
+# The **trunk** turns the grid into one vector. A class token attends to the tokens of
+# the grid in two class-attention blocks, which update the class token and leave the
+# grid unchanged. M **heads**, dense layers with a kernel (M, d, K), make M predictions.
 
 # %%
 grid_in = keras.Input(body.output.shape[1:], name="grid")
@@ -96,14 +97,14 @@ heads = layers.SubnetworkHeads(K, M)
 print("trunk:", grid_in.shape, "->", features.shape)
 
 # %% [markdown]
-# Up to here this is a vision transformer with class attention and a second head.
+# So far this is a vision transformer with class attention and a second head.
 #
 # ## The training network
 #
-# Two layers make it MixViT. `BinarizedPatchCutMix` mixes the M images into one, with
-# the masks that it is given. `SourceEmbedding` has one vector per source and adds to
-# each token the vector of the image from which its patch came (Eq. 3). It stands
-# *after* the body: only the trunk is told which token belongs to whom.
+# Two layers make it a MixViT. `BinarizedPatchCutMix` mixes the M images into one, using
+# the masks in its input. `SourceEmbedding` has one vector per source. It adds to each
+# token the vector of the image that the patch came from (Eq. 3). It comes *after* the
+# body, so only the trunk knows which token belongs to which image.
 
 # %%
 mixing = layers.BinarizedPatchCutMix(PATCH)
@@ -124,15 +125,15 @@ for name, tensor in shapes.items():
     print(f"{name:8}", tensor.shape)
 
 # %% [markdown]
-# From 2 B images come B features and (B, M, K) logits: two predictions for the price
-# of one forward pass. Head m is to predict the label of image m.
+# The network maps 2 B images to B feature vectors and (B, M, K) logits: two predictions
+# for the price of one forward pass. Head m predicts the label of image m.
 #
 # ## The inference network
 #
 # At inference there is one image and nothing to mix. Stem and body run once. Without
-# masks, `SourceEmbedding` gives *every* token to every source in turn and returns M
-# grids. The trunk then runs once per grid: put on the batch axis, all M run at once.
-# The paper calls this *parallel inference*.
+# masks, `SourceEmbedding` assigns *every* token to each source in turn and returns M
+# grids. The trunk then processes each grid. If you place the M grids on the batch axis,
+# they run at once. The paper calls this *parallel inference*.
 
 # %%
 image = keras.Input((8, 8, 1), name="images")
@@ -148,12 +149,12 @@ for name, tensor in {**shapes, "ensemble": ensemble}.items():
     print(f"{name:11}", tensor.shape)
 
 # %% [markdown]
-# The two graphs share their layers, so that training the one trains the other.
+# The two graphs share their layers, so training one also trains the other.
 #
 # ## Equal to `MixViT`
 #
-# `MixViT` holds the same stages under the same names. Its weights are copied into the
-# model made by hand, stage by stage, and both are fed the same data.
+# `MixViT` contains the same stages under the same names. You copy its weights into your
+# own model, stage by stage, and feed both models the same data.
 
 # %%
 attribution_and_heads = [(attribution, mixvit.attribution), (heads, mixvit.heads)]
@@ -178,19 +179,20 @@ print(f"of logits as large as {np.abs(to_numpy(logits)).max():.1f}")
 assert max(in_training, in_inference) < 1e-4
 
 # %% [markdown]
-# What `MixViT` adds to these graphs is the training step that weighs the losses, which
-# [The train step](04_the_train_step.ipynb) takes apart, and the methods around it.
+# `MixViT` adds to these graphs the training step that weights the losses, and the
+# methods around it. [The train step](04_the_train_step.ipynb) explains that step in
+# detail.
 #
 # ## Source attribution
 #
-# The body mixes the tokens of both images by its attention, so that the trunk could
-# not know which features belong to which label. The paper has two ways of telling it:
+# The attention in the body mixes the tokens of both images, so the trunk cannot know
+# which features belong to which label. The paper has two ways to provide this
+# information:
 #
 # * **source embedding** (Eq. 3): $t^* = t + \sum_m \text{mask}_m \odot b_m$;
-# * **source encoding** (Eq. 2):
-#   $t^* = t + \sum_m \text{mask}_m \odot (t\,W_m + b_m)$.
+# * **source encoding** (Eq. 2): $t^* = t + \sum_m \text{mask}_m \odot (t\,W_m + b_m)$.
 #
-# Both in NumPy, against the layers:
+# The next cell computes both in NumPy and compares them with the layers:
 
 # %%
 rng = np.random.default_rng(0)
@@ -216,29 +218,31 @@ print(f"encoding with W = 0 against embedding: {same:.1e}")
 print("parameters:", embedding.count_params(), "and", encoding.count_params())
 
 # %% [markdown]
-# Embedding is encoding without its matrices: M d parameters instead of M d (d + 1).
+# Source embedding is source encoding without the matrices: it has M d parameters
+# instead of M d (d + 1).
 #
-# At the start the sources are all but equal: the vectors are drawn with a standard
-# deviation of 0.02, far below that of the tokens. How far two subnetworks part is
-# learned. The first tutorial measures it on digits, where they hardly do; what the
-# paper reports is that attribution brings its large network from 81.5 % to 82.4 % on
-# CIFAR-100 (Table 6).
+# At initialization the sources are almost equal: the vectors are drawn with a standard
+# deviation of 0.02, much smaller than that of the tokens. The network learns how much
+# two subnetworks differ. The first tutorial measures this on digits, where they hardly
+# differ. The paper reports that attribution improves its large network from 81.5 % to
+# 82.4 % on CIFAR-100 (Table 6).
 #
-# Other places for attribution are arguments of `MixViT`: `attribution_position="early"`
-# puts it before the first block of the body, so that the body runs once per subnetwork,
-# and `source_attribution=None` leaves it out, so that the heads alone differ.
+# Arguments of `MixViT` change where attribution happens. `attribution_position="early"`
+# puts it before the first block of the body, so the body runs once per subnetwork.
+# `source_attribution=None` removes it, so only the heads differ.
 #
 # ## Why subnetworks are nearly free
 #
-# The trunk is all that runs once per subnetwork. A class-attention block has a single
-# query, that of the class token, $q = u_0 W_q$. The usual way forms a key and a value
-# for each of the N tokens, two products of N tokens with a d x d matrix. But for a
-# head with the columns $W_k$ and $W_v$ of the two matrices,
+# Only the trunk runs once per subnetwork. A class-attention block has a single query,
+# the query of the class token, $q = u_0 W_q$. The usual implementation computes a key
+# and a value for each of the N tokens, which takes two products of N tokens with a d x
+# d matrix. But for a head with the columns $W_k$ and $W_v$ of the two matrices,
 #
 # $$q\,(u W_k)^T = (q\,W_k^T)\,u^T ,\qquad a\,(u W_v) = (a\,u)\,W_v ,$$
 #
-# so that the matrices can be applied to one vector instead of N. `ClassAttention`
-# does that: the same function of the same parameters. The usual form in NumPy:
+# so you can apply the matrices to one vector instead of N. `ClassAttention` does this.
+# It computes the same function with the same parameters. The next cell implements the
+# usual form in NumPy:
 
 
 # %%
@@ -269,18 +273,18 @@ print(f"of values as large as {np.abs(usual).max():.1f}")
 assert difference(absorbed, usual) < 1e-3
 
 # %% [markdown]
-# `flops` counts what a model does for one image, layer by layer. For the network that
-# was built here:
+# `flops` counts the operations of a model for one image, layer by layer. For the
+# network that you built here:
 
 # %%
 print(flops(mixvit).table())
 
 # %% [markdown]
-# And for the paper's network: ConViT, 384 wide, 5 blocks and 2 class-attention blocks,
-# on images of 32 x 32 pixels. The usual class attention needs two more products with
-# the tokens in each block and each subnetwork; they are added by hand. Everything is
-# relative to a single network with the usual form, which is what the paper compares
-# with.
+# Now do the same for the paper's network: ConViT, 384 wide, 5 blocks and 2
+# class-attention blocks, on images of 32 x 32 pixels. The usual class attention needs
+# two more products with the tokens in each block and for each subnetwork; the cell adds
+# them by hand. All values are relative to a single network with the usual form, which
+# is the reference in the paper.
 
 # %%
 paper = ConViT((32, 32, 3))
@@ -331,11 +335,12 @@ plt.show()
 
 # %% [markdown]
 # The paper estimates a factor of 1.1 for M = 2 with the usual form. With the products
-# absorbed, two subnetworks cost less than one usual network. A further subnetwork costs
-# class-attention blocks whose products are with one token, and a head; with source
-# encoding one d x d product per token besides.
+# absorbed, two subnetworks cost less than one usual network. Each further subnetwork
+# adds a head and class-attention blocks whose products involve only one token. With
+# source encoding it also adds one d x d product per token.
 #
-# In training nothing runs twice: the trunk reads one grid of sourced tokens.
+# In training nothing runs twice: the trunk reads one grid of tokens with source
+# attribution.
 
 # %%
 alone = flops(SingleNetwork(paper, 100), training=True).total.flops
@@ -346,12 +351,12 @@ print(f"a training pass, M = 2, relative to a single network: {two:.4f}")
 # ## What you learned
 #
 # * MixViT is a vision transformer in three stages, with mixing before the stem,
-#   attribution before the trunk, and M heads; two graphs share its layers.
-# * Built by hand from public layers it equals `MixViT` to the rounding of float32.
-# * Source attribution adds one vector, or one linear map, per source to the tokens,
-#   which tells the trunk whose token it reads.
-# * With one query, keys and values need never be formed. That makes a further
+#   attribution before the trunk, and M heads. Two graphs share its layers.
+# * Built by hand from public layers, it equals `MixViT` up to float32 rounding.
+# * Source attribution adds one vector, or one linear map, per source to the tokens.
+#   This lets the trunk know which image each token belongs to.
+# * With one query, you never need to compute keys and values. This makes a further
 #   subnetwork nearly free.
 #
-# **Next:** [The train step](04_the_train_step.ipynb) trains this network, on any
-# backend, and changes how it learns.
+# **Next:** [The train step](04_the_train_step.ipynb) trains this network on any backend
+# and shows how to change the way it learns.
