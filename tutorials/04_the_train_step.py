@@ -1,8 +1,9 @@
 # %% [markdown]
 # # The train step
 #
-# What `fit` computes on a mixed pair, repeated by hand in NumPy; why one `train_step`
-# of two lines serves JAX, TensorFlow and PyTorch; and three ways to write your own.
+# In this tutorial you repeat by hand, in NumPy, what `fit` computes on a mixed pair.
+# You see why one `train_step` of two lines works on JAX, TensorFlow and PyTorch, and
+# you learn three ways to write your own.
 #
 # **You need** Keras, and [MixViT in ten minutes](01_mixvit_in_ten_minutes.ipynb). All
 # cells run in about a minute, on any of the three backends.
@@ -54,10 +55,10 @@ loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 #
 # $$\mathcal{L} = \lambda\, l_{CE}(y_0, p_0) + (1 - \lambda)\, l_{CE}(y_1, p_1) .$$
 #
-# Take one batch of 100 pairs, in a data set that has no other, so that nothing is
-# averaged over batches later. `training_network` is the graph inside the model that
-# goes from mixed pairs to logits. It has no dropout here, so that its predictions are
-# what the step sees:
+# Take a data set with a single batch of 100 pairs, so that nothing is averaged over
+# batches later. `training_network` is the graph inside the model that maps mixed pairs
+# to logits. It has no dropout here, so its predictions are the ones that the train step
+# uses:
 
 # %%
 some = train.images[:100], train.labels[:100]
@@ -74,10 +75,10 @@ by_hand = (ratios * cross_entropy).sum(axis=1).mean()
 print(f"Eq. 1, mean over the batch: {by_hand:.6f}")
 
 # %% [markdown]
-# Now the same by Keras. Its losses take labels (B, M) beside logits (B, M, K) as they
-# are, with sample weights (B, M). Only one thing differs: Keras takes the mean over all
-# B M numbers, where the paper takes the *sum* over the two subnetworks. The factor M is
-# put into the weights, which are M times the ratios.
+# Now compute the same loss with Keras. Its losses accept labels (B, M) with logits (B,
+# M, K) directly, and sample weights (B, M). Only one thing differs: Keras takes the
+# mean over all B M numbers, while the paper takes the *sum* over the two subnetworks.
+# The weights include this factor: they are M times the ratios.
 
 # %%
 M = model.num_subnetworks
@@ -87,9 +88,9 @@ value = loss(labels, ops.convert_to_tensor(logits), ops.convert_to_tensor(weight
 print(f"Keras's loss: {float(value):.6f}")
 
 # %% [markdown]
-# And by `fit`, which is given pairs and no weights. Plain gradient descent with a step
-# of 1 makes it easy to follow what happens to a parameter. Accuracy, too, is weighted:
-# a label that is hardly in the picture should hardly count.
+# Next, use `fit`, which receives pairs and no weights. Plain gradient descent with a
+# learning rate of 1 makes it easy to follow the update of a parameter. The accuracy is
+# weighted too, because a label should hardly count if its image is hardly visible.
 
 # %%
 bias_before = to_numpy(model.heads.bias)
@@ -104,9 +105,9 @@ assert abs(history["loss"][0] - by_hand) < 1e-5
 assert abs(history["accuracy"][0] - accuracy) < 1e-5
 
 # %% [markdown]
-# `fit` made a step, too. For the biases of the heads its gradient is quickly written
-# down: the derivative of a cross-entropy by its logits is the softmax minus the
-# one-hot label.
+# `fit` also updated the parameters. You can easily write down the gradient for the
+# biases of the heads: the derivative of a cross-entropy with respect to its logits is
+# the softmax minus the one-hot label.
 
 # %%
 one_hot = np.eye(10)[labels]
@@ -118,8 +119,9 @@ print(f"largest difference from the step by hand: {np.abs(moved - expected).max(
 assert np.allclose(moved, expected, atol=1e-5)
 
 # %% [markdown]
-# MixMo is the same with other weights (Eq. 3 and 5): the root r = 3 lifts the weight of
-# an input that is hardly seen. `evaluate` on mixed pairs computes the loss of training.
+# MixMo uses the same loss with different weights (Eq. 3 and 5): the root r = 3
+# increases the weight of an input that is hardly visible. `evaluate` on mixed pairs
+# computes the training loss.
 
 # %%
 mixmo = MixMo(backbone(), num_classes=10, r=3.0)
@@ -134,8 +136,8 @@ print(f"by hand:  {(w_r * entropies).sum(axis=1).mean():.6f}")
 print(f"evaluate: {mixmo.evaluate(mixmo_pairs, verbose=0):.6f}")
 
 # %% [markdown]
-# Since the factor M belongs to Keras's mean, a loss with another reduction would not
-# be the papers'. It is refused:
+# The factor M compensates for the mean in Keras, so a loss with another reduction would
+# not match the papers. The model rejects it:
 
 # %%
 try:
@@ -146,8 +148,8 @@ except ValueError as error:
 # %% [markdown]
 # ## One step for three backends
 #
-# A custom `train_step` in Keras 3 is usually written three times, because each backend
-# has its own way to a gradient.
+# You usually write a custom `train_step` in Keras 3 three times, because each backend
+# computes gradients in its own way.
 #
 # | backend | signature | gradient |
 # |---|---|---|
@@ -155,7 +157,7 @@ except ValueError as error:
 # | PyTorch | `train_step(self, data)` | `loss.backward()` |
 # | JAX | `train_step(self, state, data)`, returns the state | `jax.value_and_grad` |
 #
-# The library writes none of them. On the backend of this run:
+# The library writes none of these. On the backend of this run:
 
 # %%
 print("Keras:  train_step" + str(inspect.signature(keras.Model.train_step)))
@@ -163,19 +165,19 @@ print("MixViT: train_step" + str(inspect.signature(MixViT.train_step)), end="\n\
 print(inspect.getsource(MixViT.train_step))
 
 # %% [markdown]
-# `data` is what the data set yielded, and comes last on every backend. `_weighted`
-# turns its masks into sample weights, with `keras.ops`, and Keras's own step does the
-# rest: forward pass, loss, gradient, optimizer, metrics. So `jit_compile`, accumulated
-# gradients, moving averages of the weights, loss scaling, callbacks and distribution
-# need no code of the library's own.
+# `data` is what the data set yields, and it is the last argument on every backend.
+# `_weighted` turns its masks into sample weights, with `keras.ops`. Keras's own step
+# does the rest: forward pass, loss, gradient, optimizer, metrics. Therefore
+# `jit_compile`, gradient accumulation, moving averages of the weights, loss scaling,
+# callbacks and distribution need no extra code in the library.
 #
-# Chance is in the data set, which draws pairs and masks in NumPy. So the backends see
-# the same batches, and the step has no random state to carry but that of dropout and
-# stochastic depth, which Keras carries.
+# The randomness is in the data set, which draws pairs and masks in NumPy. All backends
+# therefore see the same batches. The only random state in the step is that of dropout
+# and stochastic depth, and Keras manages it.
 #
-# **What Keras is given** can be seen from `compute_loss`, which every backend's step
-# calls. A compiled step runs its Python once, while it is traced; that is when the
-# shapes are noted here.
+# **What Keras receives** is visible in `compute_loss`, which the step of every backend
+# calls. A compiled step runs its Python code once, while it is traced. The next cell
+# records the shapes at that point.
 
 
 # %%
@@ -196,8 +198,8 @@ for name, shape in seen.items():
     print(f"{name:13}", tuple(shape))
 
 # %% [markdown]
-# Nothing else is hidden. The functional graph inside, given the weights by hand, has
-# the same loss as an ordinary Keras model:
+# Nothing else is hidden. If you pass the weights to the functional graph inside the
+# model, it gives the same loss as an ordinary Keras model:
 
 # %%
 plain = watched.training_network  # {"images", "masks"} -> (B, M, K)
@@ -208,10 +210,10 @@ print(f"MixViT:      {with_masks:.6f}")
 # %% [markdown]
 # ## Your own step
 #
-# Three places are open to a variation, from the smallest to the largest. All three are
-# written once, for every backend.
+# You can override three methods, listed here from the smallest change to the largest.
+# You write each one once, for every backend.
 #
-# **`loss_weights`** says what the losses weigh. With all ratios counting alike:
+# **`loss_weights`** sets the weights of the losses. With equal weights for all ratios:
 
 
 # %%
@@ -229,8 +231,8 @@ print(f"by hand:  {entropies.mean():.6f}")
 print(f"evaluate: {alike.evaluate(pairs, verbose=0):.6f}")
 
 # %% [markdown]
-# **`compute_loss`** has the logits, and can add a term. Small classifiers are often too
-# sure of themselves. The *confidence penalty* of Pereyra et al. (2017) subtracts a
+# **`compute_loss`** has access to the logits and can add a term. Small classifiers are
+# often overconfident. The *confidence penalty* of Pereyra et al. (2017) subtracts a
 # multiple of the entropy of the predictions:
 
 
@@ -260,9 +262,9 @@ print(f"by hand:      {by_hand - 0.1 * entropy:.6f}")
 print(f"compute_loss: {float(penalised.compute_loss(*given)):.6f}")
 
 # %% [markdown]
-# **`train_step`** may change the data before the step. Weights of shape (B, M) that
-# are handed on are multiplied with those of the masks. Here a subnetwork learns
-# nothing from an image with less than a quarter of the picture:
+# **`train_step`** can change the data before the step. If you pass on weights of shape
+# (B, M), they are multiplied by the weights from the masks. Here a subnetwork learns
+# nothing from an image that covers less than a quarter of the mixture:
 
 
 # %%
@@ -278,10 +280,10 @@ class VisibleOnly(MixViT):
 
 
 # %% [markdown]
-# It is trained like any other model. Whether a variation is worth anything is a
-# question for several seeds: three here, from the same first weights and the same
-# pairs for both classes. The compiled step of a model serves all its seeds; only
-# weights and the optimizer's variables are set back.
+# You train it like any other model. To find out whether a variation helps, use several
+# seeds. Here you use three, and for each seed both classes start from the same initial
+# weights and see the same pairs. The compiled step of a model serves all its seeds; you
+# reset only the weights and the optimizer's variables.
 
 
 # %%
@@ -340,15 +342,15 @@ for axes in (left, right):
 plt.show()
 
 # %% [markdown]
-# The test set has 500 images, so that one of them is 0.2 points. Compare the
-# difference between the rows with the spread within a row before you believe in it.
+# The test set has 500 images, so one of them is 0.2 points. Compare the difference
+# between the rows with the spread within a row before you trust it.
 #
 # ## What `val_accuracy` is about
 #
-# `evaluate`, `predict` and `validation_data` take plain images and are about the
-# *ensemble*: the mean of the logits of the subnetworks. So the loss above, on mixed
-# pairs, and a validation loss are different things, and the validation loss may well
-# be the lower one.
+# `evaluate`, `predict` and `validation_data` take plain images and use the *ensemble*:
+# the mean of the logits of the subnetworks. The training loss above, on mixed pairs,
+# and a validation loss are therefore different quantities, and the validation loss may
+# well be lower.
 
 # %%
 model.compile("sgd", loss, metrics=["accuracy"])
@@ -361,13 +363,13 @@ print(f"by hand: {(predicted == val.labels).mean():.6f}, evaluate: {accuracy:.6f
 # %% [markdown]
 # ## What you learned
 #
-# * A step on a mixed pair is Keras's cross-entropy with labels (B, M), logits
-#   (B, M, K) and weights M times the ratios; NumPy gives the same loss, accuracy and
-#   step.
-# * The step hands weights to `super().train_step` and leaves the rest to Keras, which
-#   is why it serves three backends.
-# * `loss_weights`, `compute_loss` and `train_step` are the places for variations, in
-#   `keras.ops`, without a branch for any backend.
+# * A step on a mixed pair uses Keras's cross-entropy with labels (B, M), logits (B, M,
+#   K) and weights of M times the ratios. NumPy gives the same loss, accuracy and
+#   parameter update.
+# * The step passes weights to `super().train_step` and leaves the rest to Keras, so it
+#   works on all three backends.
+# * Override `loss_weights`, `compute_loss` or `train_step` for your variations. Use
+#   `keras.ops`, and you need no branch for any backend.
 #
 # **Next:** [Cut-MixMo on convolutional networks](05_cut_mixmo_on_cnns.ipynb) trains the
 # other family of MIMO networks.
