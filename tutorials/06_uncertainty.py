@@ -1,13 +1,14 @@
 # %% [markdown]
 # # Uncertainty
 #
-# Accuracy says how often a network is right. This tutorial asks whether the network
-# knows: how sure it is and how sure it should be, what the members of an ensemble add
-# to each other, and what becomes of all that when the images get worse.
+# Accuracy tells you how often a network is right. In this tutorial you measure whether
+# the network knows when it is right: how confident it is and how confident it should
+# be, how much the members of an ensemble add to each other, and how all of this changes
+# when the images get worse.
 #
-# You need to know Keras and what a MixMo model is
-# ([Cut-MixMo on convolutional networks](05_cut_mixmo_on_cnns.ipynb)). Everything here
-# works the same with `MixViT`. It takes one to two minutes on two CPU cores.
+# You need to know Keras and what a MixMo model is ([Cut-MixMo on convolutional
+# networks](05_cut_mixmo_on_cnns.ipynb)). Everything here works the same with `MixViT`.
+# It takes one to two minutes on two CPU cores.
 
 # %%
 # %matplotlib inline
@@ -49,10 +50,11 @@ from keras_mixvit.metrics import (
 # %% [markdown]
 # ## Networks to judge
 #
-# Four single networks and four Cut-MixMo networks, small WideResNets, a seed each. They
-# learn from 200 of the digits that come with the library, few enough that they make
-# errors to look at. The 297 images of the validation split serve to calibrate, the 500
-# of the test split to judge. (The last section says how to do this on CIFAR.)
+# You train four single networks and four Cut-MixMo networks, all small WideResNets,
+# each with its own seed. They train on 200 of the digits included in the library, few
+# enough that the networks make errors to analyse. You use the 297 images of the
+# validation split for calibration and the 500 images of the test split for evaluation.
+# (The last section shows how to do this on CIFAR.)
 
 # %%
 NAME, COUNT, EPOCHS, BATCH, SEEDS = "digits", 200, 48, 20, (0, 1, 2, 3)
@@ -70,9 +72,10 @@ def network(kind, seed):
 
 
 # %% [markdown]
-# One compiled model trains all networks of a kind: each lends it its fresh weights and
-# takes them back trained, which spares compiling four times. `mask_sampler()` of a
-# `MixMo` is that of Cut-MixMo, that of a `SingleNetwork` makes "pairs" of one image.
+# One compiled model trains all networks of a kind. It takes the initial weights of each
+# network and gives the trained weights back, which saves compiling four times.
+# `mask_sampler()` of a `MixMo` returns the sampler of Cut-MixMo. That of a
+# `SingleNetwork` makes "pairs" of one image.
 
 
 # %%
@@ -101,8 +104,8 @@ singles, mixmos = trained(SingleNetwork), trained(MixMo)
 # %% [markdown]
 # ## One report of everything
 #
-# `evaluate` judges the ensemble and every subnetwork in one pass over the images.
-# `report.rows` holds the numbers, a dict per line; on a terminal,
+# `evaluate` evaluates the ensemble and every subnetwork in one pass over the images.
+# `report.rows` contains the numbers, one dict per row. In a terminal,
 # `rich.print(report.table())` prints them.
 
 
@@ -129,17 +132,19 @@ def show_report(report):
 show_report(evaluate(mixmos[0], test, all_schemes=False, verbose=0))
 
 # %% [markdown]
-# * **NLL**, the negative log-likelihood, is the mean of -log of the probability given
-#   to the true class. The **Brier** score is the squared distance of the probabilities
-#   to the truth. Both punish being wrong, and being wrongly sure.
+# * **NLL**, the negative log-likelihood, is the mean of -log of the probability of the
+#   true class. The **Brier** score is the squared distance between the probabilities
+#   and the truth. Both penalise wrong predictions, and more so confident wrong
+#   predictions.
 # * **ECE**, the expected calibration error, compares confidence with accuracy.
-# * **AUROC** asks whether right answers have a higher confidence than wrong ones.
-# * **NLL_c** and **T**, calibrated NLL and temperature, follow below, and so do the
-#   last three columns, which say how different the subnetworks are.
+# * **AUROC** measures whether right answers have a higher confidence than wrong ones.
+# * **NLL_c** and **T**, calibrated NLL and temperature, are explained below. So are the
+#   last three columns, which measure how different the subnetworks are.
 #
-# Each score is also a function of logits. An `Ensemble` of the four networks gives the
-# logits of all subnetworks at once, from which come means ± standard deviations over
-# the four networks. A Cut-MixMo counts as the ensemble of its two subnetworks.
+# Each score is also available as a function of logits. An `Ensemble` of the four
+# networks returns the logits of all subnetworks at once. From these you compute means ±
+# standard deviations over the four networks. Each Cut-MixMo network counts as the
+# ensemble of its two subnetworks.
 
 # %%
 committees = {"single network": Ensemble(singles), "Cut-MixMo": Ensemble(mixmos)}
@@ -167,17 +172,18 @@ rows = [
 show(rows, ["", "accuracy", "NLL", "NLL_c", "ECE", "Brier", "AUROC"])
 
 # %% [markdown]
-# In accuracy and NLL_c the two kinds differ by no more than the networks of one kind
-# do. So what follows is about how to look; a clear difference comes last.
+# In accuracy and NLL_c the two kinds of network differ no more than the networks of one
+# kind do. The next sections therefore show how to measure; a clear difference follows
+# at the end.
 #
 # ## Calibration
 #
-# The confidence of a prediction is its highest probability. A network is calibrated if
-# it gets 80 % of those images right to which it gives a confidence of 0.8. The diagram
-# sorts predictions into 15 bins by their confidence and compares the mean confidence
-# of each bin with its accuracy; the ECE is the mean of the gaps, weighted by the images
-# in the bins. To fill the bins, the predictions of the four networks of a kind are put
-# together.
+# The confidence of a prediction is its highest probability. A network is calibrated if,
+# for example, it is right on 80 % of the images that it predicts with a confidence of
+# 0.8. The diagram sorts predictions into 15 bins by their confidence and compares the
+# mean confidence of each bin with its accuracy. The ECE is the mean of the gaps,
+# weighted by the number of images in each bin. To fill the bins, the next cell combines
+# the predictions of the four networks of a kind.
 
 # %%
 together = {name: np.concatenate(found) for name, found in logits.items()}
@@ -185,12 +191,13 @@ figure, _ = reliability_diagram(together, np.tile(test.labels, len(SEEDS)))
 display(figure)
 
 # %% [markdown]
-# A gap on white, above the bar, is too much confidence; a gap on the bar is too little.
-# Nearly all predictions stand in the last bins.
+# A gap on the white background above a bar means overconfidence. A gap on the bar means
+# underconfidence. Nearly all predictions are in the last bins.
 #
-# When is an ECE of some percent large? Even a perfectly calibrated network has not 0,
-# since few images fall into a bin. How much it has can be computed: draw labels at
-# random from the probabilities of a network itself. For such labels it *is* calibrated.
+# When is an ECE of a few percent large? Even a perfectly calibrated network does not
+# have an ECE of 0, because each bin holds few images. You can compute the ECE that it
+# would have: draw random labels from the predicted probabilities of the network itself.
+# For such labels the network *is* calibrated.
 
 
 # %%
@@ -213,17 +220,18 @@ for name, found in logits.items():
     print(f"if it were calibrated {spread(perfect, '.2f')} %")
 
 # %% [markdown]
-# Only what lies above the second number speaks against a network: nothing against the
-# single networks, and a little against Cut-MixMo, which is not sure enough. ECE depends
-# on the bins, too (`calibration_error(..., adaptive=True)` fills them equally); the
-# paper keeps it out of its main tables for such reasons (MixMo, Section 6.5).
+# Only the excess over the second number is evidence against a network. There is no such
+# evidence against the single networks. There is a little against Cut-MixMo, which is
+# underconfident. ECE also depends on the bins (`calibration_error(..., adaptive=True)`
+# fills them equally). For such reasons the paper keeps ECE out of its main tables
+# (MixMo, Section 6.5).
 #
 # ## Temperature
 #
-# Confidence can be corrected after training with one number. Dividing all logits by a
-# temperature T changes no prediction, only how sure it is: less with T above 1, more
-# below. `fit_temperature` finds the T with the least NLL, on images that the network
-# was not trained on and is not tested on.
+# You can correct confidence after training with one number. Dividing all logits by a
+# temperature T does not change any prediction, only the confidence: T above 1 lowers
+# it, T below 1 raises it. `fit_temperature` finds the T with the lowest NLL. Fit it on
+# images that are used neither for training nor for testing.
 
 # %%
 held_out = predictions(val.images)
@@ -241,11 +249,12 @@ for name, found in logits.items():
 show(rows, ["", "T", "NLL", "ECE %", "NLL at T", "ECE % at T"])
 
 # %% [markdown]
-# The single networks have a T of about 1 and nothing to repair; that of Cut-MixMo is
-# below 1, which makes it surer, and a little better. Large networks are often too sure
-# and gain more: NLL of the paper's WRN-28-10 falls from 0.762 to 0.736 (Table 8).
+# The single networks have a T of about 1, so there is nothing to correct. For Cut-MixMo
+# T is below 1, which makes the networks more confident, and slightly better. Large
+# networks are often overconfident and gain more: the NLL of the paper's WRN-28-10 falls
+# from 0.762 to 0.736 (Table 8).
 #
-# A model keeps its temperature, uses it when asked to, and is saved with it:
+# A model stores its temperature, applies it on request, and saves it with the weights:
 
 # %%
 model = mixmos[0]
@@ -258,11 +267,12 @@ print(f"accuracy {accuracy(plain, test.labels)} {accuracy(calibrated, test.label
 # %% [markdown]
 # ## NLL_c: compare networks after calibration
 #
-# If one number repairs confidence, no network should win or lose by that number. So the
-# MixMo paper compares **calibrated NLL** (Section 4.1, after Ashukha et al., 2020): the
-# test images are split at random into two halves, the best temperature of each half is
-# applied to the other, and the two NLL are averaged. An ensemble is averaged first and
-# calibrated then. Take a network, and the same three times as sure of everything:
+# If one number can correct confidence, no network should win or lose because of that
+# number. The MixMo paper therefore compares **calibrated NLL** (Section 4.1, after
+# Ashukha et al., 2020). It splits the test images at random into two halves, applies
+# the best temperature of each half to the other half, and averages the two NLL values.
+# For an ensemble it averages first and calibrates afterwards. The next cell compares a
+# network with a copy whose logits are three times as large:
 
 # %%
 run = logits["single network"][0]
@@ -275,19 +285,20 @@ halves = [calibrated_nll(run, test.labels, seed=seed) for seed in range(20)]
 print(f"over 20 ways to halve the images: NLL_c {spread(halves, '.4f')}")
 
 # %% [markdown]
-# NLL tells the two apart, NLL_c does not, and rightly: T makes one of the other. How
-# the images are halved matters little.
+# NLL differs between the two, but NLL_c does not. That is correct, because T turns one
+# into the other. The choice of the two halves matters little.
 #
 # ## Diversity: what members add to each other
 #
-# An ensemble is better than its members only where they err differently. Three
-# measures for two members, the first of which is the paper's (Section 4.3.2):
+# An ensemble is better than its members only where the members make different errors.
+# There are three measures for two members; the first is the paper's (Section 4.3.2):
 #
-# * **d_re**, the ratio-error: images that only one of them gets wrong, divided by
-#   images that both do. It is 0 if they always err together, infinite if never.
+# * **d_re**, the ratio-error: the number of images that only one of them gets wrong,
+#   divided by the number that both get wrong. It is 0 if they always err together, and
+#   infinite if they never do.
 # * **Disagreement**: how often they predict different classes.
-# * **KL**, the divergence of their probabilities, which also sees different confidence
-#   in the same class.
+# * **KL**, the divergence between their probabilities, which also detects different
+#   confidence in the same class.
 
 # %%
 pairs = list(itertools.combinations(range(len(SEEDS)), 2))
@@ -309,25 +320,28 @@ for name, runs in couples.items():
 show(rows, ["", "d_re", "disagree %", "KL", "one alone %", "both add"])
 
 # %% [markdown]
-# A copy adds nothing. The two subnetworks share all weights but stems and heads, and
-# still differ no less than two networks that share none. Diversity is no merit of its
-# own, though: members that err more also differ more. What counts is the last column.
+# A copy adds nothing. The two subnetworks share all weights except stems and heads, and
+# still differ no less than two networks that share no weights. Diversity has no value
+# in itself, though: members that make more errors also differ more. What counts is the
+# last column.
 #
 # ## Ensembles of ensembles
 #
-# A Cut-MixMo costs as much as a single network, so that several are averaged as one
-# averages single networks (Section 4.6). `Ensemble` takes trained models of this
-# library and is one model: it predicts, is evaluated, saved, loaded and exported as
-# one. Its report compares it with its members, and these with their subnetworks.
+# A Cut-MixMo network costs as much as a single network, so you can average several of
+# them, as you would average single networks (Section 4.6). `Ensemble` combines trained
+# models of this library into one model: it predicts, and you can evaluate, save, load
+# and export it. Its report compares the ensemble with its members, and the members with
+# their subnetworks.
 
 # %%
 show_report(evaluate(Ensemble(mixmos[:2]), test, verbose=0))
 
 # %% [markdown]
-# N = 1, 2, 3, 4 networks against their parameters, as in Fig. 10 of the paper. Each
-# point is the mean over all choices of N of the four networks, the curves are power
-# laws. That more networks are better is seen for both kinds. The distance of the curves
-# is no result: for N = 1 it is within the spread of the table above.
+# The next figure shows N = 1, 2, 3, 4 networks against their number of parameters, as
+# in Fig. 10 of the paper. Each point is the mean over all choices of N of the four
+# networks, and the curves are power laws. For both kinds, more networks are better. Do
+# not read anything into the distance between the curves: for N = 1 it is within the
+# spread of the table above.
 
 # %%
 families = {}
@@ -348,9 +362,10 @@ display(figure)
 # %% [markdown]
 # ## When the images get worse
 #
-# The test images look like the training images. In use, others come. For CIFAR there
-# are test sets with 15 corruptions in five severities, CIFAR-10-C and CIFAR-100-C. Here
-# are three of them made for the digits: noise, blur, and loss of contrast.
+# The test images look like the training images. In practice, a network also receives
+# other images. For CIFAR there are test sets with 15 corruptions in five severities,
+# CIFAR-10-C and CIFAR-100-C. The next cell makes three of them for the digits: noise,
+# blur, and loss of contrast.
 
 # %%
 TOP = float(train.images.max())
@@ -396,8 +411,8 @@ for severity, axes in enumerate(panels[0]):
 plt.show()
 
 # %% [markdown]
-# All networks predict all sets; each score is computed for every network, corruption
-# and severity. Beside the networks stand ensembles of two, the six pairs of each kind.
+# All networks predict all sets. Each score is computed for every network, corruption
+# and severity. The figure also shows ensembles of two, the six pairs of each kind.
 
 # %%
 everything = predictions(sets.reshape(-1, *images.shape[1:]))
@@ -444,8 +459,8 @@ figure.legend(handles, names, ncols=4, loc="outside upper center")
 plt.show()
 
 # %% [markdown]
-# Means over the three corruptions and the severities 1 to 5, as they are reported for
-# CIFAR-C, ± standard deviations over the networks or pairs:
+# The next table shows means over the three corruptions and the severities 1 to 5, as is
+# usual for CIFAR-C, ± standard deviations over the networks or pairs:
 
 # %%
 means = {
@@ -466,19 +481,19 @@ for title, ours, other in zip(
     )
 
 # %% [markdown]
-# Here is a difference larger than its error: a Cut-MixMo network keeps more of its
-# accuracy and has the lower NLL, lower than two single networks, too. On the clean
-# images they were alike in both. A likely reason, which is not tested here, is
-# that Cut-MixMo has learned from images that were partly covered or faint. The paper
-# finds the same on CIFAR-100-C: 57.0 % against 52.2 % for a single network and 53.6 %
-# for two (Table 4). In ECE there is no such difference.
+# This difference is larger than its error: a Cut-MixMo network keeps more of its
+# accuracy and has a lower NLL. Its NLL is also lower than that of two single networks.
+# On the clean images the two kinds were alike in both scores. A likely reason, which
+# this tutorial does not test, is that Cut-MixMo trained on images that were partly
+# covered or faint. The paper finds the same on CIFAR-100-C: 57.0 % against 52.2 % for a
+# single network and 53.6 % for two (Table 4). In ECE there is no such difference.
 #
 # ## A temperature is fitted to its images
 #
-# The temperatures from above belong to clean images. Do they serve on others? Below,
-# for the three corruptions together: the temperature that would be best there, which
-# nobody knows in use, and NLL with the logits as they are, at the temperature of the
-# clean images, and at the best one.
+# The temperatures above were fitted on clean images. Do they also work on other images?
+# The next table combines the three corruptions. It shows the best temperature for those
+# images, which you do not know in practice. It also shows three NLL values: with the
+# original logits, at the temperature of the clean images, and at the best temperature.
 
 # %%
 rows, truth = [], np.tile(test.labels, len(CORRUPTIONS))
@@ -494,16 +509,17 @@ for name in committees:
 show(rows, ["", "severity", "best T", "NLL", "NLL at clean T", "NLL at best T"])
 
 # %% [markdown]
-# The best temperature moves with the severity, and not even in one direction. The one
-# of the clean images brings only a part of what the best one would, or nothing. (Even
-# for severity 0 it is not the best: it was fitted to few errors, on other images.)
+# The best temperature changes with the severity, and not in one direction. The
+# temperature of the clean images brings only part of the gain of the best one, or
+# nothing. (Even for severity 0 it is not the best, because it was fitted to few errors,
+# on other images.)
 #
 # ## On CIFAR
 #
-# CIFAR has no validation split. With `NAME = "cifar100"`, give `load` a `val_share` of
-# 0.1 for both `"train"` and `"val"`: it holds out 5,000 training images, 50 of each
-# class. Or compare by NLL_c, which needs none. CIFAR-100-C, once it lies in a folder,
-# is one call:
+# CIFAR has no validation split. With `NAME = "cifar100"`, pass a `val_share` of 0.1 to
+# `load` for both `"train"` and `"val"`. It holds out 5,000 training images, 50 of each
+# class. Or compare networks by NLL_c, which needs no validation split. To evaluate
+# CIFAR-100-C, put the files in a folder and make one call:
 #
 # ```python
 # import rich
@@ -515,22 +531,24 @@ show(rows, ["", "severity", "best T", "NLL", "NLL at clean T", "NLL at best T"])
 # foggy = load_corrupted("cifar100", "fog", severity=3, data_dir="DIR")
 # ```
 #
-# For a training of the command, `keras-mixvit evaluate RUN --calibrate --corrupted DIR`
-# prints the report, fits the temperature on the validation images and saves it with
-# the model, and judges the corrupted images.
+# If you trained with the command, run `keras-mixvit evaluate RUN --calibrate
+# --corrupted DIR`. It prints the report, fits the temperature on the validation images
+# and saves it with the model, and evaluates the corrupted images.
 #
 # ## What you learned
 #
-# * NLL and Brier punish being wrongly sure. ECE compares confidence and accuracy; even
-#   for a calibrated network it is not 0, since images are few.
-# * One temperature, fitted on held-out images, corrects confidence, and NLL_c compares
-#   networks as if each had the best one.
-# * Two subnetworks of one network differ, by d_re, disagreement and KL, no less than
-#   two networks; an `Ensemble` averages several networks with all their subnetworks.
-# * On clean digits Cut-MixMo and single networks were alike in accuracy and NLL_c; on
-#   noisy, blurred and pale ones Cut-MixMo was better by far more than the error. A
-#   temperature of clean images helps little there.
+# * NLL and Brier penalise confident errors. ECE compares confidence and accuracy. Even
+#   a calibrated network does not have an ECE of 0, because the number of images is
+#   limited.
+# * One temperature, fitted on held-out images, corrects confidence. NLL_c compares
+#   networks as if each had its best temperature.
+# * Two subnetworks of one network differ no less than two networks, by d_re,
+#   disagreement and KL. An `Ensemble` averages several networks with all their
+#   subnetworks.
+# * On clean digits Cut-MixMo and single networks were alike in accuracy and NLL_c. On
+#   digits with noise, blur and low contrast Cut-MixMo was better in accuracy and NLL by
+#   far more than the error. A temperature fitted on clean images helps little there.
 #
-# **Next:** [Your own data](07_your_own_data.ipynb) takes all this to images of yours.
+# **Next:** [Your own data](07_your_own_data.ipynb) applies all this to your own images.
 # [Cut-MixMo on convolutional networks](05_cut_mixmo_on_cnns.ipynb) explains the
-# networks that were judged here.
+# networks that you evaluated here.
