@@ -1,13 +1,13 @@
 # %% [markdown]
 # # Your own data
 #
-# How a folder of images becomes a training: which recipe, which backbone, which
-# weights to start from, and what to do when the training is killed.
+# In this tutorial you train on a folder of images. You choose a recipe, a backbone and
+# the initial weights, and you resume a training run that was killed.
 #
-# You need to know Keras, and what a subnetwork and a mixed pair are
-# ([MixViT in ten minutes](01_mixvit_in_ten_minutes.ipynb)). It takes one to two
-# minutes on two CPU cores, and needs the extras `data` (Pillow reads and writes the
-# images) and `hub` (safetensors holds the weights):
+# You need to know Keras, and what a subnetwork and a mixed pair are ([MixViT in ten
+# minutes](01_mixvit_in_ten_minutes.ipynb)). The tutorial takes one to two minutes on
+# two CPU cores, and needs the extras `data` (Pillow reads and writes the images) and
+# `hub` (safetensors stores the weights):
 #
 #     pip install "keras_mixvit[jax,data,hub,tutorials]"
 
@@ -51,9 +51,10 @@ work = Path(tempfile.mkdtemp())
 # %% [markdown]
 # ## A folder of images
 #
-# This notebook has no photos, so it makes some: five of the ten handwritten digits
-# that come with the library, five to nine, as PNG files of 28 to 40 pixels a side.
-# They lie as yours would: a folder for each split, and in it a folder for each class.
+# This notebook has no photos, so it makes some: it writes five of the ten handwritten
+# digits included in the library, five to nine, as PNG files of 28 to 40 pixels a side.
+# The layout is the one you would use for your own images: a folder for each split, and
+# in it a folder for each class.
 
 # %%
 photos = work / "photos"
@@ -77,9 +78,9 @@ for folder in sorted((photos / "train").iterdir()):
     print(folder.relative_to(work), "-", len(list(folder.iterdir())), "files")
 
 # %% [markdown]
-# `load` takes the path. It reads the headers of the files only, and refuses what a
-# network could not take, with what to do about it. (If a folder has no folders
-# `train`, `val` and `test`, it is taken for a train split.)
+# Pass the path to `load`. It reads only the headers of the files. If a network could
+# not use the images, it raises an error that tells you what to do. (If a folder has no
+# folders `train`, `val` and `test`, `load` treats it as a train split.)
 
 # %%
 try:
@@ -98,12 +99,12 @@ mean, std = image_set["train"].statistics()
 print(f"mean {mean[0]:.1f}, standard deviation {std[0]:.1f} of the training images")
 
 # %% [markdown]
-# Two things to look at. Classes are in the order of their *names*, so that label 0 is
-# `eight`. And the images are not in memory: `images.images` is an `ImageSource`, which
-# decodes and resizes a file when it is indexed. Of a set that is larger than
-# memory only the names of its files are held.
+# Note two things. Classes are in the order of their *names*, so label 0 is `eight`. And
+# the images are not in memory: `images.images` is an `ImageSource`, which decodes and
+# resizes a file when you index it. If a data set is larger than memory, only its file
+# names are kept in memory.
 #
-# Other sets are the same line with another name, where their files are at hand:
+# Other data sets need the same line with another name, once their files are available:
 #
 #     load("cifar100", data_dir="/data/cifar")
 #     load("imagenet1k", "val", data_dir="/data/imagenet", image_size=224)
@@ -122,10 +123,11 @@ plt.show()
 # %% [markdown]
 # ## A recipe
 #
-# A `Recipe` describes a training. It has parts: data, backbone, method, augmentation,
-# optimizer, schedule, and each part holds the options of what it builds. Every row of
-# the tables of both papers is a recipe, and a few small ones are the library's own.
-# You seldom write one: take the nearest, and change options by their names.
+# A `Recipe` describes a training run. It has parts: data, backbone, method,
+# augmentation, optimizer and schedule. Each part holds the options of what it builds.
+# Every row of the tables of both papers is a recipe, and the library adds a few small
+# ones of its own. You seldom write a recipe from scratch: take the nearest one, and
+# change options by name.
 #
 # A recipe was made for its own images. `adapt` fits it to yours and lists its choices.
 # Sentences that begin with "Guess" are for you to decide.
@@ -139,13 +141,14 @@ for name in ("mixvit-convit", "digits-mixvit"):
 
 # %% [markdown]
 # `mixvit-convit` is the MixViT paper's training for CIFAR-100: 150 epochs of a ConViT
-# that is 384 wide, with strong augmentation. For photographs and a GPU it is the place
-# to start. The guess about mirrored images matters here: a mirrored digit is no
-# digit any more, and so may it be for text, scans or road signs.
+# that is 384 wide, with strong augmentation. If you have photographs and a GPU, start
+# with this recipe. The guess about mirrored images matters here: a mirrored digit is no
+# longer a digit, and the same may apply to text, scans or road signs.
 #
-# For a few hundred small grey images and a CPU, the other one is nearer.
-# `with_settings` changes options, and `scaled` shortens the training *with its whole
-# schedule*: warm-up and falls of the learning rate keep their places in it.
+# For a few hundred small grey images and a CPU, the other recipe is a better fit.
+# `with_settings` changes options. `scaled` shortens the training *with its whole
+# schedule*: the warm-up and the drops of the learning rate keep their relative
+# positions.
 
 # %%
 mine, _ = adapt(recipe("digits-mixvit"), image_set["train"])
@@ -165,10 +168,10 @@ for each in (mine, trial):
 print(recipe_text(trial.with_settings({"data": "./photos"})))
 
 # %% [markdown]
-# `train` does the rest: it trains, saves after every epoch, and judges the model of
-# the last epoch on the test split. Without a validation split, a tenth of the training
-# images would take its place. `single=True`, the default, would train the single
-# network as well, for comparison.
+# `train` does the rest: it trains, saves a checkpoint after every epoch, and evaluates
+# the model of the last epoch on the test split. Without a validation split, it would
+# use a tenth of the training images for validation. `single=True`, the default, would
+# also train the single network for comparison.
 
 # %%
 whole, rows = train(trial, output=str(work / "whole"), single=False, verbose=0)
@@ -177,9 +180,9 @@ for row in rows:
 print(textwrap.fill(", ".join(sorted(path.name for path in whole.iterdir())), 88))
 
 # %% [markdown]
-# The folder is a full account of the run: the model of the last and of the best epoch,
-# the history, pictures, the recipe, and in `result.json` the figures with versions,
-# device, and a fingerprint of the images.
+# The folder is a complete record of the run. It holds the models of the last and the
+# best epoch, the history, pictures and the recipe. `result.json` holds the scores with
+# versions, device, and a fingerprint of the images.
 #
 # ## The same from a shell, killed
 #
@@ -190,7 +193,7 @@ print(textwrap.fill(", ".join(sorted(path.name for path in whole.iterdir())), 88
 #         --set backbone.num_class_blocks=1 --output killed
 #
 # makes the same recipe: it adapts the recipe of that name to the images and prints the
-# same remarks. What you `--set` has the last word.
+# same remarks. The options that you `--set` take precedence.
 
 # %%
 same, _ = chosen_recipe(
@@ -204,8 +207,9 @@ command = [sys.executable, "-u", "-m", "keras_mixvit.cli", "train", "digits-mixv
 command = [*command, *options, "--output", work / "killed"]
 
 # %% [markdown]
-# Start it in a process of its own, and kill that process when six epochs are behind
-# it. It is not asked to stop: it has no chance to save anything.
+# Start the command in a separate process, and kill that process after six epochs. The
+# process does not get a signal that it could handle, so it has no chance to save
+# anything.
 
 # %%
 checkpoints = work / "killed" / "checkpoints"
@@ -230,8 +234,8 @@ print(f"exit status {process.returncode}, {killed_after} epochs finished")
 print("result.json is there:", (work / "killed" / "result.json").exists())
 
 # %% [markdown]
-# The command `keras-mixvit resume RUN`, or the function, continues after the last
-# finished epoch.
+# The command `keras-mixvit resume RUN`, or the function `resume`, continues after the
+# last finished epoch.
 
 # %%
 _, resumed_rows = resume(str(work / "killed"), verbose=0)
@@ -253,15 +257,15 @@ same_rows = [
 print("test figures are the same:", all(same_rows))
 
 # %% [markdown]
-# The losses are those of the run that was never interrupted. This is more than loading
-# weights. A checkpoint holds the optimizer's moments and its step, on which the
-# learning rate depends; and pairs, masks and augmentation are drawn from seed, epoch
-# and batch, so that each later epoch sees what it would have seen.
+# The losses equal those of the uninterrupted run. This takes more than loading weights.
+# A checkpoint also holds the optimizer's moments and its step, which determines the
+# learning rate. The pairs, masks and augmentation depend only on seed, epoch and batch,
+# so each later epoch sees the same data as in the uninterrupted run.
 #
 # ## Choosing a backbone
 #
-# The backbone is a part of the recipe, with its sizes as options. You can compute what
-# a choice costs before you train anything.
+# The backbone is a part of the recipe, and its sizes are options. You can compute the
+# cost of a choice before you train anything.
 
 # %%
 choices = {
@@ -283,37 +287,41 @@ for name, changes in choices.items():
     )
 
 # %% [markdown]
-# `positions` are those of the grid on which the two inputs are mixed: the tokens of a
-# transformer, the pixels behind the stem of a WideResNet. `MFLOPs` are for one image at
-# inference, with both subnetworks, and the last column is what the second of them adds.
+# `positions` counts the positions of the grid on which the two inputs are mixed: the
+# tokens of a transformer, or the pixels after the stem of a WideResNet. `MFLOPs` are
+# for one image at inference, with both subnetworks. The last column shows how much the
+# second subnetwork adds.
 #
 # * **Patch size** sets the number of tokens and with it the cost. Half the patch size
-#   is four times the tokens and the FLOPs. Parameters hardly change: the embedding
-#   shrinks and the position table grows, here by the same number.
-# * **Width** sets parameters and FLOPs: twice the width is almost four times of both.
-#   It is also where two subnetworks find room; in narrow networks they do not
+#   gives four times the tokens, and about four times the FLOPs. The number of
+#   parameters hardly changes: the embedding shrinks and the position table grows, here
+#   by the same number.
+# * **Width** sets parameters and FLOPs: twice the width gives almost four times of
+#   both. Width also provides the capacity for two subnetworks; narrow networks lack it
 #   (MixMo, Fig. 5).
-# * **WideResNet** has few parameters and many FLOPs, as each weight works at every
-#   pixel. It is a backbone for MixMo. MixViT needs one whose body keeps the grid:
-#   ConViT or CaiT.
-# * **ConViT** starts as a convolution would, each token looking at its neighbours,
-#   which its authors made for small data sets. **CaiT** has published weights, which
-#   are used below, in the sizes that `make_backbone` knows by name.
+# * **WideResNet** has few parameters and many FLOPs, because each weight is applied at
+#   every pixel. It is a backbone for MixMo. MixViT needs a backbone whose body keeps
+#   the grid: ConViT or CaiT.
+# * **ConViT** is initialised like a convolution, so that each token attends to its
+#   neighbours. Its authors designed this for small data sets. **CaiT** has published
+#   weights, which you use below, in the sizes that `make_backbone` knows by name.
 #
-# Which is the most accurate on *your* images only training tells. Compare on the
-# validation split, with several seeds, and keep the test split for the one you chose.
+# Only training shows which backbone is the most accurate on *your* images. Compare
+# backbones on the validation split, with several seeds, and keep the test split for the
+# one you chose.
 #
 # ## Pretrained weights
 #
-# With a few hundred images of your own, start from weights that have seen more.
-# `from_preset` takes a name of timm's CaiT or ConViT on the Hugging Face hub, or a
-# folder with the two files that the hub has of it:
+# If you have only a few hundred images, start from weights that were trained on more
+# data. `from_preset` takes the name of one of timm's CaiT or ConViT models on the
+# Hugging Face hub, or a folder with the two files that the hub stores for it. For
+# photos in colour this is all you need:
 #
 #     MixViT.from_preset("cait_xxs24_224.fb_dist_in1k", num_classes=5, image_size=64)
 #
-# is all that photos in colour need. This notebook stays off the network. It trains a
-# small CaiT, as a single network, on the *other* five digits, zero to four, and writes
-# it in timm's names and layout.
+# This notebook does not access the network. Instead it trains a small CaiT, as a single
+# network, on the *other* five digits, zero to four, and saves it with timm's names and
+# layout.
 
 # %%
 small = {"width": 48, "num_heads": 4, "num_blocks": 1, "num_class_blocks": 1}
@@ -357,11 +365,11 @@ for name in list(weights)[:4]:
 print(f"... {len(weights)} arrays")
 
 # %% [markdown]
-# Now the folder becomes a MixViT of two subnetworks. Two things are new in it: the
-# source vectors, which tell the trunk whose tokens it sees, and as many heads as there
-# are subnetworks. Without `num_classes` each head is a copy of the one in the file. If
-# the source vectors are 0, nothing tells the subnetworks apart, and each of them must
-# be the single network. Is it?
+# Now you turn the folder into a MixViT with two subnetworks. Two things are new in it:
+# the source vectors, which let the trunk know which image its tokens come from, and one
+# head per subnetwork. Without `num_classes` each head is a copy of the one in the file.
+# If the source vectors are 0, nothing distinguishes the subnetworks, so each of them
+# must equal the single network. The next cell checks this:
 
 # %%
 name = str(my_cait)  # or "cait_xxs24_224.fb_dist_in1k", without `backbone_options`
@@ -380,12 +388,12 @@ for m in range(2):
     assert difference < 1e-4
 
 # %% [markdown]
-# They are equal up to rounding. So fine-tuning starts from a network whose parts all
-# know what the single network knew. (`image_size=96` would resize the position table,
-# and leave the rest as it is.)
+# They are equal up to rounding. Fine-tuning therefore starts from a network that
+# contains everything the single network learned. (`image_size=96` would resize the
+# position table and leave the rest unchanged.)
 #
-# Does it help? Take 20 images of each of your classes, and train MixViT from these
-# weights and from new ones, with three seeds each. Everything else is the same.
+# Does it help? Take 20 images of each of your classes. Train MixViT from these weights
+# and from new ones, with three seeds each. Everything else is the same.
 
 # %%
 few = load(photos, "train", image_size=64)
@@ -418,10 +426,10 @@ for start, values in accuracies.items():
 print(f"{len(few_labels)} training images, {len(test.labels)} test images")
 
 # %% [markdown]
-# With 100 images, weights that were made for other digits are worth many points, more
-# than the seeds differ by. It is one small case: strokes of zero to four are strokes of
-# five to nine. What CaiT's published weights, which are of ImageNet, bring to MixViT
-# has not been measured with this library.
+# With 100 images, pretrained weights from other digits improve accuracy by many points,
+# more than the seeds differ. This is one small case: the digits zero to four consist of
+# the same strokes as the digits five to nine. The effect of CaiT's published ImageNet
+# weights on MixViT has not been measured with this library.
 
 # %% tags=["picture"]
 figure, axes = plt.subplots(1, 2, figsize=(7, 2.6), dpi=90, layout="constrained")
@@ -448,20 +456,20 @@ shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"])
 # %% [markdown]
 # ## What you learned
 #
-# * A folder of a folder per class is a data set; files are read when they are asked
-#   for, and `load` says what does not fit.
-# * A recipe describes a training. `adapt` fits it to your images and marks its guesses,
-#   `with_settings` changes options, `scaled` shortens it with its schedule.
-# * `keras-mixvit train` does the same in a shell, and `keras-mixvit resume` resumes a
-#   killed run, with the losses that it would have had.
-# * Cost of a backbone is arithmetic: patch size sets FLOPs, width sets parameters and
-#   FLOPs, the second subnetwork adds little.
+# * A folder with one folder per class is a data set. Files are read when you index
+#   them, and `load` reports what does not fit.
+# * A recipe describes a training run. `adapt` fits it to your images and marks its
+#   guesses, `with_settings` changes options, and `scaled` shortens it with its
+#   schedule.
+# * `keras-mixvit train` does the same in a shell. `keras-mixvit resume` resumes a
+#   killed run, with the same losses as without the interruption.
+# * You can compute the cost of a backbone: patch size sets FLOPs, width sets parameters
+#   and FLOPs, and the second subnetwork adds little.
 # * A CaiT of timm becomes a MixViT whose subnetworks start as the single network.
 #
 # ## Where to go on
 #
-# [Reproducing the papers](09_reproducing_the_papers.ipynb) compares recipes with what
-# was published, and reckons what a full run costs.
-# [Uncertainty](06_uncertainty.ipynb) judges a trained model by more than its accuracy,
-# and [Cut-MixMo on CNNs](05_cut_mixmo_on_cnns.ipynb) is about the WideResNet of the
-# table.
+# [Reproducing the papers](09_reproducing_the_papers.ipynb) compares recipes with the
+# published results and calculates the cost of a full run.
+# [Uncertainty](06_uncertainty.ipynb) evaluates a trained model beyond its accuracy.
+# [Cut-MixMo on CNNs](05_cut_mixmo_on_cnns.ipynb) covers the WideResNet of the table.
