@@ -1,14 +1,14 @@
 # %% [markdown]
 # # Many devices and mixed precision
 #
-# You train one model on four devices and find the losses of one device, see what
-# each device holds, run the same program on TensorFlow and by `torchrun`, and
-# train in bfloat16.
+# In this tutorial you train one model on four devices and get the same losses as on one
+# device. You see what each device holds, run the same program on TensorFlow and with
+# `torchrun`, and train in bfloat16.
 #
-# You need to know `fit` and tutorial 1. It takes about a minute on two CPU cores;
-# no accelerator is needed, as JAX and TensorFlow can split a processor into
-# several devices. What is shown is that the numbers stay the same. Devices that
-# share two cores are not faster.
+# You need to know `fit` and tutorial 1. It takes about a minute on two CPU cores. You
+# need no accelerator, because JAX and TensorFlow can split a processor into several
+# devices. The tutorial shows that the numbers stay the same. It does not show a
+# speedup: devices that share two cores are not faster.
 
 # %%
 import os
@@ -37,9 +37,10 @@ print(keras.config.backend(), keras.distribution.list_devices())
 # %% [markdown]
 # ## One training, written once
 #
-# A function builds, compiles and fits. It says nothing of devices: it is called on
-# one of them first, and then within a context. All chance is drawn by the data set,
-# from its seed, the epoch and the batch, and the first weights from a seed, too.
+# One function builds, compiles and fits the model. It contains no code for devices: you
+# call it first on one device, and then within a context. The data set draws everything
+# random from its seed, the epoch and the batch. A seed also determines the initial
+# weights.
 
 
 # %%
@@ -74,10 +75,11 @@ print("validation loss", np.round(alone["val_loss"], 5))
 # ## Four devices
 #
 # Within `data_parallel()` every device holds the whole model and gets a quarter of
-# every batch; the gradients are averaged. `batch_size` is that of the whole batch,
-# on any number of devices, so that the learning rate stays. (Whoever makes the batch
-# k times as large multiplies it by k, the usual rule.) The 297 validation images are
-# not divided by four: 296 are shared out, and the last one is seen by all.
+# every batch. The gradients are averaged. `batch_size` is the size of the whole batch,
+# on any number of devices, so you keep the learning rate. (If you make the batch k
+# times as large, the usual rule is to multiply the learning rate by k.) The number of
+# validation images, 297, is not divisible by four: the devices share 296 of them, and
+# all devices see the last one.
 
 # %%
 with data_parallel(4) as parallel:
@@ -88,10 +90,11 @@ for name in ("loss", "val_loss"):
     print(f"{name}: {np.round(shared[name], 5)}, off by at most {difference:.1e}")
 
 # %% [markdown]
-# The losses are those of one device, up to the rounding of sums in another order.
-# So a run can be stopped on four devices and resumed on one.
+# The losses equal those of one device, up to rounding, because the sums are computed in
+# another order. You can therefore stop a run on four devices and resume it on one.
 #
-# A batch that the devices do not divide is refused before the first step:
+# The batch size must be divisible by the number of devices. Otherwise you get an error
+# before the first step:
 
 # %%
 try:
@@ -103,10 +106,10 @@ except ValueError as error:
 # %% [markdown]
 # ## A model that no device holds
 #
-# Where the weights and what the optimizer keeps for them are too large for one
-# device, `model_parallel` cuts the kernels of attention and of the MLPs. With four
-# devices and two of them to a model there are two copies of it, each in two
-# halves. The context is JAX's alone.
+# Sometimes the weights and the optimizer's state for them are too large for one device.
+# For this case, `model_parallel` splits the kernels of attention and of the MLPs. With
+# four devices, and two of them per model, there are two copies of the model, each in
+# two halves. This context works only on JAX.
 
 # %%
 with model_parallel(model_devices=2, devices=4):
@@ -149,9 +152,9 @@ plt.show()
 # %% [markdown]
 # ## TensorFlow, and PyTorch by `torchrun`
 #
-# The same program serves the other backends. TensorFlow has
-# `tf.distribute.MirroredStrategy` behind `data_parallel`; PyTorch has one process
-# per device, which `torchrun` starts. Here is the program:
+# The same program works on the other backends. On TensorFlow, `data_parallel` uses
+# `tf.distribute.MirroredStrategy`. On PyTorch, one process runs per device, and
+# `torchrun` starts the processes. This is the program:
 
 # %%
 program = """
@@ -184,9 +187,9 @@ script = Path(folder.name) / "train_digits.py"
 _ = script.write_text(program)
 
 # %% [markdown]
-# In a terminal one would write `KERAS_BACKEND=tensorflow python train_digits.py 2`
-# and `KERAS_BACKEND=torch torchrun --nproc-per-node 2 train_digits.py`. Backends
-# that are not installed are left out.
+# In a terminal you would run `KERAS_BACKEND=tensorflow python train_digits.py 2` and
+# `KERAS_BACKEND=torch torchrun --nproc-per-node 2 train_digits.py`. The next cell skips
+# backends that are not installed.
 
 # %%
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -215,23 +218,23 @@ largest = max(np.abs(np.array(each) / first - 1).max() for each in losses.values
 print(f"largest relative difference of a loss: {largest:.1e}")
 
 # %% [markdown]
-# `keras-mixvit train --devices 2` does all of this for a recipe, on every backend:
-# on PyTorch it starts the processes itself. One process writes the checkpoints, and
-# `keras-mixvit resume RUN --devices 4` goes on with another number of devices.
+# `keras-mixvit train --devices 2` does all of this for a recipe, on every backend. On
+# PyTorch it starts the processes itself. One process writes the checkpoints, and
+# `keras-mixvit resume RUN --devices 4` resumes with another number of devices.
 #
-# Two things of a network look beyond one sample. **Batch norm** uses the statistics
-# of the whole batch, not of the part that a device sees
-# (`SynchronizedBatchNormalization`, in all convolutional backbones). **Dropout and
-# stochastic depth** draw other samples on every device (`ReplicaSeedGenerator`);
-# layers of Keras would repeat themselves on TensorFlow and PyTorch, and `fit`
-# refuses them there in a sentence.
+# Two kinds of layers depend on more than one sample. **Batch norm** uses the statistics
+# of the whole batch, not of the part on one device (`SynchronizedBatchNormalization`,
+# in all convolutional backbones). **Dropout and stochastic depth** draw different
+# random numbers on every device (`ReplicaSeedGenerator`). On TensorFlow and PyTorch,
+# Keras's own layers would draw the same numbers on every device, so `fit` rejects them
+# there with an error message.
 #
 # ## Mixed precision
 #
-# With `dtype="mixed_bfloat16"` products are computed in 16 bits; weights, softmaxes,
-# positional scores, logits and the loss stay in 32. It is made for accelerators,
-# which compute and move 16 bits faster; a processor is not one, so look at the
-# numbers only.
+# With `dtype="mixed_bfloat16"` products are computed in 16 bits. Weights, softmaxes,
+# positional scores, logits and the loss stay in 32 bits. This setting is made for
+# accelerators, which compute and move 16 bits faster. A CPU does not, so look only at
+# the numbers.
 
 # %%
 half, halved = trained(dtype="mixed_bfloat16")
@@ -243,22 +246,23 @@ for title, history in (("float32", alone), ("bfloat16", halved)):
 print("relative differences of the losses", np.round(difference, 5))
 
 # %% [markdown]
-# A bfloat16 number has eight bits of its own, so that single steps are off in the
-# third digit or so, and the two trainings part slowly. Whether accuracy suffers is
-# asked of the end of long trainings with several seeds; six epochs with one seed do
-# not answer it, and the library has not repeated the papers' long trainings in
-# either precision.
+# A bfloat16 number has eight significant bits, so single steps are off in about the
+# third digit, and the two training runs slowly diverge. To find out whether accuracy
+# suffers, compare the end of long training runs with several seeds. Six epochs with one
+# seed do not answer the question. The library has not repeated the papers' long
+# trainings in either precision.
 
 # %% [markdown]
 # ## What you learned
 #
-# * `data_parallel()` is a context in which a model is built and trained; the batch
-#   is the global one, and losses do not depend on the number of devices.
-# * `model_parallel()` cuts kernels over devices, on JAX.
-# * TensorFlow and `torchrun` train the same steps by the same program.
+# * `data_parallel()` is a context in which you build and train a model. The batch is
+#   the global batch, and losses do not depend on the number of devices, up to rounding.
+# * `model_parallel()` splits kernels over devices, on JAX.
+# * The same program trains the same steps on TensorFlow and with `torchrun`.
 # * `dtype="mixed_bfloat16"` is one argument of the backbone.
 #
 # [Many devices](../docs/many_devices.md) has a table of what works on which backend
-# (gradient accumulation, several hosts, TPU and more). Next:
-# [Reproducing the papers](09_reproducing_the_papers.ipynb) estimates what the papers'
-# full trainings would take.
+# (gradient accumulation, several hosts, TPU and more).
+#
+# **Next:** [Reproducing the papers](09_reproducing_the_papers.ipynb) estimates the time
+# that the papers' full trainings would take.
