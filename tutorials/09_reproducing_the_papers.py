@@ -1,15 +1,15 @@
 # %% [markdown]
 # # Reproducing the papers
 #
-# How a row of a paper's table becomes a recipe that you can run, how to compare a
-# run with what was published, and what a full run costs.
+# In this tutorial you turn a row of a paper's table into a recipe that you can run. You
+# compare a run with the published results and estimate the cost of a full run.
 #
 # You need to know what a recipe is ([Your own data](07_your_own_data.ipynb)). It takes
 # about a minute on two CPU cores.
 #
 # **First of all:** nobody has repeated the papers' full trainings with this library.
-# Their figures below are quoted. What is trained here is small, and the text says what
-# it can and cannot show.
+# The figures from the papers are quoted. The training runs in this tutorial are small,
+# and the text states what they can and cannot show.
 
 # %%
 import os
@@ -48,9 +48,9 @@ from keras_mixvit.training import compare, train
 # %% [markdown]
 # ## What was published
 #
-# `published_rows` holds the rows of the tables of both papers. Most were trained by
-# the papers' authors, and each of these is a recipe; the others the papers only quote
-# from elsewhere.
+# `published_rows` contains the rows of the tables of both papers. The authors of the
+# papers trained most of these models themselves, and each such row is a recipe. The
+# papers quote the other rows from elsewhere.
 
 # %%
 rows = published_rows()
@@ -63,8 +63,8 @@ for paper in ("MixViT", "MixMo"):
     print(*textwrap.wrap(f"{paper}: {listed}", 88), sep="\n")
 
 # %% [markdown]
-# The MixViT paper's Table 2c is its main result on CIFAR-100. Each row names its
-# recipe, with mean and standard deviation as printed.
+# Table 2c of the MixViT paper is its main result on CIFAR-100. Each row gives its
+# recipe, and the mean and standard deviation as printed.
 
 # %%
 for row in published_rows("MixViT Table 2c:*"):
@@ -75,7 +75,7 @@ for row in published_rows("MixViT Table 2c:*"):
 # ## A row is a recipe
 #
 # A recipe is composed of parts. `recipe_text` writes it as TOML, and so does
-# `keras-mixvit show NAME`. What is not written has its default value.
+# `keras-mixvit show NAME`. An option that is not written has its default value.
 
 # %%
 names = [row.recipe for row in published_rows("MixViT Table 2c:*")]
@@ -89,13 +89,13 @@ for field in dataclasses.fields(ours):
         print(f"{field.name}: {', '.join(map(str, values))}")
 
 # %% [markdown]
-# So the comparison of the table is a fair one: the single network has the same
+# The comparison in the table is therefore fair: the single network has the same
 # backbone, schedule, augmentation and mixing of pixels. Only the method differs.
 #
 # ## What had to be chosen
 #
-# Papers are silent in places, and contradict themselves in others. What was chosen
-# there stands in the recipe's `note`, so that you can choose otherwise.
+# The papers leave some details open and contradict themselves in others. The recipe's
+# `note` documents each choice that this required, so that you can choose differently.
 
 # %%
 with_notes = sum(bool(each.note) for each in recipes())
@@ -108,9 +108,9 @@ for name in ("mixvit-convit", "mixvit-imagenet"):
 # %% [markdown]
 # ## What can be checked without training
 #
-# Parameters are a first check of a rebuilt network. Images of noise in the shape of
-# CIFAR-100 are enough to build the four networks; with the real ones it is
-# `load("cifar100", data_dir=...)`.
+# The number of parameters is a first check of a reimplemented network. Images of noise
+# in the shape of CIFAR-100 are enough to build the four networks. For the real images,
+# use `load("cifar100", data_dir=...)`.
 
 # %%
 rng = np.random.default_rng(0)
@@ -133,19 +133,19 @@ for name, model in models.items():
     print(f"{name:14} {count:11,} trainable parameters; printed: {printed[0]}")
 
 # %% [markdown]
-# The papers cut their figures off, they do not round. The second subnetwork is almost
-# free in parameters; it costs a second head, and a second stem in MixMo or two source
-# vectors in MixViT.
+# The papers truncate their figures; they do not round them. The second subnetwork adds
+# almost no parameters: a second head, and a second stem in MixMo or two source vectors
+# in MixViT.
 #
 # ## A scaled run, beside the published figure
 #
-# A full run is out of reach of a notebook. A *scaled* one takes the recipe and makes
-# it smaller, and says so: `scaled(factor)` shortens the whole schedule, `width_scale`
-# makes the network narrower, `data.share` takes a part of the images.
+# A notebook cannot do a full run. A *scaled* run makes the recipe smaller and records
+# that it did so: `scaled(factor)` shortens the whole schedule, `width_scale` makes the
+# network narrower, and `data.share` takes a part of the images.
 #
-# Here two rows of Table 2c, the single network and MixViT, are scaled down until they
-# train in seconds on the embedded digits. A good deal else must change with it: digits
-# must not be mirrored, and so few steps bear no strong augmentation.
+# Here you scale down two rows of Table 2c, the single network and MixViT, until they
+# train in seconds on the embedded digits. You must also change many other settings:
+# digits must not be mirrored, and strong augmentation does not work with so few steps.
 
 # %%
 changes = [
@@ -163,10 +163,10 @@ for name in ("convit", "mixvit-convit"):
 print(f"{small['convit'].total_epochs} epochs instead of {single.epochs}")
 
 # %% [markdown]
-# The published figures belong to another training, and `compare` says so below. Now
-# the claim to look at is a *difference*, and a difference of two
-# runs may be chance. So each recipe is trained with three seeds, which draw the initial
-# weights, the order of the images and the masks.
+# The published figures belong to a different training, and `compare` reports this
+# below. The claim to check is a *difference*, and a difference between two runs may be
+# due to chance. You therefore train each recipe with three seeds. The seed determines
+# the initial weights, the order of the images and the masks.
 
 # %%
 work, runs = Path(tempfile.mkdtemp()), []
@@ -187,9 +187,10 @@ for kind in ("published", "differs"):
     print(*textwrap.wrap(f"{kind}: {table[-1][kind]}", 88), sep="\n")
 
 # %% [markdown]
-# `compare`, as `keras-mixvit compare RUN RUN` in a shell, finds by the recipe's name
-# what was published, and lists what differs from that training. Mean and standard
-# deviation over seeds, and the difference with its standard error:
+# `compare`, or `keras-mixvit compare RUN RUN` in a shell, uses the recipe's name to
+# find the published result, and lists how your training differs from the published one.
+# The next cell computes the mean and standard deviation over seeds, and the difference
+# with its standard error:
 
 # %%
 scores = {
@@ -228,20 +229,21 @@ for place, (value, deviation) in enumerate(published.values()):
 plt.show()
 
 # %% [markdown]
-# The two panels have scales of their own, as they are not about the same thing. The
-# paper's effect is not seen in a training as short as this, and it would be wrong to
-# expect it: a subnetwork of MixViT sees half of each image in most of its training,
-# and so learns more slowly. The seeds of MixViT differ by many points, so that one run
-# of each would have told little. Hold a difference against its error: below about two
+# The two panels have different scales, because they do not show the same experiment. A
+# training this short does not show the paper's effect, and you should not expect it to:
+# a subnetwork of MixViT sees half of each image during most of its training, and so
+# learns more slowly. The seeds of MixViT differ by many points, so one run of each
+# would have shown little. Compare the difference with its error: below about two
 # errors, three seeds show nothing either way.
 #
-# Longer studies, over several seeds, are among the
-# [results](../docs/results.md) of the library.
+# The [results](../docs/results.md) of the library include longer studies over several
+# seeds.
 #
 # ## What a full run costs
 #
-# All that follows is arithmetic, not measurement. A training step forward and backward
-# is taken as three times the FLOPs of the forward pass, which `flops` counts exactly.
+# The numbers below are calculated, not measured, except for the speed of one thread at
+# the end. A training step, forward and backward, is taken as three times the FLOPs of
+# the forward pass, which `flops` counts exactly.
 
 # %%
 totals, prepared = {}, {}
@@ -259,10 +261,11 @@ for name, each in four.items():
     )
 
 # %% [markdown]
-# An **estimate** of the hours: all FLOPs, divided by the vendor's peak and by the share
-# of it that a training reaches, its utilisation. That share is assumed, and is the
-# weak point: small networks keep a large accelerator badly busy. So the table has two.
-# Validation, saving and the preparation of images are left out.
+# The next table is an **estimate** of the hours: all FLOPs, divided by the vendor's
+# peak and by the utilisation, the share of the peak that a training reaches. The
+# utilisation is an assumption, and it is the weak point: small networks make poor use
+# of a large accelerator. The table therefore shows two values. It leaves out
+# validation, saving and the preparation of images.
 
 # %%
 # Peaks of dense matrix products, by the vendor; the first one is MixMo's card.
@@ -279,9 +282,9 @@ for accelerator, peak in peaks.items():
         print(f"{accelerator:27}{utilisation:4.0%}{row}")
 
 # %% [markdown]
-# FLOPs are one half of it. Someone must augment the images, and the MixViT recipe
-# augments each image three times in an epoch, for each of two subnetworks, with
-# AutoAugment. How fast is one thread of *this* machine, now?
+# FLOPs are only half of the cost. A CPU must also augment the images. The MixViT recipe
+# augments each image three times per epoch, for each of two subnetworks, with
+# AutoAugment. How fast is one thread of *this* machine right now?
 
 # %%
 print(f"{'':14}{'images/s':>10}{'ESTIMATED hours of one thread':>32}{'A100, 30%':>12}")
@@ -297,32 +300,32 @@ for name in ("mixvit-convit", "cut-mixmo"):
     print(f"{name:14}{rate:10,.0f}{hours[0]:32.1f}{hours[1]:12.1f}")
 
 # %% [markdown]
-# Compare the two columns of hours. Where a thread needs longer than the accelerator,
-# the accelerator waits. Then move augmentation into the training step, with
-# `apply_on="device"`: the same images, up to rounding.
+# Compare the two columns of hours. Where one thread needs longer than the accelerator,
+# the accelerator waits. In that case move augmentation into the training step, with
+# `apply_on="device"`. It produces the same images, up to rounding.
 #
 # ## How to run one
 #
-# With CIFAR-100 in a folder and an accelerator, a full run with its single network for
-# comparison is one line, and so is a rehearsal of a hundredth of it, which shows that
-# everything is in its place:
+# You need CIFAR-100 in a folder and an accelerator. The first command below is a
+# rehearsal of a hundredth of the full run, which shows that everything is in place. The
+# second command is the full run with its single network for comparison:
 #
 #     keras-mixvit train mixvit-convit --data-dir DIR --precision bfloat16 --scale 0.01
 #     keras-mixvit train mixvit-convit --data-dir DIR --precision bfloat16 \
 #         --apply-on device --single --seed 0 --output full-0
 #
-# Such a recipe has the papers' protocol: it trains on all training images, watches the
-# test images, and reports the last epoch. The test images choose nothing, so there is
-# no `best.keras`. With `--val-share 0.1` a tenth of the training images is held out,
-# which choose the best epoch and the temperature.
+# Such a recipe follows the papers' protocol: it trains on all training images, monitors
+# the test images, and reports the last epoch. The test images are not used to select
+# anything, so there is no `best.keras`. With `--val-share 0.1` a tenth of the training
+# images is held out and used to select the best epoch and the temperature.
 #
-# If it is killed, `keras-mixvit resume full-0` goes on. Repeat it with `--seed 1` and
-# `--seed 2`, and compare:
+# If the run is killed, `keras-mixvit resume full-0` resumes it. Repeat the run with
+# `--seed 1` and `--seed 2`, and compare:
 #
 #     keras-mixvit compare full-0 full-1 full-2 --output curves.png
 #
-# `compare` takes a run with another seed, precision, or place of augmentation for the
-# same training. A rehearsal it does not:
+# `compare` treats a run with another seed, precision, or place of augmentation as the
+# same training. It does not do so for a rehearsal:
 
 # %%
 settings = ["precision=bfloat16"]
@@ -341,17 +344,17 @@ shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"])
 # %% [markdown]
 # ## What you learned
 #
-# * A row of a paper's table is a recipe. Its `note` says what had to be chosen, and
-#   `published_rows(recipe=NAME)` what was reported.
-# * `compare` puts a run beside the published figures, and lists what differs from the
-#   published training.
+# * A row of a paper's table is a recipe. Its `note` documents the choices that had to
+#   be made, and `published_rows(recipe=NAME)` returns the reported results.
+# * `compare` shows a run next to the published figures, and lists how it differs from
+#   the published training.
 # * A difference needs several seeds. At the size of this notebook the paper's effect
-#   does not show, and nothing here stands in for the full runs.
-# * What those cost is arithmetic: steps, FLOPs a step, an assumed utilisation. For
-#   small networks, look at the input pipeline first.
+#   does not show, and nothing here replaces the full runs.
+# * You can calculate the cost of a full run from steps, FLOPs per step, and an assumed
+#   utilisation. For small networks, check the input pipeline first.
 #
 # ## Where to go on
 #
-# If you make a full run, its folder has all that is needed to report it: figures,
+# If you make a full run, its folder contains everything you need to report it: figures,
 # seeds, versions, device and a fingerprint of the images.
 # [Uncertainty](06_uncertainty.ipynb) shows what else to measure on it.
