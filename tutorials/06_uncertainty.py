@@ -531,9 +531,10 @@ show(rows, ["", "severity", "best T", "NLL", "NLL at clean T", "NLL at best T"])
 # foggy = load_corrupted("cifar100", "fog", severity=3, data_dir="DIR")
 # ```
 #
-# If you trained with the command, run `keras-mixvit evaluate RUN --calibrate
-# --corrupted DIR`. It prints the report, fits the temperature on the validation images
-# and saves it with the model, and evaluates the corrupted images.
+# If you trained with the command, run
+# `keras-mixvit evaluate RUN --calibrate --corrupted DIR`. It prints the report, fits
+# the temperature on the validation images and saves it with the model, and evaluates
+# the corrupted images.
 #
 # ## What you learned
 #

@@ -304,7 +304,8 @@ for name, changes in choices.items():
 #   the grid: ConViT or CaiT.
 # * **ConViT** is initialised like a convolution, so that each token attends to its
 #   neighbours. Its authors designed this for small data sets. **CaiT** has published
-#   weights, which you use below, in the sizes that `make_backbone` knows by name.
+#   weights, in the sizes that `make_backbone` knows by name. The next section shows how
+#   to load such weights.
 #
 # Only training shows which backbone is the most accurate on *your* images. Compare
 # backbones on the validation split, with several seeds, and keep the test split for the
@@ -427,8 +428,8 @@ print(f"{len(few_labels)} training images, {len(test.labels)} test images")
 
 # %% [markdown]
 # With 100 images, pretrained weights from other digits improve accuracy by many points,
-# more than the seeds differ. This is one small case: the digits zero to four consist of
-# the same strokes as the digits five to nine. The effect of CaiT's published ImageNet
+# more than the seeds differ. This is one small case: the digits zero to four share
+# their strokes with the digits five to nine. The effect of CaiT's published ImageNet
 # weights on MixViT has not been measured with this library.
 
 # %% tags=["picture"]
