@@ -54,8 +54,8 @@ from keras_mixvit.metrics import (
 #
 # MixViT does this with a vision transformer. A vision transformer cuts an image into
 # patches, and MixViT mixes whole patches: each patch comes from one image or the other.
-# The subnetworks share all layers except the last few, so two *subnetworks* cost about
-# as much as one.
+# All layers except the last few run only once, so two *subnetworks* cost about as much
+# as one.
 #
 # ## From arrays
 #
