@@ -364,8 +364,8 @@ print("largest difference:", np.abs(before - after).max())
 #
 # * A mixed pair is two images, two masks and two labels. MixViT sees one mixture and
 #   predicts both labels.
-# * Three steps set MixViT apart from the training of a single network: you create the
-#   model, you create the data set of pairs, and you pass the pairs to `fit`.
+# * You train MixViT as any Keras model: you create the model, you create the data set
+#   of pairs, and you pass the pairs to `fit`. Only the data set is new.
 # * At inference MixViT is an ensemble in one network, at nearly the cost of one
 #   network.
 # * To find out whether it is better, use several seeds, and data and networks larger
