@@ -239,7 +239,7 @@ panels[0].set_ylabel("density")
 plt.show()
 
 # %% [markdown]
-# ## What a loss weighs
+# ## How each loss is weighted
 #
 # The loss of a mixed sample is a weighted sum of one cross-entropy per subnetwork.
 # MixViT weights each one by the ratio of its input (Eq. 1). MixMo rebalances the

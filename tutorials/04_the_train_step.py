@@ -345,7 +345,7 @@ plt.show()
 # The test set has 500 images, so one of them is 0.2 points. Compare the difference
 # between the rows with the spread within a row before you trust it.
 #
-# ## What `val_accuracy` is about
+# ## What `val_accuracy` measures
 #
 # `evaluate`, `predict` and `validation_data` take plain images and use the *ensemble*:
 # the mean of the logits of the subnetworks. The training loss above, on mixed pairs,

@@ -468,7 +468,7 @@ shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"])
 #   and FLOPs, and the second subnetwork adds little.
 # * A CaiT of timm becomes a MixViT whose subnetworks start as the single network.
 #
-# ## Where to go on
+# ## Next steps
 #
 # [Reproducing the papers](09_reproducing_the_papers.ipynb) compares recipes with the
 # published results and calculates the cost of a full run.

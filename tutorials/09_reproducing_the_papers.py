@@ -353,7 +353,7 @@ shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"])
 # * You can calculate the cost of a full run from steps, FLOPs per step, and an assumed
 #   utilisation. For small networks, check the input pipeline first.
 #
-# ## Where to go on
+# ## Next steps
 #
 # If you make a full run, its folder contains everything you need to report it: figures,
 # seeds, versions, device and a fingerprint of the images.
