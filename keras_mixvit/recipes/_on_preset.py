@@ -1,8 +1,5 @@
 """Puts a recipe on the backbone of a preset."""
 
-import os
-from pathlib import Path
-
 from keras_mixvit._checks import require, require_path
 from keras_mixvit.convert._hub import fetch
 from keras_mixvit.convert._preset import Preset, is_preset
@@ -45,9 +42,6 @@ def on_preset(
     require_path("preset", name)
     name = str(name)
     kind, size = _facts(name)
-    if Path(name).is_dir():
-        # A run may be resumed in another working directory.
-        name = os.path.abspath(name)
     rate = RATE_SHARE * recipe.learning_rate
     changed = recipe.with_settings(
         {

@@ -213,7 +213,7 @@ def _coverage_table(found):
 
 
 def _ood(found: JudgedRuns) -> dict[str, Any] | None:
-    """How images of other sets are told from those of the data set."""
+    """How well scores separate images of other sets from those of the data set."""
     if not found.ood:
         return None
     table = Table(

@@ -282,6 +282,8 @@ def _conclude(folder, settings, sets, test, reports, parallel):
 
 def with_whole_paths(recipe, data_dir):
     """The recipe and folder with absolute paths, for a resume from any directory."""
+    if os.path.isdir(recipe.preset):
+        recipe = recipe.replace(preset=os.path.abspath(recipe.preset))
     if data_dir is not None:
         return recipe, os.path.abspath(data_dir)
     name = recipe.data.name

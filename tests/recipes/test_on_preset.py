@@ -23,6 +23,7 @@ from keras_mixvit.recipes import Recipe, backbone_for, model_for
 from keras_mixvit.recipes._chosen_recipe import chosen_recipe
 from keras_mixvit.recipes._on_preset import on_preset
 from keras_mixvit.recipes._recipe_file import read_recipe, recipe_text
+from keras_mixvit.training._train import with_whole_paths
 from tests.convert.files import save_model
 from tests.convert.hub_cases import BYTES
 from tests.helpers import set_weights
@@ -86,8 +87,11 @@ def test_a_recipe_file_keeps_the_preset(tmp_path, monkeypatch):
     saved("cait", tmp_path / "preset")
     monkeypatch.chdir(tmp_path)
     recipe, _ = chosen_recipe(preset="./preset", settings=["backbone.epsilon=1e-5"])
+    assert recipe.preset == "./preset"
     # Another working directory finds it, too.
-    assert recipe.preset == str(tmp_path / "preset")
+    assert with_whole_paths(recipe, None)[0].preset == str(tmp_path / "preset")
+    named = recipe.replace(preset="timm/cait_xxs24_224.fb_dist_in1k")
+    assert with_whole_paths(named, None)[0] == named
     Path("mine.toml").write_text(recipe_text(recipe))
     assert read_recipe("mine.toml") == recipe
     assert model_for(recipe, some_images()).backbone.get_config()["epsilon"] == 1e-5
