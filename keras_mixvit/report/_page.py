@@ -179,7 +179,7 @@ def _mixed(run, most) -> str | None:
     try:
         images = RunImages(run.folder / "model.keras").load("train")
         with plain_text():
-            figure = mixed_figure(run.settings.recipe, images)
+            figure = mixed_figure(run.settings.recipe, images, run.folder)
     except (ValueError, OSError, ModuleNotFoundError):
         # The images of the training need not be there any more.
         return None

@@ -6,9 +6,8 @@ from typing import Any
 
 from keras_mixvit.analysis import mixed_samples, training_curves
 from keras_mixvit.data import ImageSet
-from keras_mixvit.models import MixViT
+from keras_mixvit.models import MixViT, load_model
 from keras_mixvit.recipes._dataset import dataset_for
-from keras_mixvit.recipes._model import model_for
 from keras_mixvit.recipes._recipe import Recipe
 
 # The file of the mixed samples, in the folder of a run.
@@ -39,20 +38,23 @@ def draw_figures(
         histories[label] = folder / name / "history.csv"
     figure, _ = training_curves(histories)
     figure.savefig(folder / "curves.png")
-    figure = mixed_figure(recipe, images)
+    figure = mixed_figure(recipe, images, folder)
     if figure is not None:
         figure.savefig(folder / MIXED)
 
 
-def mixed_figure(recipe: Recipe, images: ImageSet) -> Any:
+def mixed_figure(recipe: Recipe, images: ImageSet, folder: Path) -> Any:
     """Some mixed samples of a training, or `None` where nothing is mixed.
 
     Args:
         recipe: `Recipe` of the run.
         images: `ImageSet` of the training images.
+        folder: Path of the run, whose network is trained.
     """
     first = next(iter(recipe.members()))
-    model = model_for(first, images)
+    # The trained network needs no preset any more.
+    place = "member-0" if recipe.num_members > 1 else "."
+    model = load_model(folder / place / "model.keras")
     if model.num_subnetworks == 1:
         return None
     # With augmentation on the device, only the step augments images.

@@ -17,12 +17,13 @@ from keras_mixvit import (
     WideResNet,
 )
 from keras_mixvit.cli import main
-from keras_mixvit.data import ImageSet
+from keras_mixvit.data import ImageSet, load
 from keras_mixvit.models import load_model
 from keras_mixvit.recipes import Recipe, backbone_for, model_for
 from keras_mixvit.recipes._chosen_recipe import chosen_recipe
 from keras_mixvit.recipes._on_preset import on_preset
 from keras_mixvit.recipes._recipe_file import read_recipe, recipe_text
+from keras_mixvit.training._run_figures import mixed_figure
 from keras_mixvit.training._train import with_whole_paths
 from tests.convert.files import save_model
 from tests.convert.hub_cases import BYTES
@@ -190,6 +191,8 @@ def test_the_command_trains_resumes_and_exports_it(tmp_path, monkeypatch, capsys
     # The run no longer needs the preset.
     shutil.rmtree(preset)
     assert main(["evaluate", out]) == 0
+    recipe, images = read_recipe(f"{out}/recipe.toml"), load(data, "train")
+    assert mixed_figure(recipe, images, tmp_path / "out") is not None
     assert main(["export", out, "--format=preset"]) == 0
     again = MixViT.from_preset(tmp_path / "out" / "export" / "preset")
     assert again.num_classes == 3
