@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_mixvit._checks import require, require_known, require_positive_integer
+from keras_mixvit.backbones import ViT
 from keras_mixvit.data.sources._array_checks import require_images
 from keras_mixvit.distribution._find_parallel import predict_spread
 from keras_mixvit.models._graph import Graph
@@ -62,3 +63,18 @@ def attention_network(model: Model, blocks: list[str] | None) -> Graph:
         chosen = maps if blocks is None else {name: maps[name] for name in blocks}
         networks[key] = Graph(images, chosen, name="attention")
     return networks[key]
+
+
+def last_block(model: Model) -> str | None:
+    """The name of the last block with attention, or `None` without one."""
+    try:
+        return list(attention_network(model, None).output)[-1]
+    except ValueError:
+        return None
+
+
+def num_prefix_tokens(model: Model) -> int:
+    """How many tokens stand before the patches in a map, at least the class token."""
+    backbone = model.backbone
+    # One that has no prefix tokens does not need the number.
+    return max(1, backbone.num_prefix_tokens) if isinstance(backbone, ViT) else 1

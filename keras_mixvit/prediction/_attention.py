@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from keras_mixvit.analysis import subnetwork_attention
-from keras_mixvit.backbones import ViT
 from keras_mixvit.models import MIMOModel
-from keras_mixvit.models._attention_maps import attention_network
+from keras_mixvit.models._attention_maps import last_block, num_prefix_tokens
 from keras_mixvit.models._backbone_methods import BackboneMethods
 
 
@@ -30,15 +29,13 @@ class Attention:
         Args:
             image: Array `(H, W, C)`.
         """
-        backbone, images = self.model.backbone, image[None]
+        images = image[None]
         maps = self.model.attention_maps(images, [self.block], batch_size=1)
-        # One that has no prefix tokens does not need the number.
-        prefix = backbone.num_prefix_tokens if isinstance(backbone, ViT) else 1
         figure, _ = subnetwork_attention(
             images,
             maps[self.block],
-            backbone.grid_shape,
-            num_prefix_tokens=max(prefix, 1),
+            self.model.backbone.grid_shape,
+            num_prefix_tokens=num_prefix_tokens(self.model),
         )
         file = io.BytesIO()
         figure.savefig(file, format="png")
@@ -53,9 +50,8 @@ def attention_of(model: MIMOModel) -> tuple[Attention | None, str]:
     """
     if not isinstance(model, BackboneMethods):
         return None, "This model has no attention maps."
-    try:
-        block = list(attention_network(model, None).output)[-1]
-    except ValueError:
+    block = last_block(model)
+    if block is None:
         return None, "A convolutional network has no attention maps."
     if importlib.util.find_spec("matplotlib") is None:
         return None, 'Attention maps need Matplotlib: pip install "keras_mixvit[demo]".'

@@ -10,8 +10,7 @@ import numpy as np
 from keras_mixvit._protocols import HasBackbone
 from keras_mixvit.analysis._style import MAP
 from keras_mixvit.analysis._subnetwork_attention import relative_attention
-from keras_mixvit.backbones import ViT
-from keras_mixvit.backbones._vision_transformer import VisionTransformer
+from keras_mixvit.models._attention_maps import last_block, num_prefix_tokens
 
 # All pictures together, before base64 adds a third.
 BUDGET = 2_200_000
@@ -122,15 +121,14 @@ def attention_of(model: Any, images: np.ndarray) -> np.ndarray | None:
     Returns:
         An array, or `None` if the model is no transformer.
     """
-    backbone = model.backbone if isinstance(model, HasBackbone) else None
-    if not isinstance(backbone, VisionTransformer):
+    last = last_block(model) if isinstance(model, HasBackbone) else None
+    if last is None:
         return None
-    prefix = max(1, backbone.num_prefix_tokens) if isinstance(backbone, ViT) else 1
     # The maps of all blocks of many images may not fit into the memory.
-    *_, last = model.attention_maps(images[:1])
     maps = model.attention_maps(images, blocks=[last])[last]
+    shape, prefix = model.backbone.grid_shape, num_prefix_tokens(model)
     try:
-        return relative_attention(maps, len(images), backbone.grid_shape, prefix)
+        return relative_attention(maps, len(images), shape, prefix)
     except ValueError:
         # Such as the attention of one image to M grids.
         return None
