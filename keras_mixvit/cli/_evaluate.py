@@ -4,6 +4,7 @@ from pathlib import Path
 
 from keras_mixvit.cli._console import make_console
 from keras_mixvit.cli._help import add_command
+from keras_mixvit.cli._shared_options import add_ood
 
 
 def add_evaluate(commands) -> None:
@@ -42,14 +43,7 @@ def add_evaluate(commands) -> None:
         metavar="DIR",
         help="also judge the model on CIFAR-10-C or CIFAR-100-C in this folder",
     )
-    more.add_argument(
-        "--ood",
-        metavar="NAME_OR_PATH",
-        action="append",
-        default=[],
-        help="images out of the distribution, which the model should be unsure of; "
-        "may be given several times",
-    )
+    add_ood(more)
     more.add_argument(
         "--thorough",
         action="store_true",

@@ -2,6 +2,7 @@
 
 from keras_mixvit._export_formats import EXPORT_FORMATS, IMAGE_DTYPES
 from keras_mixvit.cli._help import add_command
+from keras_mixvit.cli._shared_options import add_temperature
 
 
 def add_export(commands) -> None:
@@ -30,13 +31,7 @@ def add_export(commands) -> None:
         metavar="PATH",
         help="new file or folder (default: export, beside the model)",
     )
-    command.add_argument(
-        "--temperature",
-        metavar="T",
-        type=float,
-        help="what logits are divided by (default: the temperature saved with the "
-        "model by `evaluate --calibrate`; 1: plain logits)",
-    )
+    add_temperature(command)
     command.add_argument(
         "--image-dtype",
         choices=IMAGE_DTYPES,

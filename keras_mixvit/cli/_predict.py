@@ -8,7 +8,8 @@ import time
 from keras_mixvit._checks import require
 from keras_mixvit._exit_status import UNREAD
 from keras_mixvit.cli._help import add_command
-from keras_mixvit.prediction._options import MAX_PIXELS, Options
+from keras_mixvit.cli._shared_options import add_max_pixels, add_sets, add_temperature
+from keras_mixvit.prediction._options import Options
 from keras_mixvit.prediction._words import runs_and_images
 from keras_mixvit.prediction._writers import FORMATS, printable, writer_for
 
@@ -39,13 +40,7 @@ def add_predict(commands) -> None:
         metavar="N",
         help="how many classes to name (default: 3)",
     )
-    command.add_argument(
-        "--sets",
-        type=float,
-        metavar="MISS",
-        help="add the set of possible classes, which misses the true one at this "
-        "rate, such as 0.1; fitted on the validation images",
-    )
+    add_sets(command)
     command.add_argument(
         "--format",
         choices=FORMATS,
@@ -55,13 +50,7 @@ def add_predict(commands) -> None:
         "--output", metavar="FILE", help="file to write (default: the standard output)"
     )
     more = command.add_argument_group("more options")
-    more.add_argument(
-        "--temperature",
-        type=float,
-        metavar="T",
-        help="what logits are divided by (default: the temperature saved with the "
-        "model by `evaluate --calibrate`; 1: none)",
-    )
+    add_temperature(more)
     more.add_argument(
         "--batch-size",
         type=int,
@@ -76,14 +65,7 @@ def add_predict(commands) -> None:
         metavar="N",
         help="threads that read images ahead (default: 1; more for a fast device)",
     )
-    more.add_argument(
-        "--max-pixels",
-        type=int,
-        default=MAX_PIXELS,
-        metavar="N",
-        help="the largest number of pixels of a file that is decoded (default: "
-        f"{MAX_PIXELS:,})",
-    )
+    add_max_pixels(more)
 
 
 def check_predict(words: list[str], output: str | None, **options) -> None:

@@ -2,6 +2,7 @@
 
 from keras_mixvit.cli._console import make_console
 from keras_mixvit.cli._help import add_command
+from keras_mixvit.cli._shared_options import add_ood
 
 
 def add_report(commands) -> None:
@@ -32,14 +33,7 @@ def add_report(commands) -> None:
         metavar="NAME_OR_PATH",
         help="other images that judge all runs (default: the test images of the runs)",
     )
-    command.add_argument(
-        "--ood",
-        metavar="NAME_OR_PATH",
-        action="append",
-        default=[],
-        help="images out of the distribution, which the model should be unsure of; "
-        "may be given several times",
-    )
+    add_ood(command)
     more = command.add_argument_group("more options")
     more.add_argument(
         "--examples",

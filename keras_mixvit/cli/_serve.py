@@ -7,7 +7,8 @@ import threading
 
 from keras_mixvit._checks import require
 from keras_mixvit.cli._help import add_command
-from keras_mixvit.prediction._options import MAX_PIXELS, Options
+from keras_mixvit.cli._shared_options import add_max_pixels, add_sets, add_temperature
+from keras_mixvit.prediction._options import Options
 from keras_mixvit.prediction._serve_options import (
     HOST,
     MAX_UPLOAD,
@@ -65,28 +66,9 @@ def add_serve(commands) -> None:
         metavar="N",
         help="how many classes to name (default: 5)",
     )
-    more.add_argument(
-        "--sets",
-        type=float,
-        metavar="MISS",
-        help="add the set of possible classes, which misses the true one at this "
-        "rate, such as 0.1; fitted on the validation images",
-    )
-    more.add_argument(
-        "--temperature",
-        type=float,
-        metavar="T",
-        help="what logits are divided by (default: the temperature saved with the "
-        "model by `evaluate --calibrate`; 1: none)",
-    )
-    more.add_argument(
-        "--max-pixels",
-        type=int,
-        default=MAX_PIXELS,
-        metavar="N",
-        help="the largest number of pixels of a file that is decoded (default: "
-        f"{MAX_PIXELS:,})",
-    )
+    add_sets(more)
+    add_temperature(more)
+    add_max_pixels(more)
 
 
 def check_serve(
