@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from keras_mixvit.metrics import ConformalSets
+from keras_mixvit.metrics._softmax import softmax
 from keras_mixvit.prediction._network import Network
 from keras_mixvit.prediction._prediction import Prediction
 from keras_mixvit.training._held_out import HeldOut, unlikeness
@@ -50,8 +51,7 @@ class Answers:
         """
         plain = self.network.plain(logits)
         calibrated = self.network.calibrated(logits)
-        shares = np.exp(calibrated - calibrated.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
+        shares = softmax(calibrated)
         # Of equal probabilities, the first class stands first.
         order = np.argsort(-calibrated, axis=1, kind="stable")
         scores = self.network.scores(logits, calibrated)

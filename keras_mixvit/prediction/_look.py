@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_mixvit._checks import require
 from keras_mixvit.data import ImageSet
+from keras_mixvit.metrics._softmax import softmax
 from keras_mixvit.prediction._attention import attention_of
 from keras_mixvit.prediction._opened import Opened
 from keras_mixvit.prediction._options import Options
@@ -129,9 +130,7 @@ class Looker:
         return Look(prediction, pixels, self._said(logits), maps)
 
     def _said(self, logits) -> tuple[Said, ...]:
-        each = self.network.divided(logits)[0]
-        shares = np.exp(each - each.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
+        shares = softmax(self.network.divided(logits)[0])
         classes = [self.answers.classes[k] for k in shares.argmax(axis=1)]
         tops = shares.max(axis=1).tolist()
         rows = zip(self.names, classes, tops, strict=True)

@@ -8,6 +8,7 @@ import numpy as np
 from keras_mixvit.evaluation._judged_classes import class_scores
 from keras_mixvit.evaluation._judged_ood import group_scores
 from keras_mixvit.evaluation._predicted import Group
+from keras_mixvit.metrics._softmax import softmax
 
 # How many confusions are shown as images, and how many images of each.
 PAIRS, OF_PAIR = 6, 4
@@ -170,13 +171,6 @@ def images_of_pair(found: Predictions, true: int, predicted: int) -> np.ndarray:
     both = (found.labels == true) & (found.predicted == predicted)
     places = np.flatnonzero(both)
     return places[_first(-found.confidence[places], OF_PAIR)]
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of logits, over the last axis."""
-    values = np.asarray(logits, "float64")
-    powers = np.exp(values - values.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def _first(values, count):

@@ -13,7 +13,7 @@ from keras_mixvit.training._run_settings import RunSettings
 
 METHODS = {
     "single": "one network with one prediction",
-    "mixvit": "MixViT, a transformer whose subnetworks share all but the last layers",
+    "mixvit": "MixViT, a transformer whose last layers run once for each subnetwork",
     "cut_mixmo": "Cut-MixMo, which encodes each image alone and puts a patch of the "
     "features of one into those of the other",
     "linear_mixmo": "Linear-MixMo, which encodes each image alone and adds their "
