@@ -28,6 +28,7 @@ if not is_command():
         masks,
         metrics,
         models,
+        optimizers,
         schedules,
     )
     from keras_mixvit.backbones import (
@@ -89,6 +90,7 @@ __all__ = [
     "metrics",
     "mixed_pair_dataset",
     "models",
+    "optimizers",
     "schedules",
 ]
 

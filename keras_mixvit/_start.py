@@ -18,7 +18,8 @@ KERAS_DEFAULT = "tensorflow"
 # All parts that are public or register classes of saved models.
 PARTS = (
     *("augmentation", "backbones", "convert", "data", "distribution"),
-    *("evaluation", "layers", "masks", "metrics", "models", "schedules"),
+    *("evaluation", "layers", "masks", "metrics", "models", "optimizers"),
+    "schedules",
 )
 SCRIPTS = ("keras-mixvit", "keras-mixvit.exe", "keras-mixvit-script.py")
 

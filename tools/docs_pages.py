@@ -29,7 +29,8 @@ PAGES = {
 PACKAGES = (
     *("models", "backbones", "masks", "data", "augmentation", "layers"),
     *("metrics", "evaluation", "analysis", "costs", "recipes", "training"),
-    *("prediction", "report", "distribution", "convert", "schedules"),
+    *("prediction", "report", "distribution", "convert", "optimizers"),
+    "schedules",
 )
 LINK = re.compile(r'(\]\(|<img src="|srcset=")([^)"\s:#]+)((?:#[\w-]*)?)(?=[)"\s])')
 

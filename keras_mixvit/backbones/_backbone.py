@@ -77,6 +77,18 @@ class Backbone(KeepsSteps, keras.Model, abc.ABC):
         height, width, _ = self.image_shape
         return height // self.patch_size, width // self.patch_size
 
+    @property
+    def layer_groups(self) -> list[list[keras.layers.Layer]]:
+        """The layers with weights in groups, from the images to the features.
+
+        The first group has the stem and all before the first block. Each further group
+        is one block. The last one has what comes after the last block, and may be
+        empty. In this class, every layer of `body` and `trunk` counts as a block.
+        """
+        layers = [*self.body.layers, *self.trunk.layers]
+        blocks = [[layer] for layer in layers if layer.weights]
+        return [[self.stem], *blocks, []]
+
     @abc.abstractmethod
     def make_stem(self, name: str = "stem") -> keras.Model:
         """A new stem, from images to a grid without position."""

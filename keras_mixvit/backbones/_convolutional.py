@@ -66,6 +66,15 @@ class ConvolutionalBackbone(Backbone):
     def _stem_convolution(self, images, name: str):
         """The grid of normalised images, from a convolution with this name."""
 
+    @property
+    def layer_groups(self) -> list[list[keras.layers.Layer]]:
+        """Stem and norm before the blocks; each block; the norm after them."""
+        before, after, norm = [self.stem], [], self._parts.norm
+        if norm is not None:
+            (after if norm in self.trunk.layers else before).append(norm)
+        blocks = [[block] for group in self._parts.groups for block in group]
+        return [before, *blocks, after]
+
     def make_stem(self, name: str = "stem") -> keras.Model:
         images = keras.Input(self.image_shape, name="images")
         # Each variable of a model needs its own path: PyTorch's trainer keeps only one

@@ -103,6 +103,23 @@ def cuts(calls: list[Call], model: keras.Model) -> dict[str, Any]:
     return found
 
 
+def blocks_after(name: str, calls: list[Call], places: dict) -> list[list[str]]:
+    """The names of the layers after a layer, grouped between cuts.
+
+    Args:
+        name: String, the name of a layer at which the model can be cut.
+        calls: List that `copied` returned.
+        places: Dict that `cuts` returned.
+    """
+    blocks: list[list[str]] = [[]]
+    names = [call.name for call in calls]
+    for layer in names[names.index(name) + 1 :]:
+        blocks[-1].append(layer)
+        if layer in places:
+            blocks.append([])
+    return blocks
+
+
 def require_cut(argument: str, name: str, calls: list[Call], found: dict) -> Any:
     """The output of a layer at which a model can be cut.
 

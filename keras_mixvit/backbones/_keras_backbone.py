@@ -8,7 +8,7 @@ import keras
 
 from keras_mixvit._checks import require
 from keras_mixvit.backbones._backbone import Backbone
-from keras_mixvit.backbones._cuts import copied, cuts, require_cut
+from keras_mixvit.backbones._cuts import blocks_after, copied, cuts, require_cut
 from keras_mixvit.backbones._normalization import as_config, normalized
 
 
@@ -33,11 +33,13 @@ class KerasParts:
         model: Functional `keras.Model`.
         mixed: The tensor that ends the stem.
         ends: The tensor that ends the body.
+        blocks: List of lists of names of layers, as `blocks_after` returns.
     """
 
     model: keras.Model
     mixed: Any
     ends: Any
+    blocks: list[list[str]]
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
@@ -110,9 +112,10 @@ class KerasBackbone(Backbone):
         policy = None if dtype is None else keras.dtype_policies.get(dtype)
         own, calls = _copied(model, shape, policy)
         _require_features(own)
+        places = cuts(calls, own)
         grids = {
             layer: tensor
-            for layer, tensor in cuts(calls, own).items()
+            for layer, tensor in places.items()
             if len(tensor.shape) == 4 and None not in tensor.shape[1:]
         }
         whole = {
@@ -141,7 +144,7 @@ class KerasBackbone(Backbone):
         self.mean = as_config(mean)
         self.std = as_config(std)
         # The stages own the layers; in a dataclass, no layer is listed twice.
-        self._parts = KerasParts(own, mixed, ends)
+        self._parts = KerasParts(own, mixed, ends, blocks_after(grid, calls, places))
         self._connect()
 
     def _connect(self):
@@ -159,6 +162,14 @@ class KerasBackbone(Backbone):
             features = pool(features)
         self.trunk = keras.Model(parts.ends, features, name="trunk")
         self.built = True
+
+    @property
+    def layer_groups(self) -> list[list[keras.layers.Layer]]:
+        """The stem; the layers between places where you can cut; an empty group."""
+        model, names = self._parts.model, self._parts.blocks
+        blocks = [[model.get_layer(name) for name in block] for block in names]
+        groups = [[layer for layer in block if layer.weights] for block in blocks]
+        return [[self.stem], *filter(None, groups), []]
 
     def make_stem(self, name: str = "stem") -> keras.Model:
         parts = self._parts

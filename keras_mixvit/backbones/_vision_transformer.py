@@ -176,6 +176,17 @@ class VisionTransformer(Backbone):
             "dtype": self.dtype_policy,
         }
 
+    @property
+    def layer_groups(self) -> list[list[keras.layers.Layer]]:
+        """Stem with position and tokens; each block; the last normalisation."""
+        parts = self._parts
+        tokens = [] if parts.class_token is None else [parts.class_token]
+        return [
+            [self.stem, parts.position, *tokens],
+            *([block] for block in (*parts.blocks, *parts.class_blocks)),
+            [parts.norm],
+        ]
+
     def make_stem(self, name: str = "stem") -> keras.Model:
         images = keras.Input(self.image_shape, name="images")
         # Each variable of a model needs its own path: PyTorch's trainer keeps only one

@@ -10,12 +10,13 @@ from keras_mixvit.backbones._backbone import Backbone
 from keras_mixvit.backbones._features import grid_of
 from keras_mixvit.layers import SubnetworkHeads
 from keras_mixvit.models._attention_maps import attention_maps
+from keras_mixvit.models._fine_tuning import FineTuning
 from keras_mixvit.models._frozen_layers import freeze, frozen_paths
 from keras_mixvit.models._presets import Presets
 from keras_mixvit.models._quantized_layers import quantize_again, quantized_layers
 
 
-class BackboneMethods(Presets):
+class BackboneMethods(Presets, FineTuning):
     """Mixin for a `MIMOModel` that uses the layers of a backbone.
 
     The model defines `_inference_network`, which builds the graph from images to

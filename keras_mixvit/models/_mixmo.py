@@ -57,13 +57,12 @@ class MixMo(BackboneMethods, MIMOModel):
         num_classifiers: Integer, M or 1; with 1, one classifier predicts all labels in
             proportion to the masks, and `r` has no effect. `None` for M. Defaults to
             `None`.
-        ensemble_of: `"logits"` or `"probabilities"`, what the ensemble
-            averages; its output is always logits. Defaults to `"logits"`.
-        temperature: Positive float, by which `predict(x, calibrated=True)`
-            divides logits. Defaults to `1.0`.
+        ensemble_of: `"logits"` or `"probabilities"`, what the ensemble averages; its
+            output is always logits. Defaults to `"logits"`.
+        temperature: Positive float, by which `predict(x, calibrated=True)` divides
+            logits. Defaults to `1.0`.
         name: String, the name of the model. Defaults to `"mixmo"`.
-        dtype: Dtype or dtype policy, or `None` for the backbone's. Defaults
-            to `None`.
+        dtype: Dtype or dtype policy, or `None` for the backbone's. Defaults to `None`.
         mixing_scale: Positive float, the factor of the mixed grid, or `None` for M, as
             in the paper. Set it to 1 for a pretrained backbone, so its body gets values
             of the usual size. Defaults to `None`.
@@ -203,6 +202,10 @@ class MixMo(BackboneMethods, MIMOModel):
         if self.num_classifiers == 1:
             return super().loss_weights(ratios)
         return ratios.shape[1] * loss_weighting(ratios, self.r, ops)
+
+    @property
+    def _further_stems(self):
+        return self.stems[1:]
 
     def _stem(self, index):
         return self.stems[index if len(self.stems) > 1 else 0]

@@ -190,6 +190,11 @@ class MixViT(BackboneMethods, MIMOModel):
             owner_per=owner_per,
         )
 
+    @property
+    def _new_layers(self):
+        sources = [] if self.attribution is None else [self.attribution]
+        return [*sources, self.heads]
+
     def _training_network(self):
         num_subnetworks, grid_shape = self.num_subnetworks, self.backbone.grid_shape
         images = keras.Input((num_subnetworks, *self.image_shape), name="images")

@@ -181,6 +181,9 @@ def model_of_preset(recipe: Recipe, images: ImageSet) -> MIMOModel:
         preset=recipe.preset,
         channels=found.image_shape[2],
     )
+    if recipe.schedule.frozen_blocks:
+        with named_as({"count": "schedule.frozen_blocks"}):
+            model.freeze_blocks(recipe.schedule.frozen_blocks)
     return model
 
 

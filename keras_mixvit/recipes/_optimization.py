@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_mixvit.optimizers import LayerwiseAdamW, LayerwiseSGD
 from keras_mixvit.recipes._constructors import OPTIMIZERS
 from keras_mixvit.recipes._recipe import Recipe
 from keras_mixvit.schedules import WarmupStepDecay
@@ -15,6 +16,8 @@ NOT_DECAYED = (
     "source_bias",
     "source_embedding",
 )
+
+LAYERWISE = {"adamw": LayerwiseAdamW, "sgd": LayerwiseSGD}
 
 
 def schedule_for(recipe: Recipe, steps_per_epoch: int) -> WarmupStepDecay:
@@ -48,7 +51,8 @@ def optimizer_for(
         steps_per_epoch: Integer, the length of the data set.
 
     Returns:
-        Keras's AdamW or SGD.
+        Keras's AdamW or SGD, or `LayerwiseAdamW` or `LayerwiseSGD` if the layers learn
+        at different rates.
 
     Example:
 
@@ -66,8 +70,11 @@ def optimizer_for(
         # SGD does not take a decay of 0, and AdamW does not take None.
         options["weight_decay"] = decay or None
     schedule = schedule_for(recipe, steps_per_epoch)
+    build, layerwise = constructor.build, layer_options(recipe, model, steps_per_epoch)
+    if layerwise:
+        build = LAYERWISE[recipe.optimizer_name]
     try:
-        optimizer = constructor.build(schedule, **options)
+        optimizer = build(schedule, **options, **layerwise)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"`optimizer` must have options that Keras takes ({error}). Received: "
@@ -77,6 +84,26 @@ def optimizer_for(
     if decay:
         optimizer.exclude_from_weight_decay(var_list=not_decayed(model))
     return optimizer
+
+
+def layer_options(
+    recipe: Recipe, model: keras.Model, steps_per_epoch: int
+) -> dict[str, dict]:
+    """The `rates` and `starts` of a `LayerwiseAdamW`, or an empty dict.
+
+    Args:
+        recipe: `Recipe`.
+        model: The model to train.
+        steps_per_epoch: Integer, the length of the data set.
+    """
+    schedule, found = recipe.schedule, {}
+    if schedule.layer_decay != 1:
+        found["rates"] = model.layer_rates(schedule.layer_decay)
+    if schedule.new_layer_epochs:
+        share = schedule.new_layer_epochs / recipe.epochs
+        batches = round(share * recipe.total_epochs * steps_per_epoch)
+        found["starts"] = model.layer_starts(max(1, batches))
+    return found
 
 
 def not_decayed(model: keras.Model) -> list:

@@ -8,6 +8,8 @@ from keras_mixvit.recipes._values import LARGEST, parameters
 
 # Options of optimizers that are integers, and their minimums.
 COUNTS = {"gradient_accumulation_steps": 2, "ema_overwrite_frequency": 1}
+# Options of a schedule that make sense for pretrained weights only.
+OF_PRESETS = {"layer_decay": 1.0, "frozen_blocks": 0, "new_layer_epochs": 0.0}
 
 
 def require_fitting(recipe) -> None:
@@ -87,8 +89,16 @@ def _require_optimizer(options):
 
 
 def _require_preset(recipe):
-    """Refuses options that the weights of a preset decide."""
+    """Refuses options that a preset decides, and those that need one."""
     if not recipe.preset:
+        for name, default in OF_PRESETS.items():
+            value = getattr(recipe.schedule, name)
+            require(
+                value == default,
+                f"`schedule.{name}` must not be set without a preset, whose weights "
+                "it protects.",
+                **{f"schedule.{name}": value},
+            )
         return
     size = recipe.backbone.options.get("patch_size")
     require(
@@ -185,6 +195,11 @@ def _require_schedule(recipe):
         0 <= schedule.warmup(epochs) < epochs,
         f"`schedule.warmup_epochs` must be in [0, epochs); {advice}.",
         **{"schedule.warmup_epochs": schedule.warmup_epochs, "epochs": epochs},
+    )
+    require(
+        0 <= schedule.new_layer_epochs < epochs,
+        f"`schedule.new_layer_epochs` must be in [0, epochs); {advice}.",
+        **{"schedule.new_layer_epochs": schedule.new_layer_epochs, "epochs": epochs},
     )
     require(
         all(0 < epoch < epochs for epoch in schedule.falls(epochs)),

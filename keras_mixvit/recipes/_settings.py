@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from keras_mixvit._checks import require
+from keras_mixvit._checks import require, require_positive_integer
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,9 @@ class Loss:
 class Schedule:
     """The learning rate of a recipe: a linear warm-up, then drops.
 
+    The last three options fine-tune a preset: they say which layers learn, how fast,
+    and from when.
+
     Args:
         learning_rate: Positive float, the rate after the warm-up, or `None` for 0.002
             with AdamW, and for `0.1 / b * batch_size / 128` with SGD and b repetitions.
@@ -148,6 +151,12 @@ class Schedule:
         decay_epochs: Tuple of floats, the epochs after which the rate drops, or `None`
             for 5/6 and 14/15 of all epochs. Defaults to `None`.
         decay_rate: Positive float, the factor of each drop. Defaults to `0.1`.
+        layer_decay: Float in (0, 1], the rate of a block divided by that of the next
+            one towards the classes, as in `layer_rates`. Defaults to `1.0`.
+        frozen_blocks: Integer, the number of blocks that do not learn, with the stem;
+            0 for none, not even the stem. Defaults to `0`.
+        new_layer_epochs: Float, the epochs at the start in which only source
+            attribution and heads learn. Defaults to `0.0`.
 
     Raises:
         ValueError: If a value is out of its range, or has no effect: a base without a
@@ -170,6 +179,9 @@ class Schedule:
     warmup_epochs: float | None = None
     decay_epochs: tuple[float, ...] | None = None
     decay_rate: float = 0.1
+    layer_decay: float = 1.0
+    frozen_blocks: int = 0
+    new_layer_epochs: float = 0.0
 
     def __post_init__(self):
         defaults = {field.name: field.default for field in dataclasses.fields(self)}
@@ -190,6 +202,12 @@ class Schedule:
                 f"`schedule.{name}` must be a positive finite number.",
                 **{f"schedule.{name}": value},
             )
+        require(
+            0 < self.layer_decay <= 1,
+            "`schedule.layer_decay` must be in (0, 1].",
+            **{"schedule.layer_decay": self.layer_decay},
+        )
+        require_positive_integer("schedule.frozen_blocks", self.frozen_blocks, 0)
 
     def rate(self, batch_size: int, repetitions: int, is_sgd: bool) -> float:
         """The rate after the warm-up, by its rule.

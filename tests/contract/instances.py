@@ -21,6 +21,7 @@ WITH_CLASSES = (
     "masks",
     "metrics",
     "models",
+    "optimizers",
     "prediction",
     "recipes",
     "schedules",

@@ -17,6 +17,9 @@ SCHEDULE = {
     "warmup_epochs": 2.0,
     "decay_epochs": (30.0, 40.0),
     "decay_rate": 0.5,
+    "layer_decay": 0.5,
+    "frozen_blocks": 1,
+    "new_layer_epochs": 1.5,
 }
 ARGUMENTS = {
     # The other protocol takes no `val_share`.

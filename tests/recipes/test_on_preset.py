@@ -19,7 +19,8 @@ from keras_mixvit import (
 from keras_mixvit.cli import main
 from keras_mixvit.data import ImageSet, load
 from keras_mixvit.models import load_model
-from keras_mixvit.recipes import Recipe, backbone_for, model_for
+from keras_mixvit.optimizers import LayerwiseAdamW, LayerwiseSGD
+from keras_mixvit.recipes import Recipe, backbone_for, model_for, optimizer_for
 from keras_mixvit.recipes._chosen_recipe import chosen_recipe
 from keras_mixvit.recipes._on_preset import on_preset
 from keras_mixvit.recipes._recipe_file import read_recipe, recipe_text
@@ -196,3 +197,65 @@ def test_the_command_trains_resumes_and_exports_it(tmp_path, monkeypatch, capsys
     assert main(["export", out, "--format=preset"]) == 0
     again = MixViT.from_preset(tmp_path / "out" / "export" / "preset")
     assert again.num_classes == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "optimizer"),
+    [("cait", "mixvit", LayerwiseAdamW), ("wide_resnet", "cut_mixmo", LayerwiseSGD)],
+)
+def test_layers_learn_at_the_rates_of_the_recipe(kind, method, optimizer, tmp_path):
+    saved(kind, tmp_path / "preset")
+    start = Recipe(method=method, backbone=kind, epochs=10, epoch_scale=0.5)
+    recipe, _ = on_preset(start, tmp_path / "preset")
+    recipe = recipe.with_settings(
+        ["schedule.layer_decay=0.5", "schedule.new_layer_epochs=4"]
+    )
+    (tmp_path / "mine.toml").write_text(recipe_text(recipe))
+    assert read_recipe(str(tmp_path / "mine.toml")) == recipe
+    model = model_for(recipe, some_images())
+    made = optimizer_for(recipe, model, steps_per_epoch=3)
+    assert type(made) is optimizer
+    assert made.rates == model.layer_rates(0.5)
+    # 4 of 10 epochs, scaled to 2 of 5.
+    assert made.starts == model.layer_starts(6)
+    assert (made.decay or 0) == (0.05 if kind == "cait" else 0)
+
+
+def test_frozen_blocks_of_a_recipe_do_not_train(tmp_path):
+    saved("cait", tmp_path / "preset")
+    recipe, _ = on_preset(Recipe(backbone="cait"), tmp_path / "preset")
+    recipe = recipe.with_settings(["schedule.frozen_blocks=1"])
+    model = model_for(recipe, some_images())
+    learns = {variable.path.split("/")[0] for variable in model.trainable_variables}
+    assert learns == {"class_block_0", "norm", "source_embedding", "heads"}
+    # The baseline starts from the same weights, with the same layers frozen.
+    single = model_for(recipe.baseline(), some_images())
+    learns = {variable.path.split("/")[0] for variable in single.trainable_variables}
+    assert learns == {"class_block_0", "norm", "heads"}
+    with pytest.raises(
+        ValueError, match=r"^`schedule\.frozen_blocks` must be an integer from 0 to 2,"
+    ):
+        model_for(recipe.with_settings(["schedule.frozen_blocks=3"]), some_images())
+
+
+def test_the_command_fine_tunes(tmp_path, monkeypatch):
+    make_eager(monkeypatch)
+    saved("cait", tmp_path / "preset")
+    run = tmp_path / "run"
+    settings = ("layer_decay=0.5", "frozen_blocks=1", "new_layer_epochs=1")
+    given = [word for s in settings for word in ("--set", f"schedule.{s}")]
+    start = ["train", "--preset", str(tmp_path / "preset"), "--data", "digits"]
+    start += ["--data-share=0.05", "--set=batch_size=16", "--set=epochs=2"]
+    assert main([*start, f"--output={run}", "--no-single", *given]) == 0
+    trained = load_model(run / "model.keras")
+    assert isinstance(trained.optimizer, LayerwiseAdamW)
+    assert not trained.stem.trainable
+    old = SingleNetwork.from_preset(str(tmp_path / "preset"))
+    before, after = arrays(old), arrays(trained)
+    moved = {
+        path.split("/")[0]
+        for path in before
+        if not np.array_equal(before[path], after[path])
+    }
+    # The heads are new.
+    assert moved - {"heads"} == {"class_block_0", "norm"}

@@ -108,6 +108,31 @@ from keras_mixvit.recipes import Recipe
             r"`optimizer\.learning_rate` must not be set; set `schedule\.learning_",
         ),
         (
+            {"schedule": {"layer_decay": 0.5}},
+            r"`schedule\.layer_decay` must not be set without a preset, whose weights "
+            r"it protects\. Received: schedule\.layer_decay=0\.5$",
+        ),
+        (
+            {"schedule": {"frozen_blocks": 1}},
+            r"`schedule\.frozen_blocks` must not be set without a preset",
+        ),
+        (
+            {"schedule": {"new_layer_epochs": 1.0}},
+            r"`schedule\.new_layer_epochs` must not be set without a preset",
+        ),
+        (
+            {"schedule": {"layer_decay": 1.5}, "preset": "p"},
+            r"`schedule\.layer_decay` must be in \(0, 1\]\. Received: schedule\.lay",
+        ),
+        (
+            {"schedule": {"frozen_blocks": -1}, "preset": "p"},
+            r"`schedule\.frozen_blocks` must be an integer of at least 0\. Received",
+        ),
+        (
+            {"schedule": {"new_layer_epochs": 60.0}, "preset": "p"},
+            r"`schedule\.new_layer_epochs` must be in \[0, epochs\); `epoch_scale` sh",
+        ),
+        (
             {"ensemble_of": "probabilities", "method": "single"},
             r"`ensemble_of` must not be set with one network of one subnetwork\.",
         ),
