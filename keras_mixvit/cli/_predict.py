@@ -24,7 +24,8 @@ def add_predict(commands) -> None:
         "predict",
         help="predict images: classes, calibrated probabilities, doubts",
         description="Predicts images of any size and colours. The first words are "
-        "runs: folders with a model.keras, or .keras files; several are one ensemble. "
+        "runs: folders with a model.keras, .keras files, or presets (a folder, or "
+        "hf://owner/name); several are one ensemble. "
         "The other words are images: files, folders of files, .npz or .npy files of an "
         "array. Ends with status 3 if some images could not be read.",
         example="predict runs/first photos/ --format csv > photos.csv",

@@ -45,8 +45,9 @@ def predict(
     they are first needed. From then on, the images of the run need not be there.
 
     Args:
-        run: Path of the folder of a run or of a `.keras` file, a model, or a
-            sequence of paths, which are an ensemble.
+        run: Path of the folder of a run, of a `.keras` file or of a preset;
+            `"hf://owner/name"`, a preset of the hub; a model; or a sequence of paths
+            and names, which are an ensemble.
         images: Path of an image file, of a folder of image files, or of a `.npz` or
             `.npy` file; list of such paths; array `(n, H, W, C)`, `ImageSource` or
             `ImageSet`. uint8 images of any size are resized. Of several arrays in a

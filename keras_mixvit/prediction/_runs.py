@@ -10,17 +10,16 @@ import numpy as np
 from keras_mixvit._checks import require
 from keras_mixvit.data import ImageSet
 from keras_mixvit.data.sources._file_checks import shown
-from keras_mixvit.models import MIMOModel, load_model
+from keras_mixvit.models import MIMOModel
 from keras_mixvit.prediction._network import Network
+from keras_mixvit.prediction._sources import source_of
 from keras_mixvit.recipes._protocol import BEST
-from keras_mixvit.training._found_runs import model_file
 from keras_mixvit.training._held_out import (
     HeldOut,
     network_of,
     read_held_out,
     write_held_out,
 )
-from keras_mixvit.training._run_files import read_json
 from keras_mixvit.training._run_images import RunImages
 
 
@@ -28,7 +27,7 @@ class Runs:
     """The runs of a prediction: their networks, classes and validation images.
 
     Args:
-        runs: Sequence of paths of runs or of `.keras` files.
+        runs: Sequence of what `source_of` takes.
         temperature: What `Network` takes.
         tell: Function to call with a sentence on each thing that is missing.
 
@@ -42,8 +41,9 @@ class Runs:
         temperature: float | None,
         tell: Callable[[str], None],
     ):
-        self.files = [model_file(run) for run in runs]
         self.names = [str(run) for run in runs]
+        self.sources = [source_of(run) for run in runs]
+        self.files = [source.file for source in self.sources]
         places = [file.resolve() for file in self.files]
         require(
             len(set(places)) == len(places),
@@ -51,14 +51,14 @@ class Runs:
             runs=self.names,
         )
         self.tell = tell
-        self.facts = [data_facts(file) for file in self.files]
+        self.facts = [source.facts for source in self.sources]
         classes = {tuple(fact["classes"]) for fact in self.facts if "classes" in fact}
         require(
             len(classes) < 2,
             "`runs` must have the same classes, in the same order.",
             classes=[list(names[:5]) for names in sorted(classes)],
         )
-        self.models: list[MIMOModel] = [load_model(file) for file in self.files]
+        self.models: list[MIMOModel] = [source.model() for source in self.sources]
         self.network = Network(self.models, temperature)
         self.dtype = self.facts[0].get("dtype")
         self._classes = next(iter(classes), None)
@@ -115,6 +115,11 @@ class Runs:
         return tuple(found)
 
     def _fit(self, batch_size, verbose) -> HeldOut:
+        require(
+            all(source.preset is None for source in self.sources),
+            "`run` must be of a training to have validation images; a preset has none.",
+            run=self.names,
+        )
         kept = {fact.get("validation") for fact in self.facts}
         require(
             len(self.files) == 1 or (len(kept) == 1 and None not in kept),
@@ -177,29 +182,6 @@ def fitted(
         *(logits, images.labels, images.class_names, network.ensemble_of),
         chose_the_model,
     )
-
-
-def data_facts(file: Path) -> dict[str, Any]:
-    """What `run.json` says about the images of the run of a model.
-
-    Args:
-        file: Path of the model.
-
-    Returns:
-        Dict with `classes`, `dtype` and `validation`. Runs of older versions lack the
-        first two.
-    """
-    for folder in (file.parent, file.parent.parent):
-        if (folder / "run.json").is_file():
-            facts = read_json(folder / "run.json").get("facts")
-            data = facts.get("data") if isinstance(facts, dict) else None
-            found = data if isinstance(data, dict) else {}
-            classes = found.get("classes")
-            known = classes if isinstance(classes, list) else [None]
-            if not (known and all(isinstance(name, str) for name in known)):
-                found = {k: v for k, v in found.items() if k != "classes"}
-            return found
-    return {}
 
 
 def numbered(count: int) -> tuple[str, ...]:

@@ -7,9 +7,29 @@ from keras_mixvit._checks import require
 from keras_mixvit.training._found_runs import model_file
 
 
+def is_preset_word(word: str | os.PathLike) -> bool:
+    """Whether a word names a preset: one of the hub, or a folder of one.
+
+    The folder of a run may hold an export, so a `model.keras` in it comes first.
+    """
+    if str(word).startswith("hf://"):
+        return True
+    folder = Path(word)
+    names = ("config.json", "model.safetensors")
+    is_whole = all((folder / name).is_file() for name in names)
+    return is_whole and not (folder / "model.keras").is_file()
+
+
 def is_run(word: str) -> bool:
-    """Whether a word names a run: a `.keras` file, or a folder with a model.keras."""
-    return word.endswith(".keras") or (Path(word) / "model.keras").is_file()
+    """Whether a word names a `.keras` file, a folder with one, or a preset."""
+    is_file = word.endswith(".keras") or (Path(word) / "model.keras").is_file()
+    return is_file or is_preset_word(word)
+
+
+def require_run_word(word: str) -> None:
+    """Requires a run to be there; a preset is read later."""
+    if not is_preset_word(word):
+        model_file(word)
 
 
 def runs_and_images(words: list[str]) -> tuple[list[str], list[str]]:
@@ -24,10 +44,10 @@ def runs_and_images(words: list[str]) -> tuple[list[str], list[str]]:
         ValueError: If the first word names no run, none names images, a run comes
             after images, or nothing has one of the names.
     """
-    model_file(words[0])
+    require_run_word(words[0])
     count = 1
     while count < len(words) and is_run(words[count]):
-        model_file(words[count])
+        require_run_word(words[count])
         count += 1
     runs, images = words[:count], words[count:]
     require(
@@ -39,7 +59,8 @@ def runs_and_images(words: list[str]) -> tuple[list[str], list[str]]:
     for word in images:
         require(
             not is_run(word),
-            "`runs` must come before `images`; a folder with a model.keras is a run.",
+            "`runs` must come before `images`; a folder with a model.keras, or with a "
+            "preset, is a run.",
             run=word,
             images=images[: images.index(word)],
         )

@@ -10,6 +10,11 @@ from keras_mixvit.training._found_runs import (
     model_file,
     require_export_options,
 )
+from keras_mixvit.training._held_out import (
+    network_of,
+    read_held_out,
+    write_held_out,
+)
 from keras_mixvit.training._run_description import run_class_names, run_description
 
 
@@ -26,7 +31,7 @@ def export(
     Args:
         run: Path of a run folder, or of a `.keras` file.
         format: `"keras"` (a functional Keras model); `"preset"` (a folder with the
-            whole network and a model card, as `model.save_to_preset` writes it);
+            whole network, a model card, and what `predict` stored about the run);
             or a format of `model.export`: `"tf_saved_model"`, `"onnx"`, `"litert"`
             or `"torch"`.
         output: Path to write to, which must not exist, or `None` for `export`
@@ -93,5 +98,10 @@ def _write_preset(run, path, temperature, license):
     if temperature is not None:
         model.temperature = temperature
     names = run_class_names(file.parent, model.num_classes)
+    key = network_of([model])
+    held = read_held_out(file.parent, key)
     model.save_to_preset(path, names, license, run_description(file.parent))
+    if held is not None:
+        # Predictions of the preset have flags and sets, as those of the run.
+        write_held_out(path, key, held)
     return path

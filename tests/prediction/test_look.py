@@ -21,7 +21,7 @@ from tests.prediction.files import (
     write_run,
 )
 
-RUNS = sys.modules["keras_mixvit.prediction._runs"]
+SOURCES = sys.modules["keras_mixvit.prediction._sources"]
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def runs(monkeypatch, tmp_path):
     """Folders of two runs, and their models."""
     models = {"a": linear(0), "b": linear(1, members=1)}
     models["a"].temperature = 1.7
-    monkeypatch.setattr(RUNS, "load_model", lambda file: models[file.parent.name])
+    monkeypatch.setattr(SOURCES, "load_model", lambda file: models[file.parent.name])
     for name, model in models.items():
         write_run(tmp_path / name, model)
     return [tmp_path / name for name in models], models

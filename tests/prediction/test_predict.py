@@ -22,14 +22,14 @@ from tests.prediction.files import (
     write_run,
 )
 
-RUNS = sys.modules["keras_mixvit.prediction._runs"]
+SOURCES = sys.modules["keras_mixvit.prediction._sources"]
 
 
 @pytest.fixture
 def models(monkeypatch):
     """The models of the runs `a` and `b`."""
     found = {"a": linear(0), "b": linear(1, members=1)}
-    monkeypatch.setattr(RUNS, "load_model", lambda file: found[file.parent.name])
+    monkeypatch.setattr(SOURCES, "load_model", lambda file: found[file.parent.name])
     return found
 
 

@@ -13,6 +13,7 @@ from keras_mixvit.training._run_settings import RunSettings
 from tests.prediction.files import CLASSES, linear, pictures, write_run
 
 RUNS = sys.modules["keras_mixvit.prediction._runs"]
+SOURCES = sys.modules["keras_mixvit.prediction._sources"]
 X = pictures(2)
 NUMBERS = {"0", "1", "2", "3"}
 
@@ -21,7 +22,7 @@ NUMBERS = {"0", "1", "2", "3"}
 def models(monkeypatch):
     """The model of each run, by the name of its folder."""
     found = {name: linear(seed) for seed, name in enumerate(("a", "b", "single"))}
-    monkeypatch.setattr(RUNS, "load_model", lambda file: found[file.parent.name])
+    monkeypatch.setattr(SOURCES, "load_model", lambda file: found[file.parent.name])
     return found
 
 
