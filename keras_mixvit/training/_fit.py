@@ -103,7 +103,8 @@ def fit(
         model.fit(
             dataset,
             validation_data=validation.batches(
-                even_batch_size(len(validation.labels), recipe.batch_size)
+                # Without gradients, larger batches fit into the memory, too.
+                even_batch_size(len(validation.labels), 4 * recipe.batch_size)
             ),
             class_weight=recipe.loss.class_weights(images.num_classes),
             initial_epoch=finished,

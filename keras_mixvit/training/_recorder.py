@@ -11,14 +11,17 @@ from keras_mixvit.recipes._protocol import BEST
 from keras_mixvit.training._atomic_files import replacing, save_model
 from keras_mixvit.training._checkpoint import Checkpoint, Checkpoints, arrays_of
 
+# The share of the time for saving.
+SAVING = 0.1
+
 
 class Recorder(keras.callbacks.Callback):
     """Writes the files of a training after every epoch.
 
     These are `history.csv`, `best.keras` if the validation accuracy is the best so far,
-    `model.keras` and finally the checkpoint, which marks the epoch as finished. If
-    saving takes more than a second, as for a large network with short epochs, it saves
-    less often, for a tenth of the time.
+    `model.keras` and finally the checkpoint, which marks the epoch as finished. Where
+    epochs are short, it saves less often, so that saving takes a tenth of the time. A
+    training that is killed loses that little.
 
     Args:
         folder: Path of the folder of the training.
@@ -108,8 +111,8 @@ class Recorder(keras.callbacks.Callback):
                 save_model(self.model, self.folder / "model.keras")
 
     def _is_due(self, now):
-        seconds = self.seconds_of_saving
-        return seconds < 1 or now - self.saved_at > 9 * seconds
+        working = now - self.saved_at
+        return self.seconds_of_saving <= SAVING * (working + self.seconds_of_saving)
 
     def _save(self):
         began, epoch = time.perf_counter(), self.unsaved

@@ -66,13 +66,14 @@ def test_pytorch_runs_one_step():
         train(Recipe(), steps_per_execution=2)
 
 
-def test_slow_saving_is_done_rarely_and_at_the_end(tmp_path, monkeypatch):
+@pytest.mark.parametrize("unit", [1.0, 0.01])
+def test_slow_saving_is_done_rarely_and_at_the_end(unit, tmp_path, monkeypatch):
     from keras_mixvit.training import _recorder as module
 
     clock, saved = SimpleNamespace(now=0.0), []
 
     def save(checkpoint):
-        clock.now += 3
+        clock.now += 3 * unit
         saved.append(checkpoint.epochs)
 
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock.now)
@@ -83,10 +84,10 @@ def test_slow_saving_is_done_rarely_and_at_the_end(tmp_path, monkeypatch):
     recorder.set_model(SimpleNamespace(optimizer=optimizer))
     recorder.begin(None)
     for epoch in range(20):
-        clock.now += 10
+        clock.now += 10 * unit
         recorder.on_epoch_end(epoch, {"loss": 1.0, "val_accuracy": 0.5})
     recorder.on_train_end()
-    # Nine times the three seconds lie between two of them.
+    # Nine times the time of saving lies between two of them.
     assert saved == [1, 4, 7, 10, 13, 16, 19, 20]
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 21
     recorder.on_train_end()
