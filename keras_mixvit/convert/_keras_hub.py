@@ -201,10 +201,11 @@ def _require_options(config, head, keeps_head):
         f"`model` must have pooling={wanted!r}{why}",
         pooling=head["pooling"],
     )
-    for name, value in (("intermediate_dim", None), ("dropout", 0.0)):
+    plain: dict[str, Any] = {"intermediate_dim": None, "dropout": 0.0}
+    for name, wanted in plain.items():
         require(
-            not keeps_head or head[name] == value,
-            f"`model` must have {name}={value!r} to keep its head. For another head, "
+            not keeps_head or head[name] == wanted,
+            f"`model` must have {name}={wanted!r} to keep its head. For another head, "
             "give `num_classes`.",
             **{name: head[name]},
         )
