@@ -28,16 +28,20 @@ def require_choice(name: str, value, choices) -> None:
     )
 
 
-def require_known(name: str, value, known, listed_by: str = "") -> None:
+def require_known(
+    name: str, value, known, listed_by: str = "", advice: str = ""
+) -> None:
     """Requires `value` to be a `known` name; the error suggests the nearest one.
 
     If none is near, the error lists all, or says in `listed_by` where to find the list.
+    `advice` is a sentence that follows, on what to do without a name.
     """
     if is_among(value, known):
         return
     near = difflib.get_close_matches(str(value), list(known), n=3, cutoff=0.5)
     listed = ", ".join(repr(choice) for choice in near or known)
     hint = f"Nearest: {listed}." if near else listed_by or f"Known: {listed}."
+    hint = f"{hint} {advice}" if advice else hint
     require(False, f"`{name}` must be a known name. {hint}", **{name: value})
 
 

@@ -60,6 +60,7 @@ SUBJECTS = {
     "models/test_scanned_steps.py": "several steps in one scan of JAX",
     "models/test_temperature.py": "the temperature of a model",
     "models/test_weights.py": "weights of samples and classes",
+    "recipes/test_combinations.py": "every method on every backbone",
     "recipes/test_digits.py": "the recipes for the digits",
     "recipes/test_parameters.py": "parameters that the papers print",
     "training/test_run_order.py": "the order of what a run does",

@@ -6,6 +6,7 @@
 |---|---|
 | results in README.md and docs/results.md | docs/results/*.json, which studies wrote |
 | docs/recipes.md | the recipes and the papers' tables in keras_mixvit/recipes/papers/ |
+| methods and backbones in docs/choosing.md | the list that tests/recipes tries |
 
 `tests/test_docs_tables.py` fails where one of them is not up to date.
 """
@@ -18,6 +19,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 RESULTS = ROOT / "docs" / "results"
 BEGIN, END = "<!-- results: python tools/make_tables.py -->", "<!-- /results -->"
+PAIRS = "<!-- methods and backbones: python tools/make_tables.py -->"
+PAIRS_END = "<!-- /methods and backbones -->"
 README_COLUMNS = ("accuracy", "calibrated_nll", "ece")
 PAGE_COLUMNS = (*README_COLUMNS[:1], "nll", *README_COLUMNS[1:], "corrupted_accuracy")
 HEADINGS = {
@@ -153,9 +156,10 @@ def page_results() -> str:
     return "\n".join([*lines, meaning(all_found)])
 
 
-def with_block(text: str, block: str) -> str:
+def with_block(text: str, block: str, first: str = BEGIN, last: str = END) -> str:
     """A text with another block between the marks."""
-    begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    begin = text.index(first) + len(first)
+    end = text.index(last, begin)
     return f"{text[:begin]}\n\n{block}\n\n{text[end:]}"
 
 
@@ -235,10 +239,16 @@ def recipes_page() -> str:
 
 def pages() -> dict[Path, str]:
     """Every file that holds such a table, and what it should hold."""
+    from tests.recipes.combinations import table
+
     readme, results = ROOT / "README.md", ROOT / "docs" / "results.md"
+    choosing = ROOT / "docs" / "choosing.md"
     return {
         readme: with_block(readme.read_text(encoding="utf-8"), readme_results()),
         results: with_block(results.read_text(encoding="utf-8"), page_results()),
+        choosing: with_block(
+            choosing.read_text(encoding="utf-8"), table(), PAIRS, PAIRS_END
+        ),
         ROOT / "docs" / "recipes.md": recipes_page(),
     }
 

@@ -11,6 +11,8 @@ from keras_mixvit.backbones._backbone import Backbone
 from keras_mixvit.backbones._cuts import blocks_after, copied, cuts, require_cut
 from keras_mixvit.backbones._normalization import as_config, normalized
 
+HUB_VITS = ("keras_hub>ViTBackbone", "keras_hub>ViTImageClassifier")
+
 
 @dataclass
 class Given:
@@ -219,6 +221,12 @@ class KerasBackbone(Backbone):
 
 def _image_shape(model, image_shape):
     """The shape of the images that a model takes, or should take."""
+    require(
+        keras.saving.get_registered_name(type(model)) not in HUB_VITS,
+        "`model` must have a layer for each block; in the ViT of keras-hub, one layer "
+        "holds all blocks. Use `keras_mixvit.convert.keras_hub_backbone(model)`.",
+        model=type(model).__name__,
+    )
     require(
         isinstance(model, keras.Model)
         and _is_functional(model)

@@ -53,6 +53,16 @@ def _dinov2(width):
     return _vit(width, 12, num_registers=4, prefix_positions=False, layer_scale=1e-5)
 
 
+def _distilled(width):
+    return _vit(width, 12, pooling="distilled", stochastic_depth_rate=0.1)
+
+
+def _clip(width, depth, **options):
+    # Without the projection into the space of images and texts.
+    return _vit(width, depth, pre_norm=True, epsilon=1e-5, **options)
+
+
+QUICK = {"mlp_activation": "quick_gelu"}
 # Layer scale is that of the published code, which has no M-24: the CaiT paper uses 1e-5
 # at depth 24. That code has no stochastic depth; the rates are those commonly quoted
 # from the paper for training at 224 pixels.
@@ -81,15 +91,28 @@ NAMED = {
     "deit_tiny_patch16": _vit(192, 12, stochastic_depth_rate=0.1),
     "deit_small_patch16": _vit(384, 12, stochastic_depth_rate=0.1),
     "deit_base_patch16": _vit(768, 12, stochastic_depth_rate=0.1),
+    "deit_tiny_distilled_patch16": _distilled(192),
+    "deit_small_distilled_patch16": _distilled(384),
+    "deit_base_distilled_patch16": _distilled(768),
     "deit3_small_patch16": _deit3(384, 0.05),
     "deit3_base_patch16": _deit3(768, 0.2),
     "vit_small_patch14_reg4_dinov2": _dinov2(384),
     "vit_base_patch14_reg4_dinov2": _dinov2(768),
+    "vit_base_patch32_clip": _clip(768, 12),
+    "vit_base_patch16_clip": _clip(768, 12),
+    "vit_large_patch14_clip": _clip(1024, 24),
+    "vit_base_patch32_clip_quickgelu": _clip(768, 12, **QUICK),
+    "vit_base_patch16_clip_quickgelu": _clip(768, 12, **QUICK),
+    "vit_large_patch14_clip_quickgelu": _clip(1024, 24, **QUICK),
 }
 # Image size and patch size in pixels, if they are not 224 and 16.
 SIZES = {
     "vit_small_patch14_reg4_dinov2": (518, 14),
     "vit_base_patch14_reg4_dinov2": (518, 14),
+    "vit_base_patch32_clip": (224, 32),
+    "vit_large_patch14_clip": (224, 14),
+    "vit_base_patch32_clip_quickgelu": (224, 32),
+    "vit_large_patch14_clip_quickgelu": (224, 14),
 }
 
 
@@ -129,24 +152,34 @@ def make_backbone(
     | `deit_tiny_patch16` | 192 | 10 + 2 | 3 | none | 0.1, rising |
     | `deit_small_patch16` | 384 | 10 + 2 | 6 | none | 0.1, rising |
     | `deit_base_patch16` | 768 | 10 + 2 | 12 | none | 0.1, rising |
+    | `deit_tiny_distilled_patch16` | 192 | 10 + 2 | 3 | none | 0.1, rising |
+    | `deit_small_distilled_patch16` | 384 | 10 + 2 | 6 | none | 0.1, rising |
+    | `deit_base_distilled_patch16` | 768 | 10 + 2 | 12 | none | 0.1, rising |
     | `deit3_small_patch16` | 384 | 10 + 2 | 6 | 1e-4 | 0.05 |
     | `deit3_base_patch16` | 768 | 10 + 2 | 12 | 1e-4 | 0.2 |
     | `vit_small_patch14_reg4_dinov2` | 384 | 10 + 2 | 6 | 1e-5 | 0 |
     | `vit_base_patch14_reg4_dinov2` | 768 | 10 + 2 | 12 | 1e-5 | 0 |
+    | `vit_base_patch32_clip` | 768 | 10 + 2 | 12 | none | 0 |
+    | `vit_base_patch16_clip` | 768 | 10 + 2 | 12 | none | 0 |
+    | `vit_large_patch14_clip` | 1024 | 22 + 2 | 16 | none | 0 |
+    | `vit_base_patch32_clip_quickgelu` | 768 | 10 + 2 | 12 | none | 0 |
+    | `vit_base_patch16_clip_quickgelu` | 768 | 10 + 2 | 12 | none | 0 |
+    | `vit_large_patch14_clip_quickgelu` | 1024 | 22 + 2 | 16 | none | 0 |
 
     `convit_mixvit` is the ConViT of the MixViT paper. It was derived from
     `convit_dytox`, whose epsilon is 1e-5. The last blocks of `convit_tiny`,
     `convit_small` and `convit_base` are self-attention over class token and patches;
     those of the other ConViTs and of CaiT are class attention. A ViT or DeiT has its
     class token from the first block on. The blocks after the plus run once per
-    subnetwork.
+    subnetwork. Those with `clip` are CLIP's image towers with a head of classes. Those
+    with `quickgelu` are for OpenAI's weights, the others for OpenCLIP's.
 
     Args:
         name: String, one of the names above.
         image_shape: Tuple of integers (H, W, C), or `None` for (224, 224, 3); for
             DINOv2, (518, 518, 3). Defaults to `None`.
-        patch_size: Integer, the side of a patch in pixels, or `None` for 16; for
-            DINOv2, 14. Defaults to `None`.
+        patch_size: Integer, the side of a patch in pixels, or `None` for the number
+            after `patch`, or 16. Defaults to `None`.
         **changes: Arguments of `CaiT`, `ConViT` or `ViT` to override.
 
     Returns:
@@ -167,7 +200,8 @@ def make_backbone(
         CaiT (Touvron et al., 2021); ConViT (d'Ascoli et al., 2021);
         DyTox (Douillard et al., 2022); MixViT, Section 4; ViT (Dosovitskiy et
         al., 2021); DeiT (Touvron et al., 2021); DeiT-III (Touvron et al., 2022);
-        DINOv2 (Oquab et al., 2024) with registers (Darcet et al., 2024).
+        DINOv2 (Oquab et al., 2024) with registers (Darcet et al., 2024);
+        CLIP (Radford et al., 2021).
     """
     require_known("name", name, NAMED)
     backbone, options = NAMED[name]

@@ -36,6 +36,7 @@ class TransformerParts:
         class_token: `ClassToken`, or in a `ViT` `PrefixTokens` or `None`.
         class_blocks: List of the blocks of the trunk.
         norm: The last normalisation.
+        first_norm: The normalisation before the first block, or `None`.
     """
 
     position: PositionEmbedding
@@ -43,6 +44,7 @@ class TransformerParts:
     class_token: Any
     class_blocks: list[TransformerBlock | ClassAttentionBlock]
     norm: LayerNormalization
+    first_norm: Any = None
 
 
 class VisionTransformer(Backbone):
@@ -54,6 +56,7 @@ class VisionTransformer(Backbone):
     """
 
     _class_blocks_drop = True
+    _has_first_norm = False
 
     def __init__(
         self,
@@ -124,10 +127,14 @@ class VisionTransformer(Backbone):
             )
             for i in range(self.num_blocks, len(rates))
         ]
-        norm = LayerNormalization(epsilon=self.epsilon, name="norm", dtype=dtype)
+        names = ("norm", "first_norm") if self._has_first_norm else ("norm",)
+        norms = [
+            LayerNormalization(epsilon=self.epsilon, name=name, dtype=dtype)
+            for name in names
+        ]
         # The stages own the layers; in a dataclass, no layer is listed twice.
         self._parts = TransformerParts(
-            position, blocks, class_token, class_blocks, norm
+            position, blocks, class_token, class_blocks, *norms
         )
         self._connect()
 
@@ -194,6 +201,8 @@ class VisionTransformer(Backbone):
         embedding = PatchEmbedding(
             self.width,
             self.patch_size,
+            # The normalisation after it has its own offset.
+            use_bias=not self._has_first_norm,
             name=name.replace("stem", "patch_embedding"),
             dtype=self.dtype_policy,
         )

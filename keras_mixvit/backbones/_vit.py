@@ -17,18 +17,24 @@ from keras_mixvit.backbones._features import joined, parted, with_prefix
 from keras_mixvit.backbones._vision_transformer import VisionTransformer
 from keras_mixvit.layers import PrefixTokens, SelfAttention
 
+POOLINGS = ("token", "average", "distilled")
+
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class ViT(VisionTransformer):
     """ViT: self-attention over class token, registers and patches in all blocks.
 
-    With other options it is DeiT, DeiT-III or DINOv2. Class token and registers join
-    before the first block. The body passes the grid and these prefix tokens to the
-    trunk, `[(B, h, w, d), (B, P, d)]`, or the grid alone if there are none. The trunk
-    is the last `num_class_blocks` blocks. The last one outputs only the class token, so
-    it is computed as class attention: the same function and parameters, without unused
-    queries. With average pooling, it is a block like the others, and the output is the
-    mean of the patches.
+    With other options it is DeiT, DeiT-III, DINOv2 or the image tower of CLIP. Class
+    token and registers join before the first block. The body passes the grid and these
+    prefix tokens to the trunk, `[(B, h, w, d), (B, P, d)]`, or the grid alone if there
+    are none. The trunk is the last `num_class_blocks` blocks. The last one outputs only
+    the class token, so it is computed as class attention: the same function and
+    parameters, without unused queries. With other poolings, it is a block like the
+    others.
+
+    A distilled DeiT has a second token and a second head, and predicts the mean of both
+    heads. That is one head on both tokens: with `pooling="distilled"`, the output has
+    2 `width` features, and a head reads all of them.
 
     Args:
         image_shape: Tuple of integers (H, W, C). Defaults to `(32, 32, 3)`.
@@ -40,8 +46,9 @@ class ViT(VisionTransformer):
             `10`.
         num_class_blocks: Integer, the number of blocks of the trunk. Defaults
             to `2`.
-        pooling: `"token"`, the output is the class token, or `"average"`, the mean of
-            the patches. Defaults to `"token"`.
+        pooling: `"token"`, the output is the class token; `"average"`, the mean of the
+            patches; or `"distilled"`, class token and distillation token, one after the
+            other. Defaults to `"token"`.
         class_token: Boolean, whether there is a class token; if not, `pooling` must be
             `"average"`. Defaults to `True`.
         num_registers: Integer, the number of register tokens. Defaults to `0`.
@@ -52,7 +59,7 @@ class ViT(VisionTransformer):
             Defaults to `None`.
         mlp_ratio: Positive float, hidden features of an MLP per feature of a
             token. Defaults to `4.0`.
-        mlp_activation: `"gelu"` or `"swiglu"`, as in `MLP`. Defaults to
+        mlp_activation: `"gelu"`, `"quick_gelu"` or `"swiglu"`, as in `MLP`. Defaults to
             `"gelu"`.
         qkv_bias: Boolean, whether query, key and value have biases. Defaults
             to `True`.
@@ -79,12 +86,14 @@ class ViT(VisionTransformer):
         name: String, the name of the model. Defaults to `"vit"`.
         dtype: Dtype or dtype policy, or `None` for the global policy.
             Defaults to `None`.
+        pre_norm: Boolean, whether the tokens are normalised before the first block, as
+            in CLIP; then the patch embedding has no bias. Defaults to `False`.
 
     Input shape:
         `(B, H, W, C)`.
 
     Output shape:
-        `(B, width)`.
+        `(B, width)`; `(B, 2 width)` with `pooling="distilled"`.
 
     Raises:
         ValueError: If `patch_size` does not divide the image size, `num_heads` does not
@@ -133,8 +142,9 @@ class ViT(VisionTransformer):
         recompute: bool = False,
         name: str = "vit",
         dtype: Any = None,
+        pre_norm: bool = False,
     ):
-        require_choice("pooling", pooling, ("token", "average"))
+        require_choice("pooling", pooling, POOLINGS)
         require(
             class_token or pooling == "average",
             "`class_token` must be True, or `pooling` 'average'.",
@@ -142,6 +152,11 @@ class ViT(VisionTransformer):
             pooling=pooling,
         )
         require_positive_integer("num_registers", num_registers, minimum=0)
+        require(
+            num_registers == 0 or pooling != "distilled",
+            "`num_registers` must be 0 with `pooling` 'distilled'.",
+            num_registers=num_registers,
+        )
         require_choice("norm_after_pooling", norm_after_pooling, (True, False, None))
         super().__init__(
             image_shape,
@@ -171,12 +186,18 @@ class ViT(VisionTransformer):
         self.norm_after_pooling = norm_after_pooling
         self.mlp_activation = mlp_activation
         self.stochastic_depth_rises = bool(stochastic_depth_rises)
+        self.pre_norm = self._has_first_norm = bool(pre_norm)
         self._make_network()
 
     @property
     def num_prefix_tokens(self) -> int:
-        """The number P of prefix tokens: class token and registers."""
-        return int(self.class_token) + self.num_registers
+        """The number P of prefix tokens: class, distillation and register tokens."""
+        return int(self.class_token) + self.num_registers + self.is_distilled
+
+    @property
+    def is_distilled(self) -> bool:
+        """Whether there is a distillation token, which comes after the class token."""
+        return self.pooling == "distilled"
 
     @property
     def normalizes_mean(self) -> bool:
@@ -206,7 +227,8 @@ class ViT(VisionTransformer):
         seed_index = 1 + 2 * (self.num_blocks + self.num_class_blocks)
         return PrefixTokens(
             self.class_token,
-            self.num_registers,
+            # A distillation token is a register that the head reads.
+            self.num_registers + self.is_distilled,
             self.prefix_positions,
             self.dropout_rate,
             child_seed(self.seed, seed_index),
@@ -228,7 +250,10 @@ class ViT(VisionTransformer):
     def apply_blocks(
         self, grid: Any, maps: dict[str, Any] | None = None, between: Any = None
     ) -> Any:
-        return parted(super().apply_blocks(joined(grid), maps, between), like=grid)
+        tokens = joined(grid)
+        if self.pre_norm:
+            tokens = self._parts.first_norm(tokens)
+        return parted(super().apply_blocks(tokens, maps, between), like=grid)
 
     def apply_trunk(self, grid: Any, maps: dict[str, Any] | None = None) -> Any:
         *blocks, last_block = self._parts.class_blocks
@@ -243,6 +268,8 @@ class ViT(VisionTransformer):
             return self._parts.norm(last_block(token, others))
         record_attention(maps, last_block, tokens)
         tokens = last_block(tokens)
+        if self.is_distilled:
+            return ops.reshape(self._parts.norm(tokens[:, :2]), (-1, 2 * self.width))
         # Without prefix tokens, this is the grid.
         patches = tokens[:, self.num_prefix_tokens :]
         axes = tuple(range(1, len(patches.shape) - 1))
@@ -260,4 +287,5 @@ class ViT(VisionTransformer):
             "norm_after_pooling": self.norm_after_pooling,
             "mlp_activation": self.mlp_activation,
             "stochastic_depth_rises": self.stochastic_depth_rises,
+            "pre_norm": self.pre_norm,
         }

@@ -1,7 +1,8 @@
-"""Weights of timm's CaiT, ConViT and ViT, of the published MixMo, and presets."""
+"""Weights of timm, of keras-hub's ViT and of the published MixMo, and presets."""
 
 from keras_mixvit.convert._conversion import Conversion
 from keras_mixvit.convert._hub import fetch
+from keras_mixvit.convert._keras_hub import keras_hub_backbone
 from keras_mixvit.convert._mixmo import load_mixmo_weights, mixmo_weights
 from keras_mixvit.convert._preset import Preset, read_preset
 from keras_mixvit.convert._pretrained import Pretrained, pretrained_backbone
@@ -13,6 +14,7 @@ __all__ = [
     "Preset",
     "Pretrained",
     "fetch",
+    "keras_hub_backbone",
     "load_mixmo_weights",
     "load_timm_weights",
     "mixmo_weights",

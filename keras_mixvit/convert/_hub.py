@@ -7,7 +7,7 @@ from pathlib import Path
 from keras_mixvit._checks import require, require_known, require_path
 from keras_mixvit._paths import path_hint
 
-# timm's pretrained CaiT, ConViT, ViT and DeiT on the Hugging Face hub.
+# timm's pretrained CaiT, ConViT, ViT, DeiT and CLIP on the Hugging Face hub.
 PRETRAINED = (
     "cait_xxs24_224.fb_dist_in1k",
     "cait_xxs24_384.fb_dist_in1k",
@@ -52,6 +52,10 @@ PRETRAINED = (
     "deit_small_patch16_224.fb_in1k",
     "deit_base_patch16_224.fb_in1k",
     "deit_base_patch16_384.fb_in1k",
+    "deit_tiny_distilled_patch16_224.fb_in1k",
+    "deit_small_distilled_patch16_224.fb_in1k",
+    "deit_base_distilled_patch16_224.fb_in1k",
+    "deit_base_distilled_patch16_384.fb_in1k",
     "deit3_small_patch16_224.fb_in1k",
     "deit3_small_patch16_224.fb_in22k_ft_in1k",
     "deit3_small_patch16_384.fb_in1k",
@@ -62,6 +66,32 @@ PRETRAINED = (
     "deit3_base_patch16_384.fb_in22k_ft_in1k",
     "vit_small_patch14_reg4_dinov2.lvd142m",
     "vit_base_patch14_reg4_dinov2.lvd142m",
+    # Image towers of CLIP with a head of classes.
+    "vit_base_patch16_clip_224.laion2b_ft_in12k",
+    "vit_base_patch16_clip_224.laion2b_ft_in12k_in1k",
+    "vit_base_patch16_clip_224.laion2b_ft_in1k",
+    "vit_base_patch16_clip_224.openai_ft_in12k",
+    "vit_base_patch16_clip_224.openai_ft_in12k_in1k",
+    "vit_base_patch16_clip_224.openai_ft_in1k",
+    "vit_base_patch16_clip_384.laion2b_ft_in12k_in1k",
+    "vit_base_patch16_clip_384.laion2b_ft_in1k",
+    "vit_base_patch16_clip_384.openai_ft_in12k_in1k",
+    "vit_base_patch16_clip_384.openai_ft_in1k",
+    "vit_base_patch32_clip_224.laion2b_ft_in12k_in1k",
+    "vit_base_patch32_clip_224.laion2b_ft_in1k",
+    "vit_base_patch32_clip_224.openai_ft_in1k",
+    "vit_base_patch32_clip_384.laion2b_ft_in12k_in1k",
+    "vit_base_patch32_clip_384.openai_ft_in12k_in1k",
+    "vit_base_patch32_clip_448.laion2b_ft_in12k_in1k",
+    "vit_large_patch14_clip_224.laion2b_ft_in12k",
+    "vit_large_patch14_clip_224.laion2b_ft_in12k_in1k",
+    "vit_large_patch14_clip_224.laion2b_ft_in1k",
+    "vit_large_patch14_clip_224.openai_ft_in12k",
+    "vit_large_patch14_clip_224.openai_ft_in12k_in1k",
+    "vit_large_patch14_clip_224.openai_ft_in1k",
+    "vit_large_patch14_clip_336.laion2b_ft_in12k_in1k",
+    "vit_large_patch14_clip_336.laion2b_ft_in1k",
+    "vit_large_patch14_clip_336.openai_ft_in12k_in1k",
 )
 FILES = ("config.json", "model.safetensors")
 # The prefix of a repository, as in Keras.

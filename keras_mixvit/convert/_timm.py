@@ -15,6 +15,11 @@ from keras_mixvit.convert._arrays import (
     require_real,
 )
 from keras_mixvit.convert._conversion import Conversion
+from keras_mixvit.convert._distilled_heads import (
+    HEADS,
+    with_one_head,
+    with_two_heads,
+)
 from keras_mixvit.convert._positions import resized_grid
 from keras_mixvit.convert._timm_layout import (
     backbone_entries,
@@ -25,7 +30,7 @@ from keras_mixvit.convert._timm_layout import (
     with_timm_names,
 )
 
-HEAD = ("head.weight", "head.bias")
+HEAD = tuple(f"{head}.{kind}" for head in HEADS for kind in ("weight", "bias"))
 
 
 def load_timm_weights(
@@ -92,6 +97,17 @@ def load_timm_weights(
         name: as_array(array) for name, array in weights.items() if name not in unused
     }
     require_real(arrays)
+    require(
+        not isinstance(backbone, ViT)
+        or ("dist_token" in arrays) == backbone.is_distilled,
+        "`weights` must have a distillation token, 'dist_token', if and only if "
+        "`model` has pooling='distilled'.",
+        pooling=getattr(backbone, "pooling", None),
+        dist_token="dist_token" in arrays,
+    )
+    names = tuple(arrays)
+    if include_head and _is_distilled(backbone):
+        arrays = with_one_head(arrays)
     resized: tuple[str, ...] = ()
     if "pos_embed" in arrays:
         table = _resized(
@@ -114,7 +130,7 @@ def load_timm_weights(
         entry.variable.assign(value)
     touched = {id(entry.variable) for entry in entries}
     return Conversion(
-        loaded=tuple(expected),
+        loaded=tuple(dict.fromkeys((*expected, *names))),
         resized=resized,
         unused=unused,
         untouched=tuple(
@@ -164,12 +180,18 @@ def timm_weights(
         np.asarray(keras.ops.convert_to_numpy(entry.variable.value), "float32")
         for entry in entries
     ]
-    return timm_arrays(entries, values, subnetwork or 0, backbone.patch_size)
+    arrays = timm_arrays(entries, values, subnetwork or 0, backbone.patch_size)
+    has_two_heads = _is_distilled(backbone) and "head.bias" in arrays
+    return with_two_heads(arrays) if has_two_heads else arrays
 
 
 def parts(model):
     """The backbone of a model (or the model itself), and its heads or `None`."""
     return getattr(model, "backbone", model), getattr(model, "heads", None)
+
+
+def _is_distilled(backbone):
+    return isinstance(backbone, ViT) and backbone.is_distilled
 
 
 def _resized(table, grid_shape, source_grid, slots):

@@ -102,12 +102,13 @@ def backbone_entries(backbone: VisionTransformer, stems=None) -> list[Entry]:
     entries = []
     for stem in stems or [backbone.stem]:
         embedding = stem.layers[-1]
-        entries += [
-            Entry("patch_embed.proj.weight", embedding.kernel, "patches"),
-            Entry("patch_embed.proj.bias", embedding.bias, "same"),
-        ]
+        entries.append(Entry("patch_embed.proj.weight", embedding.kernel, "patches"))
+        if embedding.bias is not None:
+            entries.append(Entry("patch_embed.proj.bias", embedding.bias, "same"))
     is_vit = isinstance(backbone, ViT)
     entries += _tokens(backbone)
+    if is_vit and backbone.pre_norm:
+        entries += _norm("norm_pre", body.get_layer("first_norm"))
     for i in range(backbone.num_blocks):
         entries += _block(f"blocks.{i}", body.get_layer(f"block_{i}"), is_vit)
     # The numbers of self-attention blocks over class token and patches continue.
@@ -143,7 +144,8 @@ def _tokens(backbone):
         if tokens.token is not None:
             entries.append(Entry("cls_token", tokens.token, "tokens"))
         if tokens.registers is not None:
-            entries.append(Entry("reg_token", tokens.registers, "tokens"))
+            key = "dist_token" if backbone.is_distilled else "reg_token"
+            entries.append(Entry(key, tokens.registers, "tokens"))
         if slots:
             part = (0, slots)
             entries.append(Entry("pos_embed", tokens.positions, "tokens", part))

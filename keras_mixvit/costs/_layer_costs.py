@@ -54,7 +54,8 @@ def mlp(call):
 def patch_embedding(call):
     outputs = math.prod(call.output)
     fan_in = call.layer.patch_size**2 * call.inputs[0][-1]
-    return Cost(multiply_adds=outputs * fan_in, biases=outputs)
+    biases = outputs if call.layer.use_bias else 0
+    return Cost(multiply_adds=outputs * fan_in, biases=biases)
 
 
 def position_embedding(call):

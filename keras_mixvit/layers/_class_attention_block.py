@@ -38,7 +38,7 @@ class ClassAttentionBlock(TransformerBlock):
             Defaults to `None`.
         recompute: Boolean, whether to compute the block a second time in the
             backward pass, which stores less. Defaults to `False`.
-        mlp_activation: `"gelu"` or `"swiglu"`, as in `MLP`. Defaults to
+        mlp_activation: `"gelu"`, `"quick_gelu"` or `"swiglu"`, as in `MLP`. Defaults to
             `"gelu"`.
 
     Call arguments:

@@ -12,23 +12,24 @@ from keras_mixvit.layers._cpu_gradients import flat, gelu, unflat
 from keras_mixvit.layers._dropout import Dropout
 from keras_mixvit.layers._inner_calls import within
 
-ACTIVATIONS = ("gelu", "swiglu")
+ACTIVATIONS = ("gelu", "quick_gelu", "swiglu")
 
 
 @keras.saving.register_keras_serializable(package="keras_mixvit")
 class MLP(keras.layers.Layer):
-    """The two-layer perceptron of a transformer block, with exact GELU or SwiGLU.
+    """The two-layer perceptron of a transformer block, with GELU or SwiGLU.
 
-    GELU: `y = W2 gelu(W1 x)`, plus biases. SwiGLU gates the hidden features: the first
-        layer has twice as many outputs, and the SiLU of the first half multiplies the
-        second.
+    GELU: `y = W2 gelu(W1 x)`, plus biases. Quick GELU, which CLIP has, is
+        `x sigmoid(1.702 x)`. SwiGLU gates the hidden features: the first layer has
+        twice as many outputs, and the SiLU of the first half multiplies the second.
 
     Args:
         hidden_width: Integer, the number of hidden features.
         dropout_rate: Float in [0, 1), the share of features dropped after
             each of the two layers. Defaults to `0.0`.
         seed: Integer seed of the dropout, or `None`. Defaults to `None`.
-        activation: `"gelu"` or `"swiglu"`. Defaults to `"gelu"`.
+        activation: `"gelu"`, which is exact, `"quick_gelu"` or `"swiglu"`. Defaults to
+            `"gelu"`.
 
     Input shape:
         `(..., d)`.
@@ -83,6 +84,8 @@ class MLP(keras.layers.Layer):
         hidden = expand(flat(inputs))
         if self.activation == "gelu":
             hidden = gelu(hidden, training)
+        elif self.activation == "quick_gelu":
+            hidden = hidden * ops.sigmoid(1.702 * hidden)
         else:
             gate, values = ops.split(hidden, 2, axis=-1)
             hidden = ops.silu(gate) * values

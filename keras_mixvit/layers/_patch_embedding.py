@@ -17,6 +17,7 @@ class PatchEmbedding(keras.layers.Layer):
     Args:
         width: Integer, the number of features of a token.
         patch_size: Integer, the side of a patch in pixels.
+        use_bias: Boolean, whether a bias is added. Defaults to `True`.
 
     Input shape:
         `(B, H, W, C)`; `patch_size` must divide H and W.
@@ -39,12 +40,15 @@ class PatchEmbedding(keras.layers.Layer):
         MixViT, Section 2.1 (the linear layer e).
     """
 
-    def __init__(self, width: int, patch_size: int, **kwargs: Any):
+    def __init__(
+        self, width: int, patch_size: int, use_bias: bool = True, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         require_positive_integer("width", width)
         require_positive_integer("patch_size", patch_size)
         self.width = width
         self.patch_size = patch_size
+        self.use_bias = bool(use_bias)
 
     def build(self, input_shape: tuple) -> None:
         _, height, image_width, channels = input_shape
@@ -56,11 +60,13 @@ class PatchEmbedding(keras.layers.Layer):
             shape=(fan_in, self.width),
             initializer=keras.initializers.RandomUniform(-bound, bound),
         )
-        self.bias = self.add_weight(
-            name="bias",
-            shape=(self.width,),
-            initializer=keras.initializers.RandomUniform(-bound, bound),
-        )
+        self.bias: Any = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self.width,),
+                initializer=keras.initializers.RandomUniform(-bound, bound),
+            )
 
     def call(self, images: Any) -> Any:
         _, height, width, channels = images.shape
@@ -70,7 +76,8 @@ class PatchEmbedding(keras.layers.Layer):
         patches = ops.transpose(patches, (0, 1, 3, 2, 4, 5))
         patches = ops.reshape(patches, (-1, h, w, p * p * channels))
         patches = ops.cast(patches, self.compute_dtype)
-        return ops.matmul(patches, self.kernel) + self.bias
+        tokens = ops.matmul(patches, self.kernel)
+        return tokens if self.bias is None else tokens + self.bias
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         batch, height, width, _ = input_shape
@@ -82,6 +89,7 @@ class PatchEmbedding(keras.layers.Layer):
             **super().get_config(),
             "width": self.width,
             "patch_size": self.patch_size,
+            "use_bias": self.use_bias,
         }
 
 

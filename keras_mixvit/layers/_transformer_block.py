@@ -36,7 +36,7 @@ class TransformerBlock(RecomputableLayer):
             Defaults to `None`.
         recompute: Boolean, whether to compute the block again in the backward pass,
             which saves memory. Defaults to `False`.
-        mlp_activation: `"gelu"` or `"swiglu"`, as in `MLP`. Defaults to
+        mlp_activation: `"gelu"`, `"quick_gelu"` or `"swiglu"`, as in `MLP`. Defaults to
             `"gelu"`.
 
     Input shape:

@@ -121,7 +121,8 @@ class ManifoldMixUp(BackboneMethods, MIMOModel):
         grid = self.backbone.apply_blocks(grid, between=mixed)
         require(
             len(mixed_at) == self.num_layers,
-            "`num_layers` must not exceed 1 plus the number of groups of the backbone.",
+            f"`num_layers` must not exceed {len(mixed_at)}, which is 1 plus the number "
+            "of groups of the backbone.",
             num_layers=self.num_layers,
             groups=len(mixed_at) - 1,
         )

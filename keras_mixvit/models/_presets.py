@@ -8,6 +8,7 @@ from keras_mixvit._checks import require, require_image_size
 from keras_mixvit._model_mixin import ModelMixin
 from keras_mixvit.convert import Preset, load_timm_weights
 from keras_mixvit.convert._hub import fetch
+from keras_mixvit.convert._keras_hub import read_keras_hub
 from keras_mixvit.convert._preset import is_preset
 from keras_mixvit.convert._preset_folder import push_preset, write_preset
 from keras_mixvit.convert._preset_weights import load_preset_weights
@@ -96,6 +97,64 @@ class Presets(ModelMixin):
         model = cls(found.backbone, classes, **options)
         load_timm_weights(model, found.path, keeps_head, found.source_grid)
         return model
+
+    @classmethod
+    def from_keras_hub(
+        cls,
+        model: keras.Model,
+        num_classes: int | None = None,
+        image_size: int | tuple[int, int] | None = None,
+        backbone_options: dict | None = None,
+        **options: Any,
+    ) -> Self:
+        """A model that starts from a ViT of keras-hub.
+
+        It takes the images that a call of `model` takes, and its outputs are logits,
+        also where those of `model` are probabilities.
+        `backbone_options={"mean": 127.5, "std": 127.5}` makes that images of 0 to 255.
+
+        Args:
+            model: `ViTImageClassifier` or `ViTBackbone` of keras-hub, as in
+                `keras_hub_backbone`.
+            num_classes: Integer, the number K of classes of new heads, or `None`:
+                each subnetwork gets a copy of the head of the classifier. Defaults to
+                `None`.
+            image_size: Integer or tuple of integers (H, W) in pixels, or `None` for
+                that of `model`. Defaults to `None`.
+            backbone_options: Dict of arguments of `ViT` to override, such as
+                `{"stochastic_depth_rate": 0.1}`, or `None`. Defaults to `None`.
+            **options: Further arguments of the model's constructor.
+
+        Returns:
+            The model.
+
+        Raises:
+            ValueError: If `model` is no such model, has an option that `ViT` lacks, or
+                has no head and `num_classes` is `None`.
+
+        Example:
+
+        ```python
+        # classifier = keras_hub.models.ViTImageClassifier.from_preset(
+        #     "vit_base_patch16_224_imagenet"
+        # )
+        model = MixViT.from_keras_hub(classifier, num_classes=10)
+        assert model.num_subnetworks == 2
+        ```
+        """
+        keeps_head = num_classes is None
+        found = read_keras_hub(
+            model, image_size, backbone_options, keeps_head, "backbone_options"
+        )
+        classes = found.num_classes if keeps_head else num_classes
+        require(
+            classes is not None,
+            "`num_classes` must be given for a `ViTBackbone`, which has no head.",
+            num_classes=num_classes,
+        )
+        made = cls(found.backbone, classes, **options)
+        load_timm_weights(made, found.weights, keeps_head, found.source_grid)
+        return made
 
     def save_to_preset(
         self,

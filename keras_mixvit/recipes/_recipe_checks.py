@@ -38,7 +38,9 @@ def require_fitting(recipe) -> None:
     _require_optimizer(recipe.optimizer.options)
     require(
         recipe.method.name != "mixvit" or not recipe.is_residual,
-        "`backbone` must be a transformer with the method 'mixvit'.",
+        "`backbone` must be a transformer with the method 'mixvit'. On residual "
+        "networks, take 'cut_mixmo', 'linear_mixmo', 'mimo', 'manifold_mixup' or "
+        "'single'.",
         backbone=recipe.backbone.name,
     )
     _require_use(recipe)

@@ -25,6 +25,10 @@ from keras_mixvit.recipes._settings import SETTINGS
 from keras_mixvit.recipes._values import Text, checked, parameters, parsed
 
 NAMED = ("backbone", "method", "augmentation", "pixel_mixing", "optimizer")
+OWN_BACKBONE = (
+    "A recipe cannot name a backbone of yours: give a `KerasBackbone` to `MixViT`, "
+    "`MixMo`, `ManifoldMixUp` or `SingleNetwork`."
+)
 # Fields of a schedule that have no effect with a value of another option.
 WITHOUT_USE = (
     ("batch_rule", "none", "base_batch_size"),
@@ -93,7 +97,7 @@ def _constructor(part: str, name: str, method: str, backbone: str) -> Constructo
     if part == "optimizer" and not name:
         name = "sgd" if backbone in RESIDUAL else "adamw"
     table = {"backbone": BACKBONES, "method": METHODS, "optimizer": OPTIMIZERS}[part]
-    require_known(part, name, table)
+    require_known(part, name, table, advice=OWN_BACKBONE if part == "backbone" else "")
     return table[name]
 
 

@@ -77,6 +77,7 @@ ARGUMENTS = {
         "mlp_activation": "swiglu",
         "qkv_bias": False,
         "stochastic_depth_rises": False,
+        "pre_norm": True,
     },
     "WideResNet": lambda: {**RESIDUAL, "depth": 10, "strided_conv": "first"},
 }

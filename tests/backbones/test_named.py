@@ -37,8 +37,13 @@ CONVIT = {
 VIT = (
     *("vit_tiny_patch16", "vit_small_patch16", "vit_base_patch16"),
     *("vit_large_patch16", "deit_tiny_patch16", "deit_small_patch16"),
-    *("deit_base_patch16", "deit3_small_patch16", "deit3_base_patch16"),
+    *("deit_base_patch16", "deit_tiny_distilled_patch16"),
+    *("deit_small_distilled_patch16", "deit_base_distilled_patch16"),
+    *("deit3_small_patch16", "deit3_base_patch16"),
     *("vit_small_patch14_reg4_dinov2", "vit_base_patch14_reg4_dinov2"),
+    *("vit_base_patch32_clip", "vit_base_patch16_clip", "vit_large_patch14_clip"),
+    *("vit_base_patch32_clip_quickgelu", "vit_base_patch16_clip_quickgelu"),
+    "vit_large_patch14_clip_quickgelu",
 )
 NAMES = (*CAIT, *CONVIT, *VIT)
 CONVIT_COUNTS = [

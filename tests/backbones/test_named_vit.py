@@ -1,6 +1,7 @@
 """The named ViTs: their arguments, and as many parameters as timm counts."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,15 @@ VIT = {
     "deit_base_patch16": (768, 12, 10, 0, 0.1),
     "deit3_small_patch16": (384, 6, 10, 0.05, 0.05),
     "deit3_base_patch16": (768, 12, 10, 0.2, 0.2),
+    "deit_tiny_distilled_patch16": (192, 3, 10, 0, 0.1),
+    "deit_small_distilled_patch16": (384, 6, 10, 0, 0.1),
+    "deit_base_distilled_patch16": (768, 12, 10, 0, 0.1),
+    "vit_base_patch32_clip": (768, 12, 10, 0, 0),
+    "vit_base_patch16_clip": (768, 12, 10, 0, 0),
+    "vit_large_patch14_clip": (1024, 16, 22, 0, 0),
+    "vit_base_patch32_clip_quickgelu": (768, 12, 10, 0, 0),
+    "vit_base_patch16_clip_quickgelu": (768, 12, 10, 0, 0),
+    "vit_large_patch14_clip_quickgelu": (1024, 16, 22, 0, 0),
     "vit_small_patch14_reg4_dinov2": (384, 6, 10, 0, 0),
     "vit_base_patch14_reg4_dinov2": (768, 12, 10, 0, 0),
 }
@@ -38,7 +48,9 @@ def test_parameters_are_as_many_as_those_of_timm(published):
         else (name, {"image_shape": (int(side), int(side), 3)})
     )
     model = unallocated(lambda: SingleNetwork(make_backbone(name, **options), 1000))
-    assert model.count_params() == COUNTS[published]
+    # timm's two heads of a distilled network have two biases.
+    fewer = 1000 if "distilled" in published else 0
+    assert model.count_params() == COUNTS[published] - fewer
 
 
 @pytest.mark.parametrize("name", VIT)
@@ -47,19 +59,24 @@ def test_arguments_are_the_published_ones(name):
     backbone = unallocated(lambda: make_backbone(name))
     assert type(backbone) is ViT
     is_dinov2, is_deit3 = "dinov2" in name, "deit3" in name
-    side, patch_size = (518, 14) if is_dinov2 else (224, 16)
+    is_clip, is_quick = "clip" in name, "quickgelu" in name
+    side = 518 if is_dinov2 else 224
+    patch_size = int(re.search(r"patch(\d+)", name)[1])
     assert backbone.image_shape == (side, side, 3)
     assert backbone.patch_size == patch_size
     assert (backbone.width, backbone.num_heads) == (width, num_heads)
     assert (backbone.num_blocks, backbone.num_class_blocks) == (num_blocks, 2)
-    assert (backbone.pooling, backbone.class_token) == ("token", True)
+    pooling = "distilled" if "distilled" in name else "token"
+    assert (backbone.pooling, backbone.class_token) == (pooling, True)
+    assert backbone.pre_norm is is_clip
     assert backbone.num_registers == (4 if is_dinov2 else 0)
     assert backbone.prefix_positions is not (is_dinov2 or is_deit3)
     expected = 1e-4 if is_deit3 else 1e-5 if is_dinov2 else None
     assert backbone.layer_scale == expected
-    assert (backbone.epsilon, backbone.mlp_ratio) == (1e-6, 4.0)
+    epsilon = 1e-5 if is_clip else 1e-6
+    assert (backbone.epsilon, backbone.mlp_ratio) == (epsilon, 4.0)
     assert backbone.qkv_bias is True
-    assert backbone.mlp_activation == "gelu"
+    assert backbone.mlp_activation == ("quick_gelu" if is_quick else "gelu")
     rates = [
         stage.get_layer(f"{kind}_{i}").stochastic_depth_rate
         for stage, kind, count in (

@@ -219,7 +219,13 @@ def test_a_backbone_of_a_user_may_pass_prefix_tokens(tmp_path):
     [
         (
             {"pooling": "max"},
-            "`pooling` must be one of 'token', 'average'. Received: pooling='max'",
+            "`pooling` must be one of 'token', 'average', 'distilled'. "
+            "Received: pooling='max'",
+        ),
+        (
+            {"pooling": "distilled"},
+            "`num_registers` must be 0 with `pooling` 'distilled'. "
+            "Received: num_registers=2",
         ),
         (
             {"class_token": False},
@@ -238,7 +244,7 @@ def test_a_backbone_of_a_user_may_pass_prefix_tokens(tmp_path):
         ),
         (
             {"mlp_activation": "relu"},
-            "`mlp_activation` must be one of 'gelu', 'swiglu'. "
+            "`mlp_activation` must be one of 'gelu', 'quick_gelu', 'swiglu'. "
             "Received: mlp_activation='relu'",
         ),
     ],

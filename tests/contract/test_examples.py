@@ -25,6 +25,7 @@ from keras_mixvit import (
     recipes,
 )
 from tests.contract.public import BASES, PUBLIC, SOURCES
+from tests.convert.keras_hub_cases import stand_in
 
 
 def examples():
@@ -65,6 +66,10 @@ def prepared(name):
     """What some examples take for granted."""
     if name in ("fetch", "pretrained_backbone", "from_preset"):
         save_tiny_cait(Path("my_cait"))
+    if name == "keras_hub_backbone":
+        return {"vit": stand_in("token").backbone}
+    if name == "from_keras_hub":
+        return {"classifier": stand_in("token")}
     if name == "mixed_samples":
         digits = data.load("digits", "test")
         model = models.MixViT(backbones.ConViT((8, 8, 1), 2, 8, 2, 1, 1), 10)

@@ -53,6 +53,7 @@ from keras_mixvit.training import (
     train,
 )
 from tests.contract.metric_cases import METRIC_CASES
+from tests.convert.keras_hub_cases import converted
 from tests.helpers import tiny_cait
 from tests.prediction.undrawn_page import undrawn_page
 from tests.properties import outcome
@@ -161,6 +162,7 @@ CASES = {
         {"name": "./missing"},
         ["name", "changes"],
     ),
+    "keras_hub_backbone": (converted, {}, ["model", "image_size", "changes"]),
     "Recipe.from_dict": (Recipe.from_dict, {}, ["values"]),
     "Recipe.replace": (
         replaced,

@@ -6,6 +6,7 @@ The file holds the number of parameters of the published models too.
 """
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,16 @@ PUBLISHED = (
     "deit3_small_patch16_384",
     "deit3_base_patch16_224",
     "deit3_base_patch16_384",
+    "deit_tiny_distilled_patch16_224",
+    "deit_small_distilled_patch16_224",
+    "deit_base_distilled_patch16_224",
+    "deit_base_distilled_patch16_384",
+    "vit_base_patch32_clip_224",
+    "vit_base_patch16_clip_224",
+    "vit_large_patch14_clip_224",
+    "vit_base_patch32_clip_quickgelu_224",
+    "vit_base_patch16_clip_quickgelu_224",
+    "vit_large_patch14_clip_quickgelu_224",
     "vit_small_patch14_reg4_dinov2",
     "vit_base_patch14_reg4_dinov2",
 )
@@ -43,13 +54,18 @@ PUBLISHED = (
 
 def timm_model(case):
     """timm's model of a case, in float64."""
-    from timm.layers import SwiGLUPacked
+    from timm.layers import LayerNorm, SwiGLUPacked
+    from timm.models.deit import VisionTransformerDistilled
     from timm.models.vision_transformer import VisionTransformer
 
     arguments = dict(case.timm)
     if arguments.pop("swiglu", False):
         arguments |= {"mlp_layer": SwiGLUPacked, "act_layer": torch.nn.SiLU}
-    model = VisionTransformer(
+    if "eps" in arguments:
+        arguments["norm_layer"] = partial(LayerNorm, eps=arguments.pop("eps"))
+    is_distilled = arguments.pop("distilled", False)
+    kind = VisionTransformerDistilled if is_distilled else VisionTransformer
+    model = kind(
         img_size=case.image_size,
         patch_size=PATCH_SIZE,
         in_chans=case.channels,

@@ -67,9 +67,10 @@ def test_every_pretrained_model_is_a_named_backbone(name, tmp_path, monkeypatch)
 
     monkeypatch.setattr("keras_mixvit.convert._pretrained.make_backbone", make)
     pretrained_backbone(name, cache_dir=str(tmp_path / "cache"))
-    known = re.sub(r"_(224|384|448)$", "", architecture)
+    known = re.sub(r"_(224|336|384|448)$", "", architecture)
     assert known in NAMED
-    assert made == [(known, (32, 32, 3), 14 if "patch14" in name else 16)]
+    patch_size = re.search(r"patch(\d+)", name)
+    assert made == [(known, (32, 32, 3), int(patch_size[1]) if patch_size else 16)]
 
 
 @pytest.fixture

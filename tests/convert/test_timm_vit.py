@@ -49,6 +49,15 @@ def loaded_network(name):
     return model, load_timm_weights(model, drawn_weights(shapes(name)))
 
 
+def expected_weights(name):
+    """The drawn weights, with the mean of the biases where two heads are one."""
+    weights = drawn_weights(shapes(name))
+    if "head_dist.bias" in weights:
+        mean = (weights["head.bias"] + weights["head_dist.bias"]) / 2
+        weights |= {"head.bias": mean, "head_dist.bias": mean}
+    return weights
+
+
 @EVERY_CASE
 def test_names_shapes_and_weights_are_those_of_timm(name):
     model, conversion = loaded_network(name)
@@ -56,7 +65,7 @@ def test_names_shapes_and_weights_are_those_of_timm(name):
     assert {key: array.shape for key, array in weights.items()} == shapes(name)
     assert set(conversion.loaded) == set(shapes(name))
     assert conversion.unused == conversion.untouched == conversion.resized == ()
-    for key, array in drawn_weights(shapes(name)).items():
+    for key, array in expected_weights(name).items():
         np.testing.assert_array_equal(weights[key], array, err_msg=key)
 
 
@@ -163,6 +172,8 @@ def test_names_of_the_deit_3_release_are_read():
     [
         ("deit_tiny_patch16_224.fb_in1k", (14, 14), 16),
         ("vit_small_patch14_reg4_dinov2.lvd142m", (37, 37), 14),
+        ("deit_tiny_distilled_patch16_224.fb_in1k", (14, 14), 16),
+        ("vit_base_patch32_clip_quickgelu_224.openai", (7, 7), 32),
     ],
 )
 def test_a_model_comes_from_files_of_the_hub(
@@ -189,7 +200,7 @@ def test_a_model_comes_from_files_of_the_hub(
     model = MixViT.from_preset(str(folder), num_classes=3, image_size=small)
     assert model.backbone.grid_shape == (2, 2)
     found, expected = timm_weights(model), timm_weights(network)
-    slots = 0 if "dinov2" in name else 1
+    slots = 0 if "dinov2" in name else 2 if "distilled" in name else 1
     np.testing.assert_array_equal(
         found["pos_embed"][:, :slots], expected["pos_embed"][:, :slots]
     )
@@ -210,6 +221,12 @@ def test_a_model_comes_from_files_of_the_hub(
             {"pooling": "average"},
             "missing=['fc_norm.weight', 'fc_norm.bias'], "
             "unexpected=['norm.weight', 'norm.bias'], shapes={}",
+        ),
+        (
+            "vit",
+            {"pre_norm": True},
+            "missing=['norm_pre.weight', 'norm_pre.bias'], "
+            "unexpected=['patch_embed.proj.bias'], shapes={}",
         ),
         (
             "average",
@@ -234,3 +251,27 @@ def test_a_table_with_the_prefix_where_there_is_none_is_refused():
         "`source_grid` must be (h, w) with as many positions as the table, 10. "
         "Received: source_grid=None"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "pooling"), [("distilled", "token"), ("vit", "distilled")]
+)
+def test_a_distillation_token_and_a_head_that_reads_it_go_together(name, pooling):
+    model = network(name, pooling=pooling)
+    with pytest.raises(ValueError, match="`weights` must have a") as error:
+        load_timm_weights(model, drawn_weights(shapes(name)))
+    assert str(error.value) == (
+        "`weights` must have a distillation token, 'dist_token', if and only if "
+        "`model` has pooling='distilled'. "
+        f"Received: pooling={pooling!r}, dist_token={name == 'distilled'}"
+    )
+
+
+def test_the_two_heads_of_a_distilled_network_are_left_for_new_ones():
+    weights = drawn_weights(shapes("distilled"))
+    model = MixViT(network("distilled").backbone, 3)
+    conversion = load_timm_weights(model, weights)
+    heads = ("head.weight", "head.bias", "head_dist.weight", "head_dist.bias")
+    assert set(conversion.unused) == set(heads)
+    assert set(conversion.loaded) == set(weights) - set(heads)
+    assert model(images(CASES["distilled"])).shape == (2, 3)

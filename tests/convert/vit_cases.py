@@ -44,8 +44,7 @@ class VitCase:
 
     def only_token_leaves(self, block: str) -> bool:
         """Whether of a block's output only the class token is used."""
-        pools_patches = self.ours.get("pooling") == "average"
-        return block == BLOCKS[-1] and not pools_patches
+        return block == BLOCKS[-1] and self.ours.get("pooling", "token") == "token"
 
 
 AVERAGE = {"pooling": "average"}
@@ -78,6 +77,19 @@ CASES = {
     "average_with_registers": VitCase(
         {"global_pool": "avg", "class_token": False, "reg_tokens": 2},
         {**AVERAGE, "class_token": False, "num_registers": 2},
+    ),
+    "clip": VitCase(
+        {"pre_norm": True, "eps": 1e-5, "act_layer": "quick_gelu"},
+        {"pre_norm": True, "epsilon": 1e-5, "mlp_activation": "quick_gelu"},
+        has_gradients=True,
+    ),
+    "pre_norm_of_patches": VitCase(
+        {"pre_norm": True, "global_pool": "avg", "class_token": False},
+        {**AVERAGE, "pre_norm": True, "class_token": False},
+        (2, 3),
+    ),
+    "distilled": VitCase(
+        {"distilled": True}, {"pooling": "distilled"}, (2, 3), has_gradients=True
     ),
     "norm_of_token": VitCase(
         {"fc_norm": True, "qkv_bias": False},

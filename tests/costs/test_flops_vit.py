@@ -84,6 +84,11 @@ def test_tokens_are_summed_with_their_positions_once():
             2 * block(N),
         ),
         (
+            {"mlp_activation": "quick_gelu", "pre_norm": True},
+            2 * block(N + P),
+            TOKEN_TRUNK,
+        ),
+        (
             {"mlp_activation": "swiglu"},
             2 * block(N + P, 12),
             block(N + P, 12) + class_block(N + P, 12),
@@ -107,6 +112,25 @@ def test_a_gate_costs_biases_and_a_product():
     assert gated == plain + difference
 
 
+def test_a_first_norm_costs_itself_and_saves_the_bias_of_the_patches():
+    plain, normed = (flops(tiny_vit(pre_norm=value)).total for value in (False, True))
+    ours = flops(tiny_vit(pooling="average")).total
+    last = flops(tiny_vit(pooling="average", norm_after_pooling=False)).total
+    # Of the patches in place of their mean, and of all tokens.
+    per_token = (last.norms - ours.norms) // (N - 1)
+    difference = Cost(norms=(N + P) * per_token, biases=-N * D)
+    assert normed == plain + difference
+
+
+def test_two_tokens_of_a_distilled_network_leave_all_blocks():
+    options = {"pooling": "distilled", "num_registers": 0}
+    report = flops(SingleNetwork(tiny_vit(**options), 5))
+    found = {stage: cost.multiply_adds for stage, cost in report.stages.items()}
+    blocks = 2 * block(N + 2)
+    expected = {"stem": STEM, "body": blocks, "trunk": blocks, "heads": 5 * 2 * D}
+    assert found == expected
+
+
 def test_on_all_tokens_prefix_tokens_stand_once():
     report = flops(MixViT(tiny_vit(), 5, 3, input_mixing="all_tokens"))
     assert report.stages["body"].multiply_adds == 2 * block(3 * N + P)
@@ -123,6 +147,8 @@ def test_on_all_tokens_prefix_tokens_stand_once():
         (lambda: MixViT(tiny_vit(), 5, 8, source_attribution="encoding"), 8),
         (lambda: MixViT(tiny_vit(mlp_activation="swiglu"), 5, inference="sum"), 1),
         (lambda: MixViT(tiny_vit(pooling="average"), 5, 3), 0),
+        (lambda: MixViT(tiny_vit(pooling="distilled", num_registers=0), 5, 3), 0),
+        (lambda: MixViT(tiny_vit(pre_norm=True), 5, 3), 3),
         (lambda: MixMo(tiny_vit(), 5, inference="parallel"), 2),
     ],
 )

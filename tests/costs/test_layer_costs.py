@@ -154,6 +154,8 @@ def test_dropout_and_stochastic_depth_cost_in_training_only():
 def test_embeddings_and_small_layers():
     patches = cost(layers.PatchEmbedding(D, 4), (8, 12, 3))
     assert patches == Cost(multiply_adds=N * 4 * 4 * 3 * D, biases=N * D)
+    patches = cost(layers.PatchEmbedding(D, 4, use_bias=False), (8, 12, 3))
+    assert patches == Cost(multiply_adds=N * 4 * 4 * 3 * D)
     assert cost(layers.PositionEmbedding(), GRID) == Cost(elementwise=N * D)
     assert cost(layers.LayerScale(), GRID) == Cost(elementwise=N * D)
     assert cost(layers.ClassToken(), GRID) == Cost()

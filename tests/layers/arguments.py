@@ -62,7 +62,7 @@ ARGUMENTS = {
         "grid_shape": (2, 3),
     },
     "LayerScale": lambda: {"initial_value": 0.5},
-    "PatchEmbedding": lambda: {"width": 8, "patch_size": 2},
+    "PatchEmbedding": lambda: {"width": 8, "patch_size": 2, "use_bias": False},
     "PositionEmbedding": lambda: {"dropout_rate": 0.1, "seed": 3},
     "PreActivationBlock": lambda: {
         "filters": 4,

@@ -1,4 +1,4 @@
-"""The gated MLP; that of GELU is in `test_small_layers.py`."""
+"""The gated MLPs; that of GELU is in `test_small_layers.py`."""
 
 import re
 
@@ -55,6 +55,19 @@ def gated_wide(x, layer):
     return gated(np.asarray(x, "float64"), layer)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_quick_gelu_is_a_sigmoid_gate(training):
+    layer = MLP(hidden_width=6, activation="quick_gelu")
+    x = noise(2, 3, 5)
+    layer.build(x.shape)
+    set_weights(layer, scale=1.0)
+    hidden = x.astype("float64") @ wide(layer.expand.kernel) + wide(layer.expand.bias)
+    hidden = hidden / (1 + np.exp(-1.702 * hidden))
+    expected = hidden @ wide(layer.project.kernel) + wide(layer.project.bias)
+    found = numpy(call(layer, x, training=training))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_a_block_takes_the_activation():
     block = TransformerBlock(SelfAttention(2), mlp_ratio=1.5, mlp_activation="swiglu")
     block.build((None, 4, 8))
@@ -73,6 +86,7 @@ def test_a_block_takes_the_activation():
     ],
 )
 def test_another_activation_is_refused(make, name):
-    message = f"`{name}` must be one of 'gelu', 'swiglu'. Received: {name}='silu'"
+    choices = "'gelu', 'quick_gelu', 'swiglu'"
+    message = f"`{name}` must be one of {choices}. Received: {name}='silu'"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         make()

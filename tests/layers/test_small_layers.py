@@ -49,6 +49,14 @@ def test_patch_embedding_starts_as_a_torch_convolution():
         np.testing.assert_allclose(weights.std(), bound / 3**0.5, rtol=0.2)
 
 
+def test_patch_embedding_without_bias_is_linear():
+    layer = PatchEmbedding(width=3, patch_size=2, use_bias=False)
+    x = images(2, (4, 6, 2))
+    found = numpy(layer(x))
+    assert [weight.name for weight in layer.weights] == ["kernel"]
+    np.testing.assert_allclose(numpy(layer(3 * x)), 3 * found, rtol=1e-5, atol=1e-6)
+
+
 def test_patch_embedding_takes_integer_images():
     layer = PatchEmbedding(width=3, patch_size=2)
     pixels = np.random.default_rng(0).integers(256, size=(2, 4, 4, 1)).astype("uint8")

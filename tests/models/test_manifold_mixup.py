@@ -185,14 +185,14 @@ def test_plain_images_are_refused_for_training():
         (
             wide_resnet,
             5,
-            r"`num_layers` must not exceed 1 plus the number of groups of the "
-            r"backbone\. Received: num_layers=5, groups=3",
+            r"`num_layers` must not exceed 4, which is 1 plus the number of groups of "
+            r"the backbone\. Received: num_layers=5, groups=3",
         ),
         (
             lambda: convit(num_blocks=1),
             3,
-            r"`num_layers` must not exceed 1 plus the number of groups of the "
-            r"backbone\. Received: num_layers=3, groups=1",
+            r"`num_layers` must not exceed 2, which is 1 plus the number of groups of "
+            r"the backbone\. Received: num_layers=3, groups=1",
         ),
         (
             lambda: convit(num_blocks=1),

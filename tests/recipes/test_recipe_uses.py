@@ -16,7 +16,9 @@ from tests.recipes.small import IMAGES, recipe_of
         (
             ("mixvit", "wide_resnet"),
             {},
-            r"`backbone` must be a transformer with the method 'mixvit'\. "
+            r"`backbone` must be a transformer with the method 'mixvit'\. On residual "
+            r"networks, take 'cut_mixmo', 'linear_mixmo', 'mimo', 'manifold_mixup' or "
+            r"'single'\. "
             r"Received: backbone='wide_resnet'",
         ),
         (
