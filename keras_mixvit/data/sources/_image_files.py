@@ -132,10 +132,7 @@ def decoded(file, name: str, channels: int) -> np.ndarray:
     try:
         pixels, mode = stored(file, channels)
     except Exception as error:
-        raise ValueError(
-            'Image files must be intact; `on_error="skip"`, or --on-error skip, leaves '
-            f"others out. Received: file={name!r}, error={str(error)!r}"
-        ) from error
+        raise damage(name, error) from error
     require(
         pixels is not None,
         "Image files must have 8 or 16 bits a channel.",
@@ -149,6 +146,21 @@ def decoded(file, name: str, channels: int) -> np.ndarray:
         mode=mode,
     )
     return pixels
+
+
+def damage(name: str, error: Exception) -> ValueError:
+    """The error about a damaged image file."""
+    return ValueError(
+        'Image files must be intact; `on_error="skip"`, or --on-error skip, leaves '
+        f"others out. Received: file={name!r}, error={reason(error)!r}"
+    )
+
+
+def reason(error: BaseException) -> str:
+    """What is wrong with an image file, in words."""
+    # Pillow would name a place in memory.
+    is_none = "<_io.BytesIO object" in str(error)
+    return "this is no image" if is_none else str(error)
 
 
 def stored(
