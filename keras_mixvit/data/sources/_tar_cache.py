@@ -82,7 +82,7 @@ def cache_folder() -> Path:
 def _read(place, states):
     """What is kept, or `None` if it is damaged or of other files."""
     try:
-        with np.load(place, allow_pickle=False) as file:
+        with place.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             kept: dict[str, Any] = {name: file[name] for name in file}
         kept["words"] = tuple(kept["words"].tolist())
         index = TarIndex(**{name: kept[name] for name in TarIndex._fields})
