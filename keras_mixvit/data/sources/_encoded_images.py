@@ -1,4 +1,5 @@
 import io
+import threading
 from typing import Protocol, Self
 
 import numpy as np
@@ -6,6 +7,9 @@ import numpy.typing as npt
 
 from keras_mixvit.data.sources._image_source import Crop
 from keras_mixvit.data.sources._stored_images import StoredImages
+
+# Whether a thread reads a batch, for which items may stay open.
+_READING = threading.local()
 
 
 class EncodedItems(Protocol):
@@ -71,8 +75,17 @@ class EncodedImages(StoredImages):
     def item(self, index: int) -> str:
         return self.items.name(index)
 
+    def original(self, index: int) -> np.ndarray:
+        try:
+            return super().original(index)
+        finally:
+            if not getattr(_READING, "batch", False):
+                self.items.close()
+
     def read(self, indices: npt.ArrayLike, crop: Crop | None = None) -> np.ndarray:
+        _READING.batch = True
         try:
             return super().read(indices, crop)
         finally:
+            _READING.batch = False
             self.items.close()

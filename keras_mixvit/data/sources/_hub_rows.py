@@ -30,8 +30,9 @@ class HubRows:
         found = self.column[self._row(index)].as_py()
         if isinstance(found, dict):
             content, path = found.get("bytes"), found.get("path")
-            is_file = content is None and path and os.path.isfile(path)
-            found = Path(path).read_bytes() if is_file else content
+            found = content
+            if content is None and path is not None and os.path.isfile(path):
+                found = Path(path).read_bytes()
         if not found:
             raise ValueError("the row holds no image")
         return found

@@ -1,4 +1,5 @@
 import abc
+import functools
 import os
 from typing import IO, Any
 
@@ -73,19 +74,20 @@ class StoredImages(ImageSource):
         """What errors call an image."""
 
     def original(self, index: int) -> np.ndarray:
-        name = self.item(index)
+        name = functools.partial(self.item, index)
         try:
             file = self.file(index)
         except (OSError, ValueError) as error:
             raise damage(name, error) from error
         pixels = decoded(file, name, self.channels)
-        require(
-            self._is_resized or pixels.shape[:2] == self.image_shape[:2],
-            "`image_size` must be given where images differ in size.",
-            file=name,
-            size=pixels.shape[:2],
-            others=self.image_shape[:2],
-        )
+        if not self._is_resized and pixels.shape[:2] != self.image_shape[:2]:
+            require(
+                False,
+                "`image_size` must be given where images differ in size.",
+                file=name(),
+                size=pixels.shape[:2],
+                others=self.image_shape[:2],
+            )
         return pixels
 
     def _sample(self, holder) -> tuple[set, int]:

@@ -101,7 +101,7 @@ class TarItems:
         if opened[0] != path:
             self.close()
             # `close` closes it at the end of the batch.
-            opened = _OPEN.shard = (path, open(path, "rb"))  # noqa: SIM115
+            opened = _OPEN.shard = (path, open(path, "rb", buffering=0))  # noqa: SIM115
         return opened[1]
 
 

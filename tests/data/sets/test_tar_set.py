@@ -49,8 +49,8 @@ def test_shards_become_images_with_labels(folder):
 def test_a_batch_leaves_no_shard_open(folder, monkeypatch):
     opened = []
 
-    def open_once(path, mode):
-        opened.append(open(path, mode))  # noqa: SIM115
+    def open_once(path, mode, **options):
+        opened.append(open(path, mode, **options))  # noqa: SIM115
         return opened[-1]
 
     found = load(f"wds:{folder}")
@@ -60,6 +60,8 @@ def test_a_batch_leaves_no_shard_open(folder, monkeypatch):
     found.images.read([17, 1, 9, 0, 8])
     assert [file.name[-7:-4] for file in opened] == ["000", "001", "002"]
     assert all(file.closed for file in opened)
+    found.images.original(3)
+    assert opened[3].closed
 
 
 def test_braces_name_shards_that_must_be_there(folder):
