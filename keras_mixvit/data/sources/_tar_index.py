@@ -153,7 +153,12 @@ class _Reading:
             value = found.get(field)
         except (AttributeError, RecursionError, json.JSONDecodeError):
             self._require(False, "Files .json must hold an object.")
-        is_word = isinstance(value, str) and 0 < len(value.strip()) <= LONGEST_LABEL
+        is_word = (
+            isinstance(value, str)
+            and 0 < len(value.strip()) <= LONGEST_LABEL
+            # No half of a character, which nothing could print.
+            and value.encode(errors="replace").decode() == value
+        )
         self._require(
             value is None or is_word or is_integer(value),
             "Labels must be integers or words.",

@@ -53,7 +53,7 @@ class TarItems:
         except OSError:
             member = None
         name = f"byte {header}" if member is None else member.name
-        return f"{os.path.basename(path)}/{name}"
+        return f"{self._shard(path)}/{name}"
 
     def content(self, index: int) -> bytes:
         file = self._file(self._path(index))
@@ -78,10 +78,9 @@ class TarItems:
 
     def places_of(self, names: set[str]) -> np.ndarray:
         found = []
-        shards = {name.partition("/")[0] for name in names}
         ends = np.append(self.starts[1:], len(self))
         for path, start, end in zip(self.paths, self.starts, ends, strict=True):
-            if os.path.basename(path) in shards:
+            if any(name.startswith(f"{self._shard(path)}/") for name in names):
                 found += [i for i in range(start, end) if self.name(i) in names]
         self.close()
         return np.array(found, int)
@@ -91,6 +90,11 @@ class TarItems:
         _, file = vars(_OPEN).pop("shard", ("", None))
         if file is not None:
             file.close()
+
+    def _shard(self, path):
+        """The name of a shard, below the folder that holds all of them."""
+        folder = os.path.commonpath([os.path.dirname(path) for path in self.paths])
+        return os.path.relpath(path, folder)
 
     def _path(self, index):
         return self.paths[np.searchsorted(self.starts, index, side="right") - 1]

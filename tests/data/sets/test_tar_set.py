@@ -190,6 +190,15 @@ def test_damaged_images_are_refused_or_left_out(folder):
     np.testing.assert_array_equal(again.labels, kept.labels)
 
 
+def test_shards_of_one_name_are_told_apart(tmp_path):
+    for part in "ab":
+        write(tmp_path / part / "0.tar", sample("0", 0, 0), sample("1", 1, 1))
+    name = f"wds:{tmp_path}/{{a,b}}/0.tar"
+    found = load(name)
+    assert [found.images.item(i) for i in (0, 3)] == ["a/0.tar/0.png", "b/0.tar/1.png"]
+    assert load(name, leave_out=["b/0.tar/0.png"]).labels.tolist() == [0, 1, 1]
+
+
 def test_a_shard_that_shrank_is_refused_when_read(folder):
     found = load(f"wds:{folder}")
     path = folder / "imagenet-train-002.tar"

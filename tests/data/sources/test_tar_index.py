@@ -152,6 +152,10 @@ CASES = {
         [("0.png", PIXELS), ("0.json", b'{"label": 1.5}')],
         "Labels must be integers or words.",
     ),
+    "half a character": (
+        [("0.png", PIXELS), ("0.json", b'{"label": "\\ud800"}')],
+        "Labels must be integers or words.",
+    ),
     "a boolean": (
         [("0.png", PIXELS), ("0.json", b'{"label": true}')],
         "Labels must be integers or words.",
