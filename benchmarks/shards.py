@@ -4,9 +4,10 @@
 
 Makes JPEG files in 20 classes, as a folder and as shards of the same files. Each case
 runs in a process of its own: it loads the set, and reads one epoch of shuffled batches.
-The cases take turns, and the median of the ratios of each turn counts. Seconds are those
-of the processor, which other programs hardly change. The page cache is warm, so no disk
-is measured: only what the library and the system do for each image. Runs on Linux.
+The cases take turns, and the median of the ratios of each turn counts. Seconds are
+those of the processor, which other programs hardly change. The page cache is warm, so
+no disk is measured: only what the library and the system do for each image. Runs on
+Linux.
 """
 
 import argparse
