@@ -116,3 +116,16 @@ def command_run(tmp_path_factory):
         text=text.getvalue(),
         result=json.loads((base / "out" / "result.json").read_text()),
     )
+
+
+@pytest.fixture
+def caches(tmp_path, monkeypatch):
+    """Keeps tables and indices of shards in a folder of the test, and says where."""
+    import datasets
+
+    from keras_mixvit.data.sources import _tar_cache as tar_cache
+
+    folder = tmp_path / "caches"
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", folder / "tables")
+    monkeypatch.setattr(tar_cache, "cache_folder", lambda: folder / "shards")
+    return folder

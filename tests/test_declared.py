@@ -19,7 +19,7 @@ PACKAGES = {
 }
 BACKENDS = ("jax", "tensorflow", "torch")
 # Extras for users of the library, and what they may import beside the dependencies.
-FOR_USERS = (*BACKENDS, "figures", "report", "data", "hub", "export", "demo")
+FOR_USERS = (*BACKENDS, "figures", "report", "data", "hf", "hub", "export", "demo")
 USES = {
     "keras_mixvit": FOR_USERS,
     "tests": (*BACKENDS, "test"),

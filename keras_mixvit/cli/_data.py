@@ -22,7 +22,9 @@ def add_data(commands) -> None:
         usage="NAME [options]",
     )
     command.add_argument(
-        "name", metavar="NAME", help="a set by name, a .npz file, or a folder"
+        "name",
+        metavar="NAME",
+        help="a set by name, a .npz file, a folder, hf:owner/name, or wds:FOLDER",
     )
     command.add_argument("--data-dir", metavar="DIR", help="folder with the images")
     command.add_argument(

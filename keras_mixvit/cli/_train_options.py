@@ -27,8 +27,8 @@ def add_train(commands) -> None:
     command.add_argument(
         "--data",
         metavar="NAME_OR_PATH",
-        help="train on other images: a set by name, a .npz file or a folder; the "
-        "recipe is adapted to them",
+        help="train on other images: a set by name, such as hf:owner/name, a .npz "
+        "file, a folder, or wds:FOLDER of .tar shards; the recipe is adapted to them",
     )
     command.add_argument(
         "--preset",

@@ -5,6 +5,7 @@ from typing import Self
 import numpy as np
 
 from keras_mixvit._checks import is_integer, require, require_positive_integer
+from keras_mixvit.data._shard_order import shard_order
 from keras_mixvit.data.sources._batch_reader import BatchReader
 
 # A stream of chance of its own: without a purpose in the key, the order of an
@@ -25,6 +26,8 @@ class EpochBatches(BatchReader):
             that do not fill a batch.
         repetitions: Integer, how often an image occurs in its batch.
         workers: Integer, threads that prepare the next batches.
+        shards: Integer array, the first image of each shard, whose order is then
+            mixed shard by shard, or `None`. Defaults to `None`.
     """
 
     def __init__(
@@ -38,8 +41,10 @@ class EpochBatches(BatchReader):
         drop_remainder: bool,
         repetitions: int,
         workers: int,
+        shards: np.ndarray | None = None,
     ):
         super().__init__(workers)
+        self.shards = shards
         self.num_images = num_images
         self.epochs = epochs
         self.batch_size = batch_size
@@ -181,6 +186,9 @@ class EpochBatches(BatchReader):
             order = np.arange(self.num_images)
             if self.shuffle:
                 rng = np.random.default_rng((self.seed, EPOCH_ORDER, epoch))
-                rng.shuffle(order)
+                if self.shards is None:
+                    rng.shuffle(order)
+                else:
+                    order = shard_order(rng, self.shards, self.num_images)
             self._order = (epoch, order)
         return order

@@ -177,6 +177,7 @@ class MixedPairDataset(EpochBatches):
             drop_remainder=drop_remainder,
             repetitions=repetitions,
             workers=int(in_threads) if workers is None else workers,
+            shards=x.shards if isinstance(x, ImageSource) else None,
         )
         require(
             in_threads or not self.reading_workers,

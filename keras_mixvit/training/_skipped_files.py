@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from keras_mixvit.data import ImageFolder, ImageSet
+from keras_mixvit.data import ImageSet
+from keras_mixvit.data.sources._stored_images import StoredImages
 from keras_mixvit.training._atomic_files import write_json
 from keras_mixvit.training._run_files import read_json, require_entry
 
@@ -18,7 +19,7 @@ def skipped_files(sets: dict[str, ImageSet]) -> dict[str, dict[str, str]]:
     return {
         split: images.images.skipped
         for split, images in sets.items()
-        if isinstance(images.images, ImageFolder) and images.images.skipped
+        if isinstance(images.images, StoredImages) and images.images.skipped
     }
 
 

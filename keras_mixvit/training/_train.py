@@ -5,6 +5,7 @@ from pathlib import Path
 
 from keras_mixvit._checks import require, require_choice, require_path
 from keras_mixvit.data.sets._load import is_data_path, splits
+from keras_mixvit.data.sets._set_address import with_whole_path
 from keras_mixvit.data.sources._file_checks import ON_ERROR
 from keras_mixvit.distribution import Parallel
 from keras_mixvit.models import Ensemble, load_model
@@ -289,4 +290,6 @@ def with_whole_paths(recipe, data_dir):
     name = recipe.data.name
     if is_data_path(name) and os.path.exists(name):
         return recipe.with_settings({"data.name": os.path.abspath(name)}), None
+    if (whole := with_whole_path(name)) != name:
+        return recipe.with_settings({"data.name": whole}), None
     return recipe, None

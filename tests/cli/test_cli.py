@@ -13,8 +13,9 @@ pytestmark = pytest.mark.one_backend
         (
             "data=missing.npz",
             "`data.name` must be one of 'digits', 'cifar10', 'cifar100', "
-            "'tiny-imagenet', 'imagenet100', 'imagenet1k', 'tfds:NAME', or an "
-            "existing .npz file or folder. Received: data.name='missing.npz'",
+            "'tiny-imagenet', 'imagenet100', 'imagenet1k', 'tfds:NAME', 'hf:NAME', "
+            "'wds:PATH', or an existing .npz file or folder. "
+            "Received: data.name='missing.npz'",
         ),
         (
             "backbone=wide_resnet",

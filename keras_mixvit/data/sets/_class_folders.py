@@ -1,14 +1,14 @@
 """Sets of images in one folder per class."""
 
 import os
-import warnings
 from array import array
 from pathlib import Path
 
 import numpy as np
 
 from keras_mixvit._checks import require
-from keras_mixvit.data.sources._file_checks import damaged_files, listed
+from keras_mixvit.data.sets._intact_images import refuse_or_warn
+from keras_mixvit.data.sources._file_checks import damaged_files
 from keras_mixvit.data.sources._file_names import FileNames
 from keras_mixvit.data.sources._image_files import image_files, is_hidden
 from keras_mixvit.data.sources._image_folder import ImageFolder
@@ -141,21 +141,7 @@ class ClassFolders:
         damaged = damaged_files(folder, files, self.channels or 3)
         if not damaged:
             return files, labels, {}
-        about = (
-            f"{len(damaged):,} of {len(files):,} files of the {split} split are damaged"
-        )
-        require(
-            on_error == "skip",
-            f"Image files must be intact, but {about}. "
-            '`on_error="skip"`, or --on-error skip, leaves them out.'
-            f"\n{listed(damaged)}\n",
-            folder=str(folder),
-        )
-        first, error = next(iter(damaged.items()))
-        warnings.warn(
-            f"{about} and are left out, the first one {folder / first} ({error}).",
-            stacklevel=4,
-        )
+        refuse_or_warn(damaged, len(files), split, on_error, str(folder))
         return *self._without(files, labels, damaged), damaged
 
     def _without(self, files, labels, names):

@@ -1,5 +1,6 @@
 """What a set of images holds, to look at before training."""
 
+import dataclasses
 import hashlib
 import io
 import os
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_mixvit.data.sets._class_folders import ClassFolders
+from keras_mixvit.data.sets._encoded_set import EncodedSet
 from keras_mixvit.data.sets._load import found_set
 from keras_mixvit.data.sets._split_facts import SplitFacts
 from keras_mixvit.data.sources._array_checks import CHUNK
@@ -18,6 +20,7 @@ from keras_mixvit.data.sources._image_files import (
     decoded,
     files_below,
     header_of,
+    reason,
 )
 from keras_mixvit.data.sources._resizing import pillow
 
@@ -93,7 +96,8 @@ def inspect(
     ```
     """
     found = found_set(name, data_dir)
-    reader = _files if isinstance(found, ClassFolders) else _arrays
+    kinds = {ClassFolders: _files, EncodedSet: _items}
+    reader = next((r for k, r in kinds.items() if isinstance(found, k)), _arrays)
     repeats = Repeats()
     splits = {split: reader(found, split, repeats) for split in found.splits()}
     remarks = remarks_on(splits, repeats.shared)
@@ -104,52 +108,68 @@ def _files(found, split, repeats):
     """Facts of a split of image files."""
     folder, classes = found.folders[split], found.classes()
     listing = list(found.listing(split, classes))
+    labels = [label for label, _ in listing]
+
+    def read(index):
+        name = listing[index][1]
+        return name, read_content(lambda: (folder / name).read_bytes())
+
+    texts = [found.texts.get(name, name) for name in classes]
+    facts = _encoded(split, repeats, labels, texts, read)
+    return dataclasses.replace(facts, ignored=ignored_files(folder))
+
+
+def _items(found, split, repeats):
+    """Facts of a split of images inside larger files."""
+    items = found.items(split)
+
+    def read(index):
+        try:
+            return items.name(index), read_content(lambda: items.content(index))
+        finally:
+            items.close()
+
+    return _encoded(split, repeats, found.labels(split), found.classes(), read)
+
+
+def _encoded(split, repeats, labels, classes, read):
+    """Facts of contents of image files."""
     counts, colours = np.zeros(len(classes), int), Counter()
     sizes, damaged, turned, repeated = [], {}, 0, 0
-
-    def read(item):
-        return read_file(folder / item[1])
-
-    for (label, name), result in for_all(read, listing, f"Reading {split}"):
+    images = for_all(read, range(len(labels)), f"Reading {split}")
+    for index, (name, result) in images:
         if isinstance(result, str):
             damaged[name] = result
             continue
         header, hashes = result
-        counts[label] += 1
+        counts[labels[index]] += 1
         sizes.append(header.size)
         colours[header.mode] += 1
         turned += header.orientation > 1
         repeated += repeats.note(split, name, *hashes)
-    texts = [found.texts.get(name, name) for name in classes]
     height, width = extent(sizes)
     return SplitFacts(
         int(counts.sum()),
-        dict(zip(texts, counts.tolist(), strict=True)),
+        dict(zip(classes, counts.tolist(), strict=True)),
         height,
         width,
         dict(colours.most_common()),
         turned,
         damaged,
-        ignored_files(folder),
-        repeated,
+        repeated=repeated,
     )
 
 
-def read_file(path):
-    """Header and hashes of an image file, or what is wrong with it."""
+def read_content(get):
+    """Header and hashes of an image file that a function gives, or what is wrong."""
     Image = pillow()
-    from PIL import UnidentifiedImageError
-
     try:
-        content = path.read_bytes()
+        content = get()
         with Image.open(io.BytesIO(content)) as image:
             header = header_of(image)
-        pixels = decoded(io.BytesIO(content), str(path), 3)
+        pixels = decoded(io.BytesIO(content), "", 3)
     except Exception as error:
-        problem = error.__cause__ or error
-        # Pillow would name a place in memory.
-        is_none = isinstance(problem, UnidentifiedImageError)
-        return "this is no image" if is_none else str(problem)
+        return reason(error.__cause__ or error)
     return header, (hashed(content), hashed(pixels.tobytes(), pixels.shape))
 
 

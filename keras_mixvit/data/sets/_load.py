@@ -14,12 +14,20 @@ from keras_mixvit._paths import is_path, path_hint
 from keras_mixvit.data.sets._array_files import ArrayFiles, is_array_folder
 from keras_mixvit.data.sets._cifar import ARCHIVES, Cifar
 from keras_mixvit.data.sets._class_folders import ClassFolders
+from keras_mixvit.data.sets._encoded_set import EncodedSet
+from keras_mixvit.data.sets._hub_set import HubSet
 from keras_mixvit.data.sets._imagenet import (
     IMAGENET,
     TINY_IMAGENET,
     imagenet,
     tiny_imagenet,
 )
+from keras_mixvit.data.sets._set_address import (
+    HUGGING_FACE,
+    SHARDS,
+    address_label,
+)
+from keras_mixvit.data.sets._tar_set import TarSet
 from keras_mixvit.data.sets._tfds_set import TFDSSet
 from keras_mixvit.data.sets._validation_split import require_val_share, with_validation
 from keras_mixvit.data.sources._file_checks import ON_ERROR
@@ -27,6 +35,7 @@ from keras_mixvit.data.sources._image_set import ImageSet
 from keras_mixvit.data.sources._image_source import require_resize_share
 
 TFDS = "tfds:"
+PREFIXES = (TFDS, HUGGING_FACE, SHARDS)
 NAMES = ("digits", *ARCHIVES, TINY_IMAGENET, *IMAGENET)
 
 
@@ -52,9 +61,11 @@ def load(
     | a folder | `train`, `val` or `validation`, and `test`, of a folder per class, or just a folder per class; or the arrays of a `.npz` file as `.npy` files |
     | a `.npz` file | `x_train` and `y_train`, and as you like `x_val`, `y_val`, `x_test`, `y_test`, and `classes`, the names of the classes |
     | `"tfds:NAME"` | any set of TensorFlow Datasets with images and labels |
+    | `"hf:owner/name"`, `"hf:PATH"` | a set of Hugging Face `datasets`: of the hub, or a `.parquet` file, or a folder of tables; `?image=COLUMN&label=COLUMN&config=NAME` name what it does not find, `train`, `val` and `test` the splits |
+    | `"wds:PATH"` | `.tar` shards as WebDataset has them: a folder, or `PATH/train-{000..099}.tar`; `?image=EXTENSION&label=FIELD` name the images, and the labels in `.json` files |
 
-    Image files, `.npy` files and TensorFlow Datasets stay on the disk, and an
-    `ImageSource` reads images on demand; the other sets are arrays in memory.
+    All but `.npz` files, CIFAR and digits stays on the disk, and an `ImageSource`
+    reads images on demand; those are arrays in memory.
 
     Args:
         name: Name of a set, or path. A string is a path if it contains a
@@ -74,9 +85,9 @@ def load(
             first read all files of the split, in parallel: `"refuse"` lists all
             damaged ones in an error, `"skip"` leaves them out, warns, and lists
             them in `images.skipped`. Defaults to `"when_read"`.
-        leave_out: Names of image files, relative to the folder of the split,
-            that you do not want to load, such as those of an earlier
-            `images.skipped`. Defaults to `()`.
+        leave_out: Names of images that you do not want to load, such as those of
+            an earlier `images.skipped`: of files, relative to the folder of the
+            split, or as errors name images of `hf:` and `wds:`. Defaults to `()`.
         val_share: Float in (0, 1), the share of the training images that is
             the split `"val"` of a set without one. It draws the same share of
             each class, always the same images, and `"train"` holds the others:
@@ -124,7 +135,7 @@ def load(
         split=split,
     )
     require(
-        len(leave_out) == 0 or isinstance(found, ClassFolders),
+        len(leave_out) == 0 or isinstance(found, (ClassFolders, EncodedSet)),
         "`leave_out` must be empty for images that are not files.",
         leave_out=list(leave_out)[:3],
     )
@@ -158,8 +169,8 @@ def splits(name: str | os.PathLike, data_dir=None) -> tuple[str, ...]:
 
 def is_data_path(name: str | os.PathLike) -> bool:
     """Whether `load` takes a string as a path, not as a name."""
-    # A name of TensorFlow Datasets may contain a separator.
-    return is_path(name) and not str(name).startswith(TFDS)
+    # What follows a prefix may contain a separator.
+    return is_path(name) and not str(name).startswith(PREFIXES)
 
 
 def data_label(name: str) -> str:
@@ -167,6 +178,8 @@ def data_label(name: str) -> str:
 
     A path that ends in the name of a set is given in full.
     """
+    if name.startswith((HUGGING_FACE, SHARDS)):
+        return address_label(name)
     last = os.path.basename(os.path.normpath(name))
     return last if is_data_path(name) and last not in NAMES else name
 
@@ -186,13 +199,17 @@ def found_set(name, data_dir):
         return imagenet(name, data_dir)
     if isinstance(name, str) and name.startswith(TFDS):
         return TFDSSet(name.removeprefix(TFDS), data_dir)
+    if isinstance(name, str) and name.startswith(HUGGING_FACE):
+        return HubSet(name, data_dir)
+    if isinstance(name, str) and name.startswith(SHARDS):
+        return TarSet(name, data_dir)
     path, known = os.path.join(data_dir or "", name), is_data_path(name)
     is_npz = known and str(name).endswith(".npz") and os.path.isfile(path)
     hint = "" if known else path_hint(name, data_dir)
     require(
         is_npz or (known and os.path.isdir(path)),
-        f"`name` must be one of {', '.join(map(repr, NAMES))}, 'tfds:NAME', or an "
-        f"existing .npz file or folder.{hint}",
+        f"`name` must be one of {', '.join(map(repr, NAMES))}, 'tfds:NAME', "
+        f"'hf:NAME', 'wds:PATH', or an existing .npz file or folder.{hint}",
         name=str(name),
     )
     if is_npz or is_array_folder(path):

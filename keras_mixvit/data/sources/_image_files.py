@@ -107,7 +107,7 @@ def orientation_of(image) -> int:
     return turn if turn in range(1, 9) else 1
 
 
-def decoded(file, name: str, channels: int) -> np.ndarray:
+def decoded(file, name: str | Callable[[], str], channels: int) -> np.ndarray:
     """Pixels of an image file, upright.
 
     * The first of several frames or pages is read.
@@ -119,7 +119,7 @@ def decoded(file, name: str, channels: int) -> np.ndarray:
 
     Args:
         file: Path, or file object.
-        name: What an error calls it.
+        name: What an error calls it, or a function that gives it.
         channels: 1 or 3.
 
     Returns:
@@ -132,23 +132,37 @@ def decoded(file, name: str, channels: int) -> np.ndarray:
     try:
         pixels, mode = stored(file, channels)
     except Exception as error:
-        raise ValueError(
-            'Image files must be intact; `on_error="skip"`, or --on-error skip, leaves '
-            f"others out. Received: file={name!r}, error={str(error)!r}"
-        ) from error
-    require(
-        pixels is not None,
-        "Image files must have 8 or 16 bits a channel.",
-        file=name,
-        mode=mode,
-    )
-    require(
-        channels == 3 or mode in GREY_MODES,
-        "Image files must be grey if the others are; `channels=3` makes all RGB.",
-        file=name,
-        mode=mode,
-    )
+        raise damage(name, error) from error
+    requirement = None
+    if pixels is None:
+        requirement = "Image files must have 8 or 16 bits a channel."
+    elif channels == 1 and mode not in GREY_MODES:
+        requirement = (
+            "Image files must be grey if the others are; `channels=3` makes all RGB."
+        )
+    if requirement is not None:
+        require(False, requirement, file=called(name), mode=mode)
     return pixels
+
+
+def called(name: str | Callable[[], str]) -> str:
+    """A name, or what a function gives; to find it may take reading."""
+    return name if isinstance(name, str) else name()
+
+
+def damage(name: str | Callable[[], str], error: Exception) -> ValueError:
+    """The error about a damaged image file."""
+    return ValueError(
+        'Image files must be intact; `on_error="skip"`, or --on-error skip, leaves '
+        f"others out. Received: file={called(name)!r}, error={reason(error)!r}"
+    )
+
+
+def reason(error: BaseException) -> str:
+    """What is wrong with an image file, in words."""
+    # Pillow would name a place in memory.
+    is_none = "<_io.BytesIO object" in str(error)
+    return "this is no image" if is_none else str(error)
 
 
 def stored(

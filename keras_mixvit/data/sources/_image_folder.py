@@ -1,28 +1,13 @@
 import os
 from collections.abc import Iterable
 
-import numpy as np
-
-from keras_mixvit._checks import (
-    require,
-    require_choice,
-    require_image_size,
-    require_path,
-)
+from keras_mixvit._checks import require, require_image_size, require_path
 from keras_mixvit.data.sources._file_names import FileNames
-from keras_mixvit.data.sources._image_files import (
-    GREY_MODES,
-    decoded,
-    header_of,
-    image_files,
-)
-from keras_mixvit.data.sources._image_source import ImageSource
-from keras_mixvit.data.sources._resizing import pillow
-
-SAMPLED_HEADERS = 1024
+from keras_mixvit.data.sources._image_files import image_files
+from keras_mixvit.data.sources._stored_images import StoredImages
 
 
-class ImageFolder(ImageSource):
+class ImageFolder(StoredImages):
     """Image files, which Pillow decodes on demand.
 
     Sizes and colours come from the headers of 1,024 files, drawn with a fixed
@@ -76,24 +61,7 @@ class ImageFolder(ImageSource):
         if not isinstance(files, FileNames):
             files = FileNames(image_files(folder) if files is None else _names(files))
         self.files = files
-        self.skipped: dict[str, str] = {}
-        require(len(files) > 0, "`folder` must hold image files.", folder=self.folder)
-        require_choice("channels", channels, (1, 3, None))
-        sizes, found_channels = self._sample()
-        self._is_resized = size is not None
-        if size is None:
-            require(
-                len(sizes) == 1,
-                "`image_size` must be given where images differ in size.",
-                sizes=sorted(sizes)[:3],
-            )
-            (size,) = sizes
-        super().__init__(
-            (*size, channels or found_channels),
-            varies=sizes != {size},
-            resize_share=resize_share,
-        )
-        self.channels = self.image_shape[2]
+        super().__init__("folder", self.folder, size, channels, resize_share)
 
     def __len__(self):
         return len(self.files)
@@ -102,40 +70,11 @@ class ImageFolder(ImageSource):
         """Path of a file."""
         return os.path.join(self.folder, self.files[index])
 
-    def original(self, index: int) -> np.ndarray:
-        path = self.path(index)
-        pixels = decoded(path, path, self.channels)
-        require(
-            self._is_resized or pixels.shape[:2] == self.image_shape[:2],
-            "`image_size` must be given where images differ in size.",
-            file=path,
-            size=pixels.shape[:2],
-            others=self.image_shape[:2],
-        )
-        return pixels
+    def file(self, index: int) -> str:
+        return self.path(index)
 
-    def _sample(self):
-        """Sizes (H, W), and channels, of some files."""
-        Image = pillow()
-        count = min(len(self), SAMPLED_HEADERS)
-        chosen = np.random.default_rng(0).choice(len(self), count, replace=False)
-        sizes, has_colour, failure = set(), False, None
-        for index in np.sort(chosen):
-            try:
-                with Image.open(self.path(index)) as image:
-                    header = header_of(image)
-                sizes.add(header.size)
-                has_colour |= header.mode not in GREY_MODES
-            except Exception as error:
-                # A later read of this file raises the error.
-                failure = failure or (self.path(index), error)
-        require(
-            bool(sizes),
-            "`folder` must hold intact image files.",
-            file=failure and failure[0],
-            error=failure and str(failure[1]),
-        )
-        return sizes, 3 if has_colour else 1
+    def item(self, index: int) -> str:
+        return self.path(index)
 
 
 def _names(files):

@@ -23,8 +23,20 @@ class SourcePart(ImageSource):
     def __len__(self):
         return len(self.chosen)
 
+    @property
+    def shards(self):
+        starts = self.source.shards
+        if starts is None or (np.diff(self.chosen) < 0).any():
+            return None
+        # A shard may have lost all of its images.
+        starts = np.unique(np.searchsorted(self.chosen, starts))
+        return starts[starts < len(self.chosen)]
+
     def original(self, index):
         return self.source.original(int(self.chosen[index]))
+
+    def read(self, indices, crop=None):
+        return self.source.read(self.chosen[np.asarray(indices)], crop)
 
 
 def part_of(images: ImageSet, chosen: np.ndarray) -> ImageSet:

@@ -94,6 +94,15 @@ class ImageSource(abc.ABC):
         """4."""
         return 4
 
+    @property
+    def shards(self) -> np.ndarray | None:
+        """Index of the first image of each shard, ascending from 0, or `None`.
+
+        Images of a source with shards are read a few shards at a time: `shuffle`
+        mixes the order of shards, and the images of some neighbours in it.
+        """
+        return None
+
     def read(
         self,
         indices: npt.ArrayLike,

@@ -13,8 +13,8 @@ from tests.data.sets.test_load_arrays import X, Y
 @pytest.mark.parametrize("name", ["mnist", "missing.npz", "missing.csv", ""])
 def test_an_unknown_name_is_refused(name):
     text = (
-        r"`name` must be one of 'digits', 'cifar10', .*, 'tfds:NAME', or an existing "
-        r"\.npz file or folder\. "
+        r"`name` must be one of 'digits', 'cifar10', .*, 'tfds:NAME', 'hf:NAME', "
+        r"'wds:PATH', or an existing \.npz file or folder\. "
         rf"Received: name='{name}'"
     )
     with pytest.raises(ValueError, match=text):

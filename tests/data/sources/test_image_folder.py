@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from keras_mixvit.data import ImageFolder
-from keras_mixvit.data.sources import _image_folder as image_folder
+from keras_mixvit.data.sources import _stored_images as stored_images
+from keras_mixvit.data.sources._file_names import FileNames
 from tests.data.files import noise, save_image, truncate
 
 
@@ -38,7 +39,7 @@ def test_names_may_hold_any_letters(tmp_path):
 
 
 def test_a_million_names_take_little_memory(tmp_path):
-    names = image_folder.FileNames(f"n{i:08d}.JPEG" for i in range(1000))
+    names = FileNames(f"n{i:08d}.JPEG" for i in range(1000))
     held = len(names._letters) + names._ends.nbytes
     assert held == 1000 * (14 + 8) + 8
     assert names[999] == "n00000999.JPEG"
@@ -85,7 +86,7 @@ def test_images_of_several_sizes_need_a_size(tmp_path):
 def test_headers_are_read_of_a_sample_and_the_rest_is_checked_when_read(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(image_folder, "SAMPLED_HEADERS", 4)
+    monkeypatch.setattr(stored_images, "SAMPLED_HEADERS", 4)
     for i in range(20):
         save_image(tmp_path / f"{i:02d}.png", noise(4, 4))
     opened = []
