@@ -187,9 +187,9 @@ class VisionTransformer(Backbone):
     def layer_groups(self) -> list[list[keras.layers.Layer]]:
         """Stem with position and tokens; each block; the last normalisation."""
         parts = self._parts
-        tokens = [] if parts.class_token is None else [parts.class_token]
+        first = [self.stem, parts.position, parts.class_token, parts.first_norm]
         return [
-            [self.stem, parts.position, *tokens],
+            [layer for layer in first if layer is not None],
             *([block] for block in (*parts.blocks, *parts.class_blocks)),
             [parts.norm],
         ]

@@ -34,6 +34,8 @@ def keras_backbone():
 BACKBONES = {
     "convit": tiny_convit,
     "vit": lambda: ViT((8, 8, 1), 2, 16, 4, 2, 1, num_registers=1),
+    "clip": lambda: ViT((8, 8, 1), 2, 16, 4, 2, 1, pre_norm=True),
+    "distilled": lambda: ViT((8, 8, 1), 2, 16, 4, 2, 1, pooling="distilled"),
     "wide_resnet": lambda: WideResNet((8, 8, 1), 10, 1),
     "preact_resnet": lambda: PreActResNet((8, 8, 1)),
     "resnet": lambda: ResNet((32, 32, 1), 1),
@@ -43,7 +45,7 @@ MODELS = [
     *((name, MixMo) for name in BACKBONES),
     *((name, SingleNetwork) for name in BACKBONES),
     *((name, ManifoldMixUp) for name in ("convit", "wide_resnet", "resnet")),
-    *((name, MixViT) for name in ("convit", "vit")),
+    *((name, MixViT) for name in ("convit", "vit", "clip")),
 ]
 
 
