@@ -43,7 +43,13 @@ if keras.config.backend() == "torch":
 
 # What these folders test does not depend on the backend. PyTorch is the quickest, as
 # it compiles nothing.
-ONE_BACKEND = ("masks", "schedules")
+ONE_BACKEND = (
+    *("masks", "schedules", "data/sets", "data/sources/test_image_array.py"),
+    *("data/sources/test_image_files.py", "data/sources/test_image_files_fuzz.py"),
+    *("data/sources/test_image_folder.py", "data/sources/test_image_source.py"),
+    *("data/sources/test_read_ahead.py", "data/sources/test_resizing.py"),
+    "data/sources/test_resizing_properties.py",
+)
 
 
 def pytest_addoption(parser):
@@ -57,11 +63,12 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     if keras.config.backend() == "torch" or config.getoption("--every-test"):
         return
-    folders = [Path(__file__).parent / name for name in ONE_BACKEND]
+    places = [Path(__file__).parent / name for name in ONE_BACKEND]
     once, rest = [], []
     for item in items:
         is_once = item.get_closest_marker("one_backend") is not None
-        is_once = is_once or any(folder in item.path.parents for folder in folders)
+        path = item.path
+        is_once = is_once or any(place in (path, *path.parents) for place in places)
         (once if is_once else rest).append(item)
     config.hook.pytest_deselected(items=once)
     items[:] = rest

@@ -49,6 +49,7 @@ MODELS = [
 ]
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(("name", "kind"), MODELS)
 def test_every_variable_is_in_one_group(name, kind):
     model = kind(BACKBONES[name](), num_classes=5)
@@ -90,6 +91,7 @@ class OwnBackbone(Backbone):
         return keras.ops.mean(grid, axis=(1, 2))
 
 
+@pytest.mark.one_backend
 def test_layers_of_an_own_backbone_are_its_blocks():
     groups = OwnBackbone().layer_groups
     assert [[layer.name for layer in group] for group in groups] == [
@@ -100,12 +102,14 @@ def test_layers_of_an_own_backbone_are_its_blocks():
     ]
 
 
+@pytest.mark.one_backend
 def test_a_keras_backbone_has_a_block_between_two_cuts():
     model = MixMo(keras_backbone(), num_classes=5)
     names = [[layer.name for layer in group] for group in model.layer_groups]
     assert names == [["stem", "stem_1"], ["inside"], ["middle"], ["norm"], ["heads"]]
 
 
+@pytest.mark.one_backend
 def test_rates_fall_from_the_classes_to_the_images():
     model = MixViT(tiny_convit(num_blocks=2, num_class_blocks=1), num_classes=5)
     rates = model.layer_rates(0.5)
@@ -126,6 +130,7 @@ def test_rates_fall_from_the_classes_to_the_images():
     }
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("decay", [0, -0.1, 1.1, float("nan"), "0.5", True])
 def test_wrong_decays_are_refused(decay):
     model = SingleNetwork(tiny_convit(), 5)
@@ -133,6 +138,7 @@ def test_wrong_decays_are_refused(decay):
         model.layer_rates(decay)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("count", [-1, 3, 1.0, True])
 def test_wrong_counts_of_blocks_are_refused(count):
     model = SingleNetwork(tiny_convit(num_blocks=1, num_class_blocks=1), 5)
@@ -144,6 +150,7 @@ def test_wrong_counts_of_blocks_are_refused(count):
         model.freeze_blocks(count)
 
 
+@pytest.mark.one_backend
 def test_wrong_numbers_of_batches_are_refused():
     model = SingleNetwork(tiny_convit(), 5)
     with pytest.raises(ValueError, match=r"^`batches` must be an integer of at least"):
