@@ -2,8 +2,9 @@
 
     KERAS_BACKEND=torch python benchmarks/layerwise.py --width 48
 
-Both train the same network in turns. Seconds are of the processor, so that a busy machine
-changes them little; the ratio of the medians is the result. Set OMP_NUM_THREADS=1.
+Both train the same network in turns. Seconds are of the processor, so that a busy
+machine changes them little; the ratio of the medians is the result. Set
+OMP_NUM_THREADS=1.
 """
 
 import argparse
