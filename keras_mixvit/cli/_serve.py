@@ -16,8 +16,8 @@ from keras_mixvit.prediction._serve_options import (
     Place,
     require_gradio,
 )
+from keras_mixvit.prediction._words import run_place
 from keras_mixvit.prediction._writers import printable
-from keras_mixvit.training._found_runs import model_file
 
 
 def add_serve(commands) -> None:
@@ -36,7 +36,7 @@ def add_serve(commands) -> None:
         "runs",
         nargs="+",
         metavar="RUN",
-        help="folder with a model.keras, or a .keras file",
+        help="folder with a model.keras, a .keras file, or a preset",
     )
     command.add_argument(
         "--port",
@@ -77,7 +77,7 @@ def check_serve(
     """Refuses runs that are not there, options out of range, and a taken port."""
     Options(**options)
     place = Place(host, port, max_upload)
-    places = [model_file(run).resolve() for run in runs]
+    places = [run_place(run) for run in runs]
     require(
         len(set(places)) == len(places),
         "`runs` must not hold one run twice.",

@@ -26,10 +26,19 @@ def is_run(word: str) -> bool:
     return is_file or is_preset_word(word)
 
 
-def require_run_word(word: str) -> None:
-    """Requires a run to be there; a preset is read later."""
-    if not is_preset_word(word):
-        model_file(word)
+def run_place(word: str) -> str:
+    """The name or whole path of a run, or of a preset, which is read later.
+
+    Args:
+        word: String.
+
+    Raises:
+        ValueError: If there is no such run.
+    """
+    if word.startswith("hf://"):
+        return word
+    file = Path(word) if is_preset_word(word) else model_file(word)
+    return str(file.resolve())
 
 
 def runs_and_images(words: list[str]) -> tuple[list[str], list[str]]:
@@ -44,10 +53,10 @@ def runs_and_images(words: list[str]) -> tuple[list[str], list[str]]:
         ValueError: If the first word names no run, none names images, a run comes
             after images, or nothing has one of the names.
     """
-    require_run_word(words[0])
+    run_place(words[0])
     count = 1
     while count < len(words) and is_run(words[count]):
-        require_run_word(words[count])
+        run_place(words[count])
         count += 1
     runs, images = words[:count], words[count:]
     require(

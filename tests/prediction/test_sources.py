@@ -8,6 +8,7 @@ import pytest
 
 from keras_mixvit import ConViT, MixViT, SingleNetwork, predict
 from keras_mixvit.cli import main
+from keras_mixvit.cli._serve import check_serve
 from keras_mixvit.prediction import Prediction
 from keras_mixvit.prediction._options import Options
 from keras_mixvit.prediction._predict import predictions
@@ -112,6 +113,19 @@ def test_the_command_takes_presets_and_then_images(tmp_path, capsys):
     assert main(["predict", words[0], words[1], words[0]]) == 1
     error = " ".join(capsys.readouterr().err.split())
     assert "`runs` must come before `images`; a folder with a model.keras, or" in error
+
+
+def test_a_page_takes_presets(tmp_path, monkeypatch):
+    saved(tmp_path / "mine")
+    monkeypatch.setattr("keras_mixvit.cli._serve.require_gradio", lambda: None)
+    given = {"host": "127.0.0.1", "port": 0, "max_upload": 1.0}
+    check_serve([str(tmp_path / "mine"), "hf://owner/name"], **given)
+    again = str(tmp_path / "other" / ".." / "mine")
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ValueError, match=r"^`runs` must not hold one run twice\. Rec"):
+        check_serve([str(tmp_path / "mine"), again], **given)
+    with pytest.raises(ValueError, match=r"^`run` must hold a model\.keras\. Received"):
+        check_serve([str(tmp_path / "other")], **given)
 
 
 def test_a_name_of_the_hub_is_a_preset(monkeypatch):
