@@ -10,6 +10,10 @@ SUFFIXES = (
     *(".npz", ".npy", ".keras", ".safetensors"),
     *(".zip", ".tar", ".tar.gz", ".tgz"),
 )
+# The prefix of a repository of the Hugging Face hub, as in Keras, and the files of
+# a network there or in a folder.
+HUB = "hf://"
+PRESET_FILES = ("config.json", "model.safetensors")
 SEPARATORS = tuple({"/", os.sep, os.altsep or os.sep})
 
 

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from keras_mixvit._checks import require, require_known, require_path
-from keras_mixvit._paths import path_hint
+from keras_mixvit._paths import HUB, PRESET_FILES, path_hint
 
 # timm's pretrained CaiT, ConViT, ViT, DeiT and CLIP on the Hugging Face hub.
 PRETRAINED = (
@@ -93,9 +93,6 @@ PRETRAINED = (
     "vit_large_patch14_clip_336.laion2b_ft_in1k",
     "vit_large_patch14_clip_336.openai_ft_in12k_in1k",
 )
-FILES = ("config.json", "model.safetensors")
-# The prefix of a repository, as in Keras.
-HUB = "hf://"
 REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
@@ -138,11 +135,11 @@ def fetch(
     if isinstance(name, os.PathLike):
         name = os.path.join(os.curdir, name)
     if _is_folder(name):
-        paths = [Path(name) / file for file in FILES]
+        paths = [Path(name) / file for file in PRESET_FILES]
         missing = [path.name for path in paths if not path.is_file()]
         require(
             not missing,
-            f"`name` must be a folder with {' and '.join(FILES)}.",
+            f"`name` must be a folder with {' and '.join(PRESET_FILES)}.",
             name=name,
             missing=missing,
         )
@@ -152,7 +149,7 @@ def fetch(
             _require_pretrained(name)
             name = f"timm/{name}"
         paths = []
-        for file in FILES:
+        for file in PRESET_FILES:
             paths.append(_from_hub(name, file, revision, cache_dir))
             if paths[0].parents[1].name == "snapshots":
                 # Takes all files from one commit, even if there is a newer one by now.
@@ -229,13 +226,13 @@ def _from_hub(repository, file, revision, cache_dir):
     ) as error:
         raise ValueError(
             "`name` must be an existing folder, or a repository on the hub, with "
-            f"{' and '.join(FILES)}. Received: name={repository!r}, "
+            f"{' and '.join(PRESET_FILES)}. Received: name={repository!r}, "
             f"revision={revision!r} ({_first(error)})"
         ) from error
     except OSError as error:
         raise ConnectionError(
             f"{repository} could not be fetched from the hub ({_first(error)}): "
-            f"without a network, put {' and '.join(FILES)} of https://huggingface.co/"
+            f"without a network, put {' and '.join(PRESET_FILES)} of https://huggingface.co/"
             f"{repository} into a folder and give its path as `name`."
         ) from error
     return Path(path)

@@ -8,8 +8,8 @@ from pathlib import Path
 import keras
 
 from keras_mixvit._checks import require, require_path
-from keras_mixvit._paths import require_new_folder
-from keras_mixvit.convert._hub import HUB, REPOSITORY
+from keras_mixvit._paths import HUB, require_new_folder
+from keras_mixvit.convert._hub import REPOSITORY
 from keras_mixvit.convert._model_card import model_card
 from keras_mixvit.convert._preset import preset_config, write_json
 from keras_mixvit.convert._preset_weights import save_preset_weights

@@ -88,8 +88,8 @@ class Presets(ModelMixin):
         )
         if is_preset(config):
             preset = Preset.of(config, path)
-            return _of_preset(
-                cls, preset, num_classes, image_size, backbone_options or {}, options
+            return built_from(
+                cls, preset, num_classes, image_size, backbone_options, options
             )
         found = backbone_of(name, config, path, image_size, backbone_options)
         keeps_head = num_classes is None
@@ -229,8 +229,24 @@ class Presets(ModelMixin):
         )
 
 
-def _of_preset(cls, preset, num_classes, image_size, backbone_options, options):
-    """A model of class `cls` with the weights of a preset of this library."""
+def built_from(
+    cls: type,
+    preset: Preset,
+    num_classes: int | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    backbone_options: dict[str, Any] | None = None,
+    options: dict[str, Any] | None = None,
+) -> Any:
+    """A model of class `cls` with the weights of a preset of this library.
+
+    Args:
+        cls: Class of models with a backbone, or `Presets` for that of the preset.
+        preset: `Preset`.
+        num_classes: As in `from_preset`.
+        image_size: As in `from_preset`.
+        backbone_options: As in `from_preset`.
+        options: Dict of further arguments of the constructor, or `None`.
+    """
     registered = preset.model.get("registered_name")
     saved = keras.saving.get_registered_object(registered)
     require(
@@ -247,7 +263,7 @@ def _of_preset(cls, preset, num_classes, image_size, backbone_options, options):
     )
     config = dict(preset.model["config"])
     backbone = dict(config["backbone"])
-    changes = dict(backbone_options)
+    changes, options = dict(backbone_options or {}), dict(options or {})
     require(
         "image_shape" not in changes and "patch_size" not in changes,
         "`backbone_options` must not have `image_shape` (use `image_size`) or "

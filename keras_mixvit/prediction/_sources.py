@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_mixvit.convert import read_preset
-from keras_mixvit.convert._hub import HUB
+from keras_mixvit._paths import HUB
+from keras_mixvit.convert import Preset, read_preset
 from keras_mixvit.models import MIMOModel, load_model
-from keras_mixvit.models._presets import Presets
+from keras_mixvit.models._presets import Presets, built_from
 from keras_mixvit.prediction._words import is_preset_word
 from keras_mixvit.training._found_runs import model_file
 from keras_mixvit.training._run_files import read_json
@@ -21,18 +21,18 @@ class Source:
     Args:
         file: Path of the file of its weights.
         facts: Dict of what is known about its images, as `data_facts` gives it.
-        preset: String, the name of the preset, or `None` for a run. Defaults to `None`.
+        preset: `Preset`, or `None` for a run. Defaults to `None`.
     """
 
     file: Path
     facts: dict[str, Any]
-    preset: str | None = None
+    preset: Preset | None = None
 
     def model(self) -> MIMOModel:
         """The network, with its weights."""
         if self.preset is None:
             return load_model(self.file)
-        return Presets.from_preset(self.preset)
+        return built_from(Presets, self.preset)
 
 
 def source_of(run: str | os.PathLike) -> Source:
@@ -57,7 +57,7 @@ def source_of(run: str | os.PathLike) -> Source:
     facts: dict[str, Any] = {"dtype": "uint8"}
     if preset.class_names is not None:
         facts["classes"] = list(preset.class_names)
-    return Source(preset.path, facts, name)
+    return Source(preset.path, facts, preset)
 
 
 def data_facts(file: Path) -> dict[str, Any]:

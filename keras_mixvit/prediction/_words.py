@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from keras_mixvit._checks import require
+from keras_mixvit._paths import HUB, PRESET_FILES
 from keras_mixvit.training._found_runs import model_file
 
 
@@ -12,11 +13,10 @@ def is_preset_word(word: str | os.PathLike) -> bool:
 
     The folder of a run may hold an export, so a `model.keras` in it comes first.
     """
-    if str(word).startswith("hf://"):
+    if str(word).startswith(HUB):
         return True
     folder = Path(word)
-    names = ("config.json", "model.safetensors")
-    is_whole = all((folder / name).is_file() for name in names)
+    is_whole = all((folder / name).is_file() for name in PRESET_FILES)
     return is_whole and not (folder / "model.keras").is_file()
 
 
@@ -35,7 +35,7 @@ def run_place(word: str) -> str:
     Raises:
         ValueError: If there is no such run.
     """
-    if word.startswith("hf://"):
+    if word.startswith(HUB):
         return word
     file = Path(word) if is_preset_word(word) else model_file(word)
     return str(file.resolve())

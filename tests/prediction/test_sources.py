@@ -56,7 +56,7 @@ def test_a_preset_predicts_as_its_model(tmp_path, monkeypatch):
     # A relative name is the folder, not a repository of the hub.
     monkeypatch.chdir(tmp_path)
     assert_same(told("mine")[0], expected)
-    assert source_of("mine").preset == str(tmp_path / "mine")
+    assert source_of("mine").file == tmp_path / "mine" / "model.safetensors"
 
 
 def test_presets_and_models_are_one_ensemble(tmp_path):

@@ -56,7 +56,7 @@ def test_a_run_skips_the_same_images_when_it_goes_on(
         (file,) = files
         assert file.endswith(ends.pop(split))
     assert not ends
-    # The name is whole, so the run goes on from any folder.
+    # The name is whole, so the run resumes from any folder.
     monkeypatch.chdir("/")
     assert str(tmp_path / "set") in (tmp_path / "run" / "recipe.toml").read_text()
     assert main(["evaluate", str(tmp_path / "run")]) == 0

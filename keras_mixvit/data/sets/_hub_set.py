@@ -44,6 +44,7 @@ class HubSet(EncodedSet):
     def __init__(self, name: str, data_dir=None):
         super().__init__(name)
         place, self.options = parted(name, OPTIONS)
+        self._found: dict[str, np.ndarray] = {}
         self.tables = self._named(
             tables_of(place, self.options.get("config"), data_dir)
         )
@@ -54,7 +55,8 @@ class HubSet(EncodedSet):
         return tuple(s for s in self.tables if (self._indices(s) == -1).all())
 
     def splits(self) -> tuple[str, ...]:
-        return tuple(s for s in self.tables if s not in self.unlabelled)
+        unlabelled = self.unlabelled
+        return tuple(split for split in self.tables if split not in unlabelled)
 
     def classes(self) -> tuple[str, ...]:
         feature = self.tables["train"].features[self._label]
@@ -89,7 +91,7 @@ class HubSet(EncodedSet):
         return found
 
     def _named(self, tables):
-        """The tables of the splits, of those that the set has."""
+        """The table of each split that the set has."""
         named = {}
         for split, names in SPLIT_NAMES.items():
             wanted = self.options.get(split)
@@ -123,10 +125,14 @@ class HubSet(EncodedSet):
         return known_values(feature, column_of(train, self._label))
 
     def _indices(self, split):
-        table = self.tables[split]
-        if self._label not in table.features:
-            return np.full(len(table), -1)
-        return indices_of(column_of(table, self._label), self._values)
+        """The class of every row, looked up once."""
+        if split not in self._found:
+            table = self.tables[split]
+            found = np.full(len(table), -1)
+            if self._label in table.features:
+                found = indices_of(column_of(table, self._label), self._values)
+            self._found[split] = found
+        return self._found[split]
 
 
 def tables_of(place: str, config: str | None, data_dir) -> dict[str, Any]:
