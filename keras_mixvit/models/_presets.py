@@ -230,22 +230,23 @@ class Presets(ModelMixin):
 
 
 def built_from(
-    cls: type,
+    kind: type,
     preset: Preset,
     num_classes: int | None = None,
     image_size: int | tuple[int, int] | None = None,
     backbone_options: dict[str, Any] | None = None,
     options: dict[str, Any] | None = None,
 ) -> Any:
-    """A model of class `cls` with the weights of a preset of this library.
+    """A model of class `kind` with the weights of a preset of this library.
 
     Args:
-        cls: Class of models with a backbone, or `Presets` for that of the preset.
+        kind: Class of models with a backbone, or `Presets` for that of the preset.
         preset: `Preset`.
-        num_classes: As in `from_preset`.
-        image_size: As in `from_preset`.
-        backbone_options: As in `from_preset`.
-        options: Dict of further arguments of the constructor, or `None`.
+        num_classes: As in `from_preset`. Defaults to `None`.
+        image_size: As in `from_preset`. Defaults to `None`.
+        backbone_options: As in `from_preset`. Defaults to `None`.
+        options: Dict of further arguments of the constructor, or `None`. Defaults to
+            `None`.
     """
     registered = preset.model.get("registered_name")
     saved = keras.saving.get_registered_object(registered)
@@ -254,8 +255,8 @@ def built_from(
         "`name` must be a preset of a model that is registered with Keras.",
         model=registered,
     )
-    is_same, is_single = issubclass(saved, cls), registered == SINGLE
-    wanted = " or of ".join(dict.fromkeys((cls.__name__, "SingleNetwork")))
+    is_same, is_single = issubclass(saved, kind), registered == SINGLE
+    wanted = " or of ".join(dict.fromkeys((kind.__name__, "SingleNetwork")))
     require(
         is_same or is_single,
         f"`name` must be a preset of {wanted}.",
@@ -292,6 +293,6 @@ def built_from(
         kept = {name: config[name] for name in ("num_classes", "temperature", "dtype")}
         kept["dtype"] = keras.dtype_policies.deserialize(kept["dtype"])
         backbone = keras.saving.deserialize_keras_object(backbone)
-        model = cls(**{"backbone": backbone, **kept, **options})
+        model = kind(**{"backbone": backbone, **kept, **options})
     load_preset_weights(model, preset.path, keeps_heads, is_single and not is_same)
     return model
