@@ -21,13 +21,14 @@ def print_run(console: "Console", folder: Path, rows: list[dict[str, Any]]) -> N
     from keras_mixvit.recipes._differences import published_of, scale_of
     from keras_mixvit.recipes._published_text import in_words
     from keras_mixvit.training._found_runs import RESULT
-    from keras_mixvit.training._run_files import judged_images
+    from keras_mixvit.training._run_files import number_of_images
     from keras_mixvit.training._run_rows import conclusion
     from keras_mixvit.training._run_settings import RunSettings
 
     recipe = RunSettings.read(folder).recipe
     parts = [
         data_label(recipe.data.name),
+        _share_in_words(recipe, folder),
         f"{recipe.total_epochs} epochs",
         f"seed {recipe.seed}",
         scale_of(recipe),
@@ -40,7 +41,7 @@ def print_run(console: "Console", folder: Path, rows: list[dict[str, Any]]) -> N
         table.add_row(row["model"], *row_in_words(row))
     console.print(table)
     published, differs = published_of(recipe)
-    lines = conclusion(rows, lambda: judged_images(folder / RESULT))
+    lines = conclusion(rows, lambda: number_of_images(folder / RESULT))
     lines += [f"Published, {text}" for text in in_words(published)]
     if published and differs:
         lines.append(f"This is another training: {', '.join(differs)}.")
@@ -65,6 +66,15 @@ def row_in_words(row: dict[str, Any]) -> list[str]:
         _shown(row.get("ece"), "{:.2%}").replace("%", " %"),
         _shown(row["seconds"], "{:.1f}"),
     ]
+
+
+def _share_in_words(recipe, folder):
+    from keras_mixvit.training._found_runs import RESULT
+    from keras_mixvit.training._run_files import number_of_images
+
+    if recipe.data.share == 1:
+        return ""
+    return f"{number_of_images(folder / RESULT, 'train'):,} training images"
 
 
 def _shown(value, form):

@@ -11,8 +11,11 @@ from keras_mixvit.recipes._recipe_file import read_recipe
 from keras_mixvit.recipes._registry import recipe
 from keras_mixvit.recipes._values import LARGEST
 
-# The default recipe, which trains within minutes.
+# Without a name, images or a preset: few images, on which networks differ. Images and
+# presets of your own start from a recipe that uses all of its images.
+DEMONSTRATION = "digits-250-mixvit"
 DEFAULT = "digits-mixvit"
+OWN_DATA = {"data", "data.name"}
 
 
 def chosen_recipe(
@@ -28,7 +31,7 @@ def chosen_recipe(
 
     Args:
         name: String, the name of a recipe, the path of a `.toml` file, or `None` for a
-            small recipe on digits. Defaults to `None`.
+            small recipe: on 250 digits, or on `data`. Defaults to `None`.
         data: Name or path of a data set, as in `load`. If it is not that of the recipe,
             the recipe is adapted to it. Defaults to `None`.
         data_dir: Folder of the images, as in `load`, or `None`. Defaults to `None`.
@@ -71,7 +74,9 @@ def chosen_recipe(
     if "data.val_share" in keys and "data.protocol" not in keys:
         settings.append("data.protocol=validation")
     remarks = []
-    name = DEFAULT if name is None else name
+    if name is None:
+        is_own = data is not None or preset is not None or bool(OWN_DATA & set(keys))
+        name = DEFAULT if is_own else DEMONSTRATION
     start = read_recipe(name) if is_recipe_file(name) else recipe(name)
     if preset is not None:
         start, remarks = on_preset(start, preset, data)

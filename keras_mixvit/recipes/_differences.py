@@ -49,11 +49,16 @@ def differences(known: Recipe, recipe: Recipe) -> list[str]:
 
 
 def scale_of(recipe: Recipe) -> str:
-    """The scaled quantities of a recipe in words, or an empty string."""
+    """The scaled quantities of a recipe in words, or an empty string.
+
+    A share of the data that the recipe of this name has, too, is not scaled.
+    """
+    stored = recipe.name in stored_recipes()
+    is_own = stored and named_recipe(recipe.name).data.share == recipe.data.share
     scales = {
         "epochs": recipe.epoch_scale,
         "width": recipe.width_scale,
-        "data": recipe.data.share,
+        "data": 1 if is_own else recipe.data.share,
     }
     scaled = [f"{word} x {value:.3g}" for word, value in scales.items() if value != 1]
     return f"scaled: {', '.join(scaled)}" if scaled else ""

@@ -74,13 +74,10 @@ def conclusion(
         return []
     # CutMix comes last: this baseline is regularised like the method.
     own, baseline, samples = whole[-1], baselines[-1], judged_images()
-    right = round((own["accuracy"] - baseline["accuracy"]) * samples)
-    amount = (
-        f"{abs(right):,} {'more' if right > 0 else 'fewer'}" if right else "as many"
-    )
+    amount, than = _more_right(own, baseline, samples)
     sentence = (
         f"{own['model']} is right on {amount} of {samples:,} images "
-        f"{'as' if not right else 'than'} {baseline['model']}"
+        f"{than} {baseline['model']}"
     )
     score, heading = "calibrated_nll", "NLL_c"
     if own.get(score) is None or baseline.get(score) is None:
@@ -88,6 +85,10 @@ def conclusion(
     change = own[score] - baseline[score]
     if math.isfinite(change):
         sentence += f", and its {heading} is {_change_in_words(change)}"
+    if len(baselines) > 1:
+        plain = baselines[0]["model"]
+        amount, _ = _more_right(baselines[0], own, samples)
+        sentence += f"; {plain}, without CutMix, is right on {amount}"
     error = 100 * math.sqrt(own["accuracy"] * (1 - own["accuracy"]) / samples)
     return [
         f"{sentence}.",
@@ -95,6 +96,13 @@ def conclusion(
         f"{error:.1f} points of accuracy: train with other seeds (`--seed 1`), or "
         "compare several with `keras-mixvit study`.",
     ]
+
+
+def _more_right(row, other, samples):
+    right = round((row["accuracy"] - other["accuracy"]) * samples)
+    if right:
+        return f"{abs(right):,} {'more' if right > 0 else 'fewer'}", "than"
+    return "as many", "as"
 
 
 def _change_in_words(change):

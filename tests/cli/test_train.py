@@ -227,7 +227,7 @@ def test_words_become_a_recipe(monkeypatch):
     assert (options["data_dir"], options["tensorboard"]) == ("images", True)
     assert options["single_cutmix"] is False
     main(["train"])
-    assert found[1][0] == (recipes.recipe("digits"), None, True)
+    assert found[1][0] == (recipes.recipe("digits-250-mixvit"), None, True)
     assert found[1][1]["single_cutmix"] is True
     main(["train", "--no-single"])
     assert found[2][0][2] is found[2][1]["single_cutmix"] is False

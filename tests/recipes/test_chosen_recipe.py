@@ -7,8 +7,21 @@ from keras_mixvit.recipes._published_text import in_words
 from tests.tiny_run import write_images
 
 
-def test_without_a_name_it_is_the_small_one():
-    assert chosen_recipe() == (recipe("digits"), [])
+def test_without_a_name_it_demonstrates_on_few_digits():
+    assert chosen_recipe() == (recipe("digits-250-mixvit"), [])
+    # All images of a set that you name are used.
+    assert chosen_recipe(data="digits") == (recipe("digits"), [])
+    for setting in ("data=digits", "data.name=digits"):
+        assert chosen_recipe(settings=[setting]) == (recipe("digits"), [])
+
+
+def test_a_recipe_s_own_share_of_the_data_is_not_scaled():
+    assert scale_of(recipe("digits-250-mixvit")) == ""
+    halved = recipe("digits-250-mixvit").with_settings({"data.share": 0.125})
+    assert scale_of(halved) == "scaled: data x 0.125"
+    assert scale_of(recipe("digits").with_settings({"data.share": 0.5})) == (
+        "scaled: data x 0.5"
+    )
 
 
 def test_epochs_and_scale_take_the_schedule_with_them():
