@@ -44,11 +44,70 @@ if keras.config.backend() == "torch":
 # What these folders test does not depend on the backend. PyTorch is the quickest, as
 # it compiles nothing.
 ONE_BACKEND = (
-    *("masks", "schedules", "data/sets", "data/sources/test_image_array.py"),
-    *("data/sources/test_image_files.py", "data/sources/test_image_files_fuzz.py"),
-    *("data/sources/test_image_folder.py", "data/sources/test_image_source.py"),
-    *("data/sources/test_read_ahead.py", "data/sources/test_resizing.py"),
-    "data/sources/test_resizing_properties.py",
+    *("masks", "schedules", "data/sets"),
+    *(
+        f"augmentation/test_{name}.py"
+        for name in (
+            *("auto_augment", "horizontal_flip", "operations", "pad_crop"),
+            *("rand_augment", "random_erasing"),
+        )
+    ),
+    *(
+        f"analysis/test_{name}.py"
+        for name in (
+            *("ensemble_effectiveness", "ood_histograms", "reliability_diagram"),
+            *("risk_coverage_curve", "style", "training_curves", "weighting_curves"),
+        )
+    ),
+    *(
+        f"cli/test_{name}.py"
+        for name in ("closed_pipe", "predict", "serve", "study", "without_backend")
+    ),
+    *(
+        f"contract/test_{name}.py"
+        for name in ("annotations", "commands", "docstrings", "sources", "wrong_types")
+    ),
+    *(
+        f"data/test_{name}.py"
+        for name in (
+            *("dataset_checks", "image_pipeline_augment", "pairing", "pixel_mixing"),
+            *("pixel_mixing_checks", "pixel_mixing_draws", "stored_draws"),
+        )
+    ),
+    *(
+        f"data/sources/test_{name}.py"
+        for name in (
+            *("image_array", "image_files", "image_files_fuzz", "image_folder"),
+            *("image_source", "read_ahead", "resizing", "resizing_properties"),
+        )
+    ),
+    "evaluation/test_corruptions.py",
+    *(
+        f"metrics/test_{name}.py"
+        for name in (
+            *("aurc", "bootstrap_intervals", "calibrated_nll", "confusion_matrix"),
+            *("classwise_calibration_error", "nll", "ood_detection", "ood_scores"),
+            *("resamples", "risk_coverage", "selective_risk", "set_scores"),
+            *("subnetwork_temperatures", "temperature", "vector_scaling"),
+        )
+    ),
+    *(
+        f"recipes/test_{name}.py"
+        for name in (
+            *("adapt", "chosen_recipe", "digits", "option_names", "papers", "recipe"),
+            *("recipe_checks", "recipe_file", "registry", "settings_properties"),
+        )
+    ),
+    *(
+        f"training/test_{name}.py"
+        for name in (
+            *("progress", "run_description", "run_folder_fuzz", "study"),
+            *("study_cells", "study_file", "study_judgement_fuzz", "study_lock"),
+            *("study_page", "study_plan", "study_slots"),
+        )
+    ),
+    *("test_declared.py", "test_docs_tables.py", "test_house.py"),
+    *("test_import_order.py", "test_old_names.py", "test_paired_test.py"),
 )
 
 
