@@ -129,8 +129,8 @@ def finished(found: dict) -> int:
 
 
 def readme_results() -> str:
-    """The block of README.md: the study of the most trainings, links to the others."""
-    shown, *others = sorted(studies(), key=finished, reverse=True)
+    """The block of README.md: the study of the most seeds, and links to the others."""
+    shown, *others = sorted(studies(), key=lambda found: -len(found["seeds"]))
     title = f"[{shown['name']}](docs/results/{shown['file']}.md)"
     lines = [f"{title}: {about(shown)}", ""]
     lines += [*results_table(shown, README_COLUMNS), "", meaning([shown])]

@@ -15,6 +15,7 @@ from keras_mixvit.report._charts import (
 from keras_mixvit.report._facts import costs_of, facts_of, lines_of
 from keras_mixvit.report._judged_runs import JudgedRun, JudgedRuns
 from keras_mixvit.report._options import KIND, Options
+from keras_mixvit.report._paired import paired_table
 from keras_mixvit.report._pictures import file_uri, side_for
 from keras_mixvit.report._scores import in_short, scores_table
 from keras_mixvit.report._svg import plain_text
@@ -56,6 +57,7 @@ def page_of(found: JudgedRuns, options: Options) -> tuple[str, dict[str, Any]]:
     reliability = reliability_chart("reliability", whole, labels)
     coverage = coverage_chart("coverage", whole, labels)
     scores, columns = scores_table(found)
+    paired, paired_numbers = paired_table(found)
     costs, cost_numbers = costs_of(found)
     facts = [facts_of(run) for run in found.runs]
     most = MIXED_BYTES // len(found.runs)
@@ -82,6 +84,7 @@ def page_of(found: JudgedRuns, options: Options) -> tuple[str, dict[str, Any]]:
         "curves": curves,
         "scores": scores,
         "columns": columns,
+        "paired": paired,
         "costs": costs,
         "reliability": reliability,
         "coverage": coverage,
@@ -112,6 +115,7 @@ def page_of(found: JudgedRuns, options: Options) -> tuple[str, dict[str, Any]]:
             }
             for run, album, about in zip(found.runs, albums, facts, strict=True)
         ],
+        "compared": paired_numbers,
         "curves": curves and curves.numbers,
         "reliability": reliability.numbers,
         "risk_coverage": coverage.numbers,

@@ -1,5 +1,6 @@
 """The table of scores, and what its columns mean."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -147,6 +148,13 @@ def in_short(found: JudgedRuns) -> list[str]:
             f"{name} predicts the right class of {percent(row['accuracy'])} of the "
             f"{len(found.images.labels):,} images, and a wrong class of {wrong:,}."
         )
+        if run is found.runs[0]:
+            most = max(Counter(map(int, found.images.labels)).values())
+            share = percent(most / len(found.images.labels))
+            sentences.append(
+                "For comparison: to name the same class each time, the most frequent "
+                f"one, would be right on {share}."
+            )
         rows: list[dict[str, Any]] = [
             {
                 "model": found.name(run, network.name)

@@ -7,7 +7,7 @@ import pytest
 from keras_mixvit.report._scores import in_short
 
 pytestmark = pytest.mark.one_backend
-IMAGES = SimpleNamespace(labels=[0] * 200)
+IMAGES = SimpleNamespace(labels=[0] * 120 + [1] * 80)
 
 
 def network(name, accuracy, nll):
@@ -32,8 +32,9 @@ def found(*runs):
 
 
 def test_one_run_is_compared_with_its_baseline():
-    first, second, caution = in_short(found(run("first")))
+    first, chance, second, caution = in_short(found(run("first")))
     assert "of the 200 images, and a wrong class of 20." in first
+    assert chance.endswith("would be right on 60.0\u00a0%.")
     assert second == (
         "mixvit is right on 10 more of 200 images than single_network, and its NLL_c "
         "is 0.250 lower, which is better."
@@ -51,6 +52,6 @@ def test_one_run_is_compared_with_its_baseline():
 def test_several_runs_end_with_a_caution_about_seeds(seeds, start):
     runs = [run(f"run{place}", seed) for place, seed in enumerate(seeds)]
     sentences = in_short(found(*runs))
-    assert len(sentences) == 5
+    assert len(sentences) == 6
     assert sentences[-1].startswith(start)
-    assert sentences[2].startswith("run1: mixvit predicts")
+    assert sentences[3].startswith("run1: mixvit predicts")
