@@ -21,7 +21,7 @@ def test_every_study_is_in_the_readme():
 
 
 def test_the_table_of_the_readme_marks_the_baseline():
-    shown = max(make_tables.studies(), key=make_tables.finished)
+    shown = max(make_tables.studies(), key=lambda found: len(found["seeds"]))
     assert f"**{shown['baseline']}** (baseline)" in make_tables.readme_results()
 
 

@@ -50,7 +50,7 @@ def paired_table(found: JudgedRuns) -> tuple[Table | None, list[dict[str, Any]]]
     reference = baselines[-1] if baselines else first.own
     labels = np.asarray(found.images.labels)
     right = _right(reference, labels)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for run, network in networks:
         if network is reference:
             continue

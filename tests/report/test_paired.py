@@ -55,7 +55,7 @@ def test_the_reference_is_the_last_baseline():
     assert rows[1]["difference"] == pytest.approx(0.07)
     assert rows[1]["low"] == pytest.approx(0.07 - error)
     assert rows[1]["high"] == pytest.approx(0.07 + error)
-    expected = ["mixvit", "+7.0 (+2.2 to +11.8)", "20", "6", "0.009"]
+    expected = ["mixvit", "+7.0 (+2.1 to +11.9)", "20", "6", "0.009"]
     assert table.rows[1] == expected
     assert table.rows[0][-1] == "< 0.001"
 
