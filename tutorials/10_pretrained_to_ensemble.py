@@ -165,7 +165,7 @@ networks = {
     "MixViT, preset": (MixViT, True),
     "MixViT, new weights": (MixViT, False),
 }
-logits = {"the preset as it is": [pretrained[:, None]]}
+logits = {"no training, preset": [pretrained[:, None]]}
 logits |= {name: logits_of(*options) for name, options in networks.items()}
 
 # %% [markdown]

@@ -152,8 +152,8 @@ def in_short(found: JudgedRuns) -> list[str]:
             most = max(Counter(map(int, found.images.labels)).values())
             share = percent(most / len(found.images.labels))
             sentences.append(
-                "For comparison: to name the same class each time, the most frequent "
-                f"one, would be right on {share}."
+                "A network that always names the most frequent class would be right on "
+                f"{share}."
             )
         rows: list[dict[str, Any]] = [
             {
