@@ -26,9 +26,11 @@ def print_run(console: "Console", folder: Path, rows: list[dict[str, Any]]) -> N
     from keras_mixvit.training._run_settings import RunSettings
 
     recipe = RunSettings.read(folder).recipe
+    is_part = recipe.data.share != 1
+    images = number_of_images(folder / RESULT, "train") if is_part else 0
     parts = [
         data_label(recipe.data.name),
-        _share_in_words(recipe, folder),
+        f"{images:,} training images" if is_part else "",
         f"{recipe.total_epochs} epochs",
         f"seed {recipe.seed}",
         scale_of(recipe),
@@ -66,15 +68,6 @@ def row_in_words(row: dict[str, Any]) -> list[str]:
         _shown(row.get("ece"), "{:.2%}").replace("%", " %"),
         _shown(row["seconds"], "{:.1f}"),
     ]
-
-
-def _share_in_words(recipe, folder):
-    from keras_mixvit.training._found_runs import RESULT
-    from keras_mixvit.training._run_files import number_of_images
-
-    if recipe.data.share == 1:
-        return ""
-    return f"{number_of_images(folder / RESULT, 'train'):,} training images"
 
 
 def _shown(value, form):
