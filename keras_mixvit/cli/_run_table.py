@@ -21,16 +21,15 @@ def print_run(console: "Console", folder: Path, rows: list[dict[str, Any]]) -> N
     from keras_mixvit.recipes._differences import published_of, scale_of
     from keras_mixvit.recipes._published_text import in_words
     from keras_mixvit.training._found_runs import RESULT
-    from keras_mixvit.training._run_files import number_of_images
+    from keras_mixvit.training._run_files import judged_images
     from keras_mixvit.training._run_rows import conclusion
     from keras_mixvit.training._run_settings import RunSettings
 
     recipe = RunSettings.read(folder).recipe
-    is_part = recipe.data.share != 1
-    images = number_of_images(folder / RESULT, "train") if is_part else 0
+    share = recipe.data.share
     parts = [
         data_label(recipe.data.name),
-        f"{images:,} training images" if is_part else "",
+        f"{100 * share:.3g} % of the training images" if share != 1 else "",
         f"{recipe.total_epochs} epochs",
         f"seed {recipe.seed}",
         scale_of(recipe),
@@ -43,7 +42,7 @@ def print_run(console: "Console", folder: Path, rows: list[dict[str, Any]]) -> N
         table.add_row(row["model"], *row_in_words(row))
     console.print(table)
     published, differs = published_of(recipe)
-    lines = conclusion(rows, lambda: number_of_images(folder / RESULT))
+    lines = conclusion(rows, lambda: judged_images(folder / RESULT))
     lines += [f"Published, {text}" for text in in_words(published)]
     if published and differs:
         lines.append(f"This is another training: {', '.join(differs)}.")

@@ -84,27 +84,24 @@ def read_report(path: Path) -> dict:
     return found
 
 
-def number_of_images(path: Path, split: str | None = None) -> int:
-    """The number of images of a split of a finished run.
+def judged_images(path: Path) -> int:
+    """The number of images that evaluated the networks of a finished run.
 
     Args:
         path: Path of its `result.json`.
-        split: String, or `None` for the split that evaluated the networks. Defaults to
-            `None`.
 
     Raises:
         ValueError: If the file is damaged.
     """
     found = read_json(path)
-    data, judged = found.get("data"), found.get("judged_on")
-    split = judged if split is None else split
+    data, split = found.get("data"), found.get("judged_on")
     shapes = data.get("shapes") if isinstance(data, dict) else None
     shape = shapes.get(split) if isinstance(shapes, dict) else None
     count: Any = shape[0] if isinstance(shape, list) and shape else None
     require_entry(
         path,
         is_integer(count) and count > 0,
-        f"the shape of the images of {split!r} in `data`",
+        "the shape of the images of `judged_on` in `data`",
         shape,
     )
     return count

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from keras_mixvit import load, load_model, recipes
+from keras_mixvit.cli._console import make_console
 from keras_mixvit.cli._main import main
+from keras_mixvit.cli._run_table import print_run
 from keras_mixvit.data import MixedPairDataset
 from keras_mixvit.metrics import accuracy, nll
 from keras_mixvit.models import MixMo
@@ -89,6 +91,15 @@ def test_results_compare_the_single_network_with_the_ensemble(command_run):
     for row in command_run.result["rows"][2:]:
         assert row["parameters"] is None
         assert row["seconds"] is None
+
+
+def test_the_title_names_a_share_of_the_images(tmp_path, capsys):
+    rows = [{"model": "m", "parameters": 1, "accuracy": 1.0, "nll": 0, "seconds": 1}]
+    recipe = recipes.recipe("digits-250-mixvit")
+    RunSettings(recipe).write(tmp_path)
+    print_run(make_console(width=120), tmp_path, rows)
+    title = "digits, 25 % of the training images, 240 epochs, seed 0"
+    assert title in capsys.readouterr().out
 
 
 def test_the_table_is_the_results(command_run):
