@@ -87,7 +87,8 @@ def judge(logits, labels, everything: bool) -> dict[str, np.ndarray]:
         lap("classes")
         own = Resamples(len(unknown.averaged), REPLICATES, [0, 1])
         before = group_scores(group)
-        detection_rows("others", unknown, before, judged.resamples, own)
+        found = group_scores(unknown)
+        detection_rows("others", unknown, before, found, judged.resamples, own)
         lap("images out of the distribution")
     return seconds
 

@@ -18,7 +18,7 @@ from keras_mixvit.metrics._ratio_error import (
     predicted_classes,
     single_and_common,
 )
-from keras_mixvit.metrics._resamples import Resamples, weighted_means
+from keras_mixvit.metrics._resamples import Resamples, weighted_means, weighted_sums
 from keras_mixvit.metrics._selective_risk import (
     coverage_at_risk_of,
     risk_at_coverage_of,
@@ -122,13 +122,15 @@ class Judge:
         classes = predicted_classes(members)
         wrong = classes != self.labels[:, None]
         single, common = single_and_common(wrong)
-        means = np.stack([shares_of_pairs(classes), divergences(members)], axis=1)
+        means = np.stack([shares_of_pairs(classes), divergences(members)]).T
         if self.resamples is not None:
-            pairs = np.concatenate([single, common], axis=1).astype("float64")
+            pairs = np.concatenate([single, common], axis=1)
+            pairs = pairs.astype("float64", order="F")
 
             def judge(counts):
                 weights = counts.astype("float64")
-                ratios = mean_ratios(*np.split(weights @ pairs, 2, axis=1))
+                sums = weighted_sums(weights, pairs)
+                ratios = mean_ratios(*np.split(sums, 2, axis=1))
                 return np.column_stack([ratios, weighted_means(weights, means)])
 
             self._add(intervals, DIVERSITY, self.resamples.values(judge))

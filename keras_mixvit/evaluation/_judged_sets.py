@@ -69,7 +69,7 @@ def set_rows(
             "fitted": sets.to_dict(),
         }
         if resamples is not None:
-            values = np.stack([hits, sizes, sizes == 0], axis=1).astype("float64")
+            values = np.stack([hits, sizes, sizes == 0], dtype="float64").T
             means = resamples.values(
                 lambda counts, values=values: weighted_means(
                     counts.astype("float64"), values

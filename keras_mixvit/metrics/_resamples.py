@@ -92,6 +92,21 @@ def sums_of_groups(values: np.ndarray, firsts: np.ndarray) -> np.ndarray:
     return np.add.reduceat(values, firsts, axis=1)
 
 
+def weighted_sums(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Sums `(R, s)` of values `(n, s)`, quickest if each column is contiguous.
+
+    It is called from several threads at once. BLAS would start its own threads in each
+    of them, which wait for each other whenever another process has a core.
+
+    Args:
+        weights: Array `(R, n)`.
+        values: Array `(n, s)`.
+    """
+    return np.stack(
+        [np.einsum("rn,n->r", weights, column) for column in values.T], axis=1
+    )
+
+
 def weighted_means(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Means `(R, s)` of values `(n, s)`, which may be infinite; NaN without weight.
 
@@ -102,7 +117,8 @@ def weighted_means(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     infinite = np.isinf(values)
     if infinite.any():
         means = weighted_means(weights, np.where(infinite, 0.0, values))
-        return np.where(weights @ infinite > 0, np.inf, means)
+        return np.where(weighted_sums(weights, infinite) > 0, np.inf, means)
     totals = weights.sum(axis=1, keepdims=True)
     means = np.full((len(weights), values.shape[1]), np.nan)
-    return np.divide(weights @ values, totals, out=means, where=totals > 0)
+    sums = weighted_sums(weights, values)
+    return np.divide(sums, totals, out=means, where=totals > 0)

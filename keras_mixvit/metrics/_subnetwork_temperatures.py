@@ -142,11 +142,12 @@ def _of_logits(values, of_true, labels, with_spread):
     shares /= total[:, None]
     taken = of_true.min(axis=1) > FLOOR
     shares[~taken] = 0
-    means = np.matmul(values, shares[..., None])[..., 0]
+    # Not `matmul`: BLAS would start threads in each of the threads that call this.
+    means = np.einsum("nmk,nk->nm", values, shares)
     slopes = (means - of_true)[taken].sum(axis=0) / members
     spread = np.zeros(members)
     if with_spread:
-        spread = np.matmul(np.square(values), shares[..., None])[..., 0] - means**2
+        spread = np.einsum("nmk,nk->nm", np.square(values), shares) - means**2
         spread = np.maximum(spread, 0.0).sum(axis=0) / members**2
     return (np.log(total) - true)[taken].sum(), slopes, spread
 

@@ -35,7 +35,7 @@ class WeightedScores:
         right = scores.right[self.order]
         means = [right, scores.rank[self.order] < 5]
         means += [scores.nll[self.order], scores.brier[self.order]]
-        self.means = np.stack(means, axis=1, dtype="float64")
+        self.means = np.stack(means, dtype="float64").T
         self.gaps = right - confidence
         inner = np.searchsorted(-confidence, -bin_edges(bins)[::-1], side="left")
         self.bounds = np.concatenate([[0], inner, [n]])
