@@ -200,8 +200,8 @@ class Inputs:
         """Image files have no scale of their own, and need Pillow."""
         require(
             self.dtype in (None, "uint8"),
-            "`images` must be arrays, on the scale of the training images, where these "
-            f"were {self.dtype} arrays and no files.",
+            "`images` must be arrays, on the scale of the training images, because "
+            f"these were {self.dtype} arrays, not files.",
             images=path,
         )
         pillow()

@@ -11,7 +11,9 @@ from keras_mixvit.models import Ensemble, MIMOModel
 
 
 class Network:
-    """Models that predict together, as `Ensemble` does, each with its temperature.
+    """Models that predict together, as `Ensemble` does, and their calibration.
+
+    Each model has its own temperature until `calibrate_together` sets one for all.
 
     Args:
         models: Sequence of models with the same images and classes.
@@ -26,7 +28,7 @@ class Network:
         kinds = [model.ensemble_of for model in models]
         require(
             len(set(kinds)) == 1,
-            "`runs` must average the same, logits or probabilities.",
+            "`runs` must all average logits, or all average probabilities.",
             ensemble_of=kinds,
         )
         whole = models[0] if len(models) == 1 else Ensemble(list(models), kinds[0])
@@ -35,7 +37,20 @@ class Network:
             model.temperature if temperature is None else float(temperature)
             for model in models
         ]
+        # The temperature of the mean, which then replaces those of the models.
+        self.temperature: float | None = None
         self.counts = [model.inference_network.output.shape[1] for model in models]
+
+    def calibrate_together(self, temperature: float) -> None:
+        """Divides the mean of all models by one temperature, and each model by 1.
+
+        A mean of calibrated networks is less sure than it should be, since they err on
+        different images.
+
+        Args:
+            temperature: Positive float.
+        """
+        self.temperature = temperature
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Plain logits `(B, M, K)` of all subnetworks.
@@ -51,11 +66,15 @@ class Network:
         return self._averaged(logits, [1.0] * len(self.models))
 
     def calibrated(self, logits: np.ndarray) -> np.ndarray:
-        """Logits `(B, K)` of the ensemble, those of each model calibrated."""
+        """Calibrated logits `(B, K)` of the ensemble."""
+        if self.temperature is not None:
+            return self.plain(logits) / self.temperature
         return self._averaged(logits, self.temperatures)
 
     def divided(self, logits: np.ndarray) -> np.ndarray:
-        """Logits `(B, M, K)` of the subnetworks, those of each model calibrated."""
+        """Calibrated logits `(B, M, K)` of the subnetworks."""
+        if self.temperature is not None:
+            return logits / self.temperature
         return logits / np.repeat(self.temperatures, self.counts)[:, None]
 
     def scores(

@@ -65,7 +65,8 @@ class Opened:
         sets, batch_size = options.sets, options.batch_size
         require(
             sets is None or held_out is not None or self.runs is not None,
-            "`held_out` must be given for `sets` of a model of no run.",
+            "`held_out` must be given with `sets` if the model does not belong to a "
+            "run.",
             sets=sets,
         )
         held = None
@@ -84,14 +85,28 @@ class Opened:
             f"`held_out` must have the {count} classes of the model.",
             classes=len(classes),
         )
-        if self.is_plain and all(t == 1 for t in self.network.temperatures):
+        if self.is_plain:
+            self._calibrate(held)
+        conformal = None if held is None or sets is None else held.sets(sets)
+        top = min(options.top, count)
+        return Answers(self.network, classes, top, held, conformal)
+
+    def _calibrate(self, held):
+        """Several runs get the temperature of their mean, if it is known."""
+        network, is_one = self.network, len(self.network.models) == 1
+        known = None if held is None else held.temperature
+        if not is_one and known is not None:
+            network.calibrate_together(known)
+        elif all(t == 1 for t in network.temperatures):
             self.tell(
                 "Probabilities are not calibrated: `keras-mixvit evaluate RUN "
                 "--calibrate` fits a temperature and saves it."
             )
-        conformal = None if held is None or sets is None else held.sets(sets)
-        top = min(options.top, count)
-        return Answers(self.network, classes, top, held, conformal)
+        elif not is_one:
+            self.tell(
+                "Each run keeps its own temperature, so the ensemble may be less sure "
+                "than it should be: no validation images give it a temperature."
+            )
 
 
 def require_held_out(held_out: Any) -> None:

@@ -89,8 +89,8 @@ def require_fit(images: Any, shape: ImageShape, name: str) -> None:
     )
     require(
         dtype == np.uint8 or found[1:] == tuple(shape),
-        f"`images` must have shape {(found[0], *shape)} where they are not uint8; "
-        "uint8 images of any size are resized.",
+        f"`images` must have shape {(found[0], *shape)} if they are not uint8; uint8 "
+        "images of any size are resized.",
         images=name,
         shape=found,
         dtype=str(dtype),

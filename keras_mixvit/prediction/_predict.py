@@ -34,15 +34,16 @@ def predict(
     the predictions, so the memory does not depend on their number. An image that
     cannot be read has a `Prediction` with an `error`.
 
-    Several runs are one ensemble, the mean over all subnetworks of all runs, each
-    run with its own temperature.
+    Several runs are one ensemble, the mean over all subnetworks of all runs. One
+    temperature calibrates this mean. It is fitted on the validation images that all
+    runs held out; without these, each run keeps its own temperature.
 
-    An image is `unlike_training` if its energy (see `ood_scores`; the entropy where a
-    model averages probabilities), as if the temperature was 1, is above those of 95 %
-    of the validation images of the run. A prediction set is that of `ConformalSets`,
-    method `"lac"`, fitted on the same images, as if the temperature was 1. Both are
-    stored in `prediction.json`, beside the first model, by `evaluate_run` or when
-    they are first needed. From then on, the images of the run need not be there.
+    An image is `unlike_training` if its energy (see `ood_scores`; the entropy if a
+    model averages probabilities), computed at temperature 1, is above that of 95 % of
+    the validation images of the run. A prediction set comes from `ConformalSets`,
+    method `"lac"`, fitted on the same images at temperature 1. Both are stored in
+    `prediction.json`, beside the first model, by `evaluate_run` or when they are first
+    needed. From then on, the images of the run need not be there.
 
     Args:
         run: Path of the folder of a run, of a `.keras` file or of a preset;
@@ -50,22 +51,23 @@ def predict(
             and names, which are an ensemble.
         images: Path of an image file, of a folder of image files, or of a `.npz` or
             `.npy` file; list of such paths; array `(n, H, W, C)`, `ImageSource` or
-            `ImageSet`. uint8 images of any size are resized. Of several arrays in a
-            `.npz` file, `images`, `x` or `x_test` is taken.
+            `ImageSet`. uint8 images of any size are resized. If a `.npz` file has
+            several arrays, it takes `images`, `x` or `x_test`.
         top: Positive integer, how many classes a prediction names. Defaults to `3`.
         sets: Float in (0, 1), the rate at which prediction sets may miss the true
             class, or `None` for no sets. Defaults to `None`.
         temperature: Positive float, by which logits are divided, or `None` for the
-            temperature that is saved with the model. Defaults to `None`.
+            temperature that is saved with the model, or that of several runs. Defaults
+            to `None`.
         batch_size: Positive integer, images per step. Defaults to `64`.
         workers: Integer, threads that read images ahead; `0` reads on request.
             Defaults to `1`.
-        max_pixels: Positive integer, the largest number of pixels of an image file
-            that is decoded: a small file may unpack to fill the memory. Defaults to
-            `89478485`.
-        held_out: `ImageSet` of images that neither trained nor chose the model, in
-            place of those of the run; a model of no run has no others. Nothing is
-            stored then. Defaults to `None`.
+        max_pixels: Positive integer, the largest number of pixels of an image file that
+            is decoded: even a small file can fill the memory when it is decoded.
+            Defaults to `89478485`.
+        held_out: `ImageSet` of images that neither trained nor chose the model, instead
+            of the validation images of the run. A model that does not belong to a run
+            has no others. Nothing is stored then. Defaults to `None`.
         verbose: Boolean, whether a progress bar is shown on a terminal. Defaults to
             `False`.
 

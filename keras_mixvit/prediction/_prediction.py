@@ -22,13 +22,12 @@ class Prediction:
             single network. Defaults to `None`.
         disagreement: Float, the share of pairs of subnetworks that predict
             different classes; `None` of a single network. Defaults to `None`.
-        unlikeness: Float, a score that is high where an image is unlike the
-            training images. Defaults to `None`.
-        unlike_training: Boolean, whether that score is above those of 95 % of the
-            validation images; `None` where there are none. Defaults to `None`.
+        unlikeness: Float, a score that is high if the image is unlike the training
+            images. Defaults to `None`.
+        unlike_training: Boolean, whether that score is above that of 95 % of the
+            validation images; `None` if there are none. Defaults to `None`.
         prediction_set: Tuple of the names of the classes that are possible, the
-            likeliest first, or `None` where no sets were asked for. Defaults to
-            `None`.
+            likeliest first, or `None` if no sets were asked for. Defaults to `None`.
         error: String, why the image has no prediction, or `None`. Defaults to
             `None`.
 

@@ -128,7 +128,7 @@ class Runs:
         of_runs = [RunImages(file) for file in self.files]
         require(
             all(images.has_validation for images in of_runs),
-            "`run` must have validation images that did not train it.",
+            "`run` must have validation images that it was not trained on.",
             runs=self.names,
         )
         chose = any(images.chose_the_model for images in of_runs)

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from keras_mixvit._checks import is_integer
-from keras_mixvit.metrics import ConformalSets
+from keras_mixvit.metrics import ConformalSets, fit_temperature
 from keras_mixvit.metrics._conformal_scores import Conformity, true_scores
 from keras_mixvit.metrics._conformal_sets import threshold_of
 from keras_mixvit.metrics._ood_scores import scores_of_logits
@@ -29,8 +29,8 @@ USUAL = 0.95
 class HeldOut:
     """What predictions of held-out images say about those of other images.
 
-    All of it is about plain logits, as if the temperature was 1: it stays as it is
-    where a temperature is fitted later.
+    All of it is about plain logits, as if the temperature was 1. So it stays valid if
+    you fit a temperature later.
 
     Args:
         classes: Tuple of K strings, the names of the classes.
@@ -39,12 +39,16 @@ class HeldOut:
         misses: Tuple of n floats in ascending order, 1 - the probability of the
             true class; or `None` where the images chose the model, about which
             they promise nothing.
+        temperature: Float, the temperature that gives the images the least NLL, or
+            `None` if there is no such, as where all predictions are right.
+            Defaults to `None`.
     """
 
     classes: tuple[str, ...]
     samples: int
     limit: float
     misses: tuple[float, ...] | None
+    temperature: float | None = None
 
     @classmethod
     def fit(
@@ -72,7 +76,9 @@ class HeldOut:
             (found,) = true_scores(logits, labels, [Conformity("lac", 0, 1)], [draws])
             misses = tuple(np.sort(found).tolist())
         limit = float(np.quantile(unlikeness(logits, ensemble_of), USUAL))
-        return cls(tuple(classes), len(labels), limit, misses)
+        temperature = fit_temperature(logits, labels)
+        known = temperature if 0 < temperature < math.inf else None
+        return cls(tuple(classes), len(labels), limit, misses, known)
 
     def sets(self, miss: float) -> ConformalSets | None:
         """The sets of method `"lac"` that miss the true class so often.
@@ -132,15 +138,17 @@ def read_held_out(folder: Path, network: str) -> HeldOut | None:
     try:
         classes, misses = tuple(found["classes"]), found["misses"]
         misses = misses if misses is None else tuple(misses)
-        held = HeldOut(classes, found["samples"], found["limit"], misses)
+        # An earlier version did not store the temperature.
+        temperature = found.get("temperature")
+        held = HeldOut(classes, found["samples"], found["limit"], misses, temperature)
         intact = is_sound(held)
     except (KeyError, TypeError):
         intact = False
     require_entry(
         folder / NAME,
         intact,
-        "`classes`, `samples`, `limit` and `misses` of each network; remove the file "
-        "to have it made again",
+        "`classes`, `samples`, `limit`, `misses` and `temperature` of each network; "
+        "remove the file to have it made again",
         network,
     )
     return held
@@ -171,6 +179,10 @@ def is_sound(held: HeldOut) -> bool:
         and held.samples > 0
         and is_number(held.limit)
         and math.isfinite(held.limit)
+        and (
+            held.temperature is None
+            or (is_number(held.temperature) and 0 < held.temperature < math.inf)
+        )
         and (
             misses is None
             or (

@@ -119,3 +119,18 @@ def png_bytes(pixels):
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "png")
     return stream.getvalue()
+
+
+def energy(logits):
+    """The energy of logits."""
+    return -np.log(np.exp(logits).sum(axis=-1))
+
+
+def entropy(shares):
+    """The entropy of probabilities, in nats."""
+    return -(shares * np.log(shares)).sum(axis=-1)
+
+
+def column(found, name):
+    """A field of all predictions, as an array."""
+    return np.array([getattr(each, name) for each in found])

@@ -117,7 +117,7 @@ def test_arrays_that_do_not_fit_are_refused(kind, tmp_path):
         refused(given(np.zeros(shape, "uint8")), text)
     refused(
         given(np.zeros((2, 9, 6, 3), "float32")),
-        "`images` must have shape (2, 8, 6, 3) where they are not uint8; uint8 images "
+        "`images` must have shape (2, 8, 6, 3) if they are not uint8; uint8 images "
         f"of any size are resized. Received: images={name!r}, shape=(2, 9, 6, 3), "
         "dtype='float32'",
     )
@@ -143,8 +143,8 @@ def test_what_holds_no_images_is_refused(tmp_path):
 def test_files_have_no_scale_for_a_network_of_floats(tmp_path):
     (tmp_path / "a.png").write_bytes(png_bytes(pictures(1)[0]))
     text = (
-        "`images` must be arrays, on the scale of the training images, where these "
-        f"were float32 arrays and no files. Received: images='{tmp_path}'"
+        "`images` must be arrays, on the scale of the training images, because "
+        f"these were float32 arrays, not files. Received: images='{tmp_path}'"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
         Inputs(str(tmp_path), SHAPE, "float32")

@@ -72,7 +72,10 @@ def test_a_look_of_several_runs_names_them(runs, tmp_path):
     assert [each.name for each in found.said] == [
         *("run 1, subnetwork 0", "run 1, subnetwork 1", "run 2, network")
     ]
-    shares = softmax(subnetwork_logits(models["b"], pictures(1))[0, 0])
+    # The subnetworks have the temperature of their mean, as the answer has.
+    temperature = looker.network.temperature
+    assert temperature is not None
+    shares = softmax(subnetwork_logits(models["b"], pictures(1))[0, 0] / temperature)
     assert found.said[2].probability == pytest.approx(shares.max(), rel=1e-5)
 
 

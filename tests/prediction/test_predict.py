@@ -1,55 +1,27 @@
 """Every number of a prediction, against plain NumPy."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import keras_mixvit
-from keras_mixvit import Ensemble, load
+from keras_mixvit import load
 from keras_mixvit.metrics import ConformalSets
 from keras_mixvit.prediction import predict
 from tests.prediction.files import (
     CLASSES,
     SHAPE,
+    column,
+    energy,
+    entropy,
     linear,
     mode_files,
     pictures,
     softmax,
     subnetwork_logits,
-    write_run,
 )
-
-SOURCES = sys.modules["keras_mixvit.prediction._sources"]
-
-
-@pytest.fixture
-def models(monkeypatch):
-    """The models of the runs `a` and `b`."""
-    found = {"a": linear(0), "b": linear(1, members=1)}
-    monkeypatch.setattr(SOURCES, "load_model", lambda file: found[file.parent.name])
-    return found
-
-
-@pytest.fixture
-def run(models, tmp_path):
-    """A run, with the images and labels that it held out."""
-    images, labels = write_run(tmp_path / "a", models["a"])
-    return tmp_path / "a", images, labels
-
-
-def energy(logits):
-    return -np.log(np.exp(logits).sum(axis=-1))
-
-
-def entropy(shares):
-    return -(shares * np.log(shares)).sum(axis=-1)
-
-
-def column(found, name):
-    return np.array([getattr(each, name) for each in found])
 
 
 def test_the_library_itself_has_the_function():
@@ -157,64 +129,6 @@ def test_a_network_of_grey_images_takes_colours(monkeypatch, tmp_path):
     one, other = predict(model, tmp_path)
     assert one.probabilities == other.probabilities
     assert one.error is None
-
-
-def test_several_runs_are_their_mean(run, models, tmp_path):
-    folder, val, labels = run
-    write_run(tmp_path / "b", models["b"])
-    models["a"].temperature, models["b"].temperature = 1.5, 0.5
-    x = pictures(20)
-    found = list(predict([folder, tmp_path / "b"], x, sets=0.3, top=1))
-
-    def mean(images, *temperatures):
-        each = [subnetwork_logits(models[name], images) for name in "ab"]
-        parts = [z / t for z, t in zip(each, temperatures, strict=True)]
-        return np.concatenate(parts, axis=1)
-
-    z = mean(x, 1.5, 0.5)
-    assert z.shape == (20, 3, 4)
-    shares = softmax(z.mean(axis=1))
-    np.testing.assert_allclose(
-        column(found, "probabilities")[:, 0], shares.max(axis=1), 1e-5
-    )
-    information = entropy(softmax(z).mean(axis=1)) - entropy(softmax(z)).mean(axis=1)
-    np.testing.assert_allclose(
-        column(found, "mutual_information"), information, atol=1e-5
-    )
-    plain, known = (mean(images, 1, 1).mean(axis=1) for images in (x, val))
-    unlike = energy(plain) > np.quantile(energy(known), 0.95)
-    np.testing.assert_array_equal(column(found, "unlike_training"), unlike)
-    sets = ConformalSets.fit(known, labels, "lac", 0.7).predict(plain)
-    assert [set(each.prediction_set) for each in found] == [
-        {CLASSES[k] for k in range(4) if row[k]} for row in sets
-    ]
-    # In another order they are the same, and no image is needed any more.
-    (folder / "data.npz").unlink()
-    (tmp_path / "b" / "data.npz").unlink()
-    for one, other in zip(
-        predict([tmp_path / "b", folder], x, sets=0.3, top=1), found, strict=True
-    ):
-        assert set(one.prediction_set) == set(other.prediction_set)
-        assert one.unlike_training == other.unlike_training
-
-
-@pytest.mark.parametrize("ensemble_of", ["logits", "probabilities"])
-def test_several_runs_are_an_ensemble_of_their_models(
-    ensemble_of, run, models, tmp_path
-):
-    for name in "ab":
-        models[name].ensemble_of = ensemble_of
-    write_run(tmp_path / "b", models["b"])
-    x = pictures(6)
-    found = list(predict([run[0], tmp_path / "b"], x, top=4))
-    whole = Ensemble([models["a"], models["b"]], ensemble_of)
-    for each, shares in zip(found, softmax(whole.predict(x, verbose=0)), strict=True):
-        given = dict(zip(each.classes, each.probabilities, strict=True))
-        np.testing.assert_allclose([given[name] for name in CLASSES], shares, 1e-4)
-    if ensemble_of == "probabilities":
-        # They have no energy.
-        expected = entropy(softmax(whole.predict(x, verbose=0)))
-        np.testing.assert_allclose(column(found, "unlikeness"), expected, 1e-4)
 
 
 def test_a_single_network_has_no_doubts_of_subnetworks():

@@ -22,7 +22,7 @@ from tests.properties import holds, outcome
 pytestmark = pytest.mark.one_backend
 
 MODEL = linear()
-HELD = HeldOut(CLASSES, 3, -1.5, (0.25, 0.5, 0.75))
+HELD = HeldOut(CLASSES, 3, -1.5, (0.25, 0.5, 0.75), 1.5)
 
 
 def content(suffix):

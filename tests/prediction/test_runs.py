@@ -74,7 +74,7 @@ def test_runs_that_average_other_things_are_refused(tmp_path, models):
     models["b"].ensemble_of = "probabilities"
     for name in "ab":
         write_run(tmp_path / name, models[name])
-    text = "`runs` must average the same, logits or probabilities. Received: "
+    text = "`runs` must all average logits, or all average probabilities. Received: "
     refused([tmp_path / "a", tmp_path / "b"], text)
 
 
@@ -98,7 +98,7 @@ def test_a_run_without_validation_images_has_no_sets(tmp_path, models):
     assert found[0].unlike_training is None
     assert found[0].unlikeness is not None
     assert set(found[0].classes) <= set(CLASSES)
-    assert "must have validation images that did not train it" in sentences[0]
+    assert "must have validation images that it was not trained on" in sentences[0]
 
 
 def test_a_part_of_the_training_images_is_a_validation_split(tmp_path, models):
