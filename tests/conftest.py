@@ -189,9 +189,9 @@ def caches(tmp_path, monkeypatch):
     """Keeps tables and indices of shards in a folder of the test, and says where."""
     import datasets
 
-    from keras_mixvit.data.sources import _tar_cache as tar_cache
+    from keras_mixvit.data.sources import _shard_cache as shard_cache
 
     folder = tmp_path / "caches"
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", folder / "tables")
-    monkeypatch.setattr(tar_cache, "cache_folder", lambda: folder / "shards")
+    monkeypatch.setattr(shard_cache, "cache_folder", lambda: folder / "shards")
     return folder

@@ -1,19 +1,17 @@
-"""Keeps what was found in shards, so that their headers are read only once."""
+"""Keeps the index of .tar files, so that their headers are read only once."""
 
-import contextlib
-import hashlib
-import os
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from keras_mixvit.data.sources._file_checks import for_all
+from keras_mixvit.data.sources._shard_cache import (
+    cache_file,
+    read_kept,
+    states_of,
+    write_kept,
+)
 from keras_mixvit.data.sources._tar_index import TarIndex, indexed
-
-FORM = 1
 
 
 def index_of(
@@ -32,10 +30,10 @@ def index_of(
     Raises:
         ValueError: As `indexed`.
     """
-    facts = [os.stat(path) for path in paths]
-    states = np.array([(fact.st_size, fact.st_mtime_ns) for fact in facts], "int64")
+    states = states_of(paths)
     place = cache_file(paths, image, label)
-    found = _read(place, states)
+    kept = read_kept(place, states)
+    found = None if kept is None else _whole(kept, len(states))
     if found is None:
         # In threads, because each of them waits for the disk.
         scanned = for_all(
@@ -43,8 +41,9 @@ def index_of(
             paths,
             f"Reading the headers of {len(paths):,} shards",
         )
-        found = joined([index for _, index in scanned])
-        _write(place, states, *found)
+        found = index, starts = joined([part for _, part in scanned])
+        arrays = index._asdict() | {"words": np.array(index.words), "starts": starts}
+        write_kept(place, states, arrays)
     return found
 
 
@@ -66,48 +65,18 @@ def joined(parts: Sequence[TarIndex]) -> tuple[TarIndex, np.ndarray]:
     return index, np.append(0, ends[:-1])
 
 
-def cache_file(paths: Sequence[str], image: str | None, label: str | None) -> Path:
-    """Where the index of some shards is kept."""
-    facts = (FORM, [os.path.abspath(path) for path in paths], image, label)
-    name = hashlib.sha256(repr(facts).encode(errors="surrogateescape")).hexdigest()
-    return cache_folder() / f"{name[:32]}.npz"
-
-
-def cache_folder() -> Path:
-    """The user's folder of caches, or the one of `XDG_CACHE_HOME`."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base, "keras_mixvit", "shards")
-
-
-def _read(place, states):
-    """What is kept, or `None` if it is damaged or of other files."""
+def _whole(kept, shards):
+    """The arrays of a cache as an index, or `None` if they do not fit together."""
     try:
-        with place.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            kept: dict[str, Any] = {name: file[name] for name in file}
         kept["words"] = tuple(kept["words"].tolist())
         index = TarIndex(**{name: kept[name] for name in TarIndex._fields})
         starts = kept["starts"]
-        is_whole = np.array_equal(kept["states"], states) and (
+        is_whole = (
             {len(array) for array in index[:4]} == {len(index.codes)}
-            and len(starts) == len(states)
+            and len(starts) == shards
             and 0 <= index.codes.min() <= index.codes.max() < len(index.words)
         )
     # A cache is no place for errors: the shards are read again.
     except Exception:
         return None
     return (index, starts) if is_whole else None
-
-
-def _write(place, states, index, starts):
-    # A folder that cannot be written costs time, and nothing else.
-    with contextlib.suppress(OSError):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        arrays = index._asdict() | {"words": np.array(index.words)}
-        with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as file:
-            try:
-                np.savez(file, states=states, starts=starts, **arrays)
-            except OSError:
-                os.unlink(file.name)
-                raise
-        # Other processes see all of it or nothing.
-        os.replace(file.name, place)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from keras_mixvit.data import load
-from keras_mixvit.data.sources import _tar_cache as tar_cache
+from keras_mixvit.data.sources import _shard_cache as shard_cache
 from tests.damage import damages, untouched
 from tests.data.shards import encoded, sample, tar_of
 from tests.properties import holds, outcome
@@ -30,7 +30,7 @@ def check(content, split="train"):
         pytest.MonkeyPatch.context() as monkeypatch,
     ):
         folder, caches = Path(base, "set"), Path(base, "caches")
-        monkeypatch.setattr(tar_cache, "cache_folder", lambda: caches)
+        monkeypatch.setattr(shard_cache, "cache_folder", lambda: caches)
         folder.mkdir()
         (folder / "0.tar").write_bytes(content)
         with untouched(folder):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from keras_mixvit.data.sources import _tar_cache as tar_cache
-from keras_mixvit.data.sources._tar_cache import cache_file, cache_folder, index_of
+from keras_mixvit.data.sources._shard_cache import cache_file, cache_folder
+from keras_mixvit.data.sources._tar_cache import index_of
 from tests.data.shards import sample, tar_of, write_shards
 
 pytestmark = pytest.mark.one_backend
