@@ -84,3 +84,23 @@ def write_tables(folder, **tables):
     for split, table in tables.items():
         table.to_parquet(str(folder / f"{split}-00000-of-00001.parquet"))
     return folder
+
+
+def tfrecord_of(*contents):
+    """The bytes of a TFRecord file, with checksums computed bit by bit."""
+
+    def masked(content):
+        found = 0xFFFFFFFF
+        for byte in content:
+            found ^= byte
+            for _ in range(8):
+                found = found >> 1 ^ (0x82F63B78 if found & 1 else 0)
+        found ^= 0xFFFFFFFF
+        found = ((found >> 15 | found << 17) + 0xA282EAD8) & 0xFFFFFFFF
+        return found.to_bytes(4, "little")
+
+    records = []
+    for content in contents:
+        length = len(content).to_bytes(8, "little")
+        records += [length, masked(length), content, masked(content)]
+    return b"".join(records)

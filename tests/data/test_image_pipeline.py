@@ -204,14 +204,14 @@ def test_a_folder_of_files_is_trained_from_as_it_is(tmp_path):
         ({"apply_on": "gpu"}, "`apply_on` must be one of 'pipeline', 'device'."),
         (
             {"augment": None, "apply_on": "device", "keep_on_device": False},
-            "`apply_on` must be 'pipeline' where images are neither augmented nor",
+            "`apply_on` must be 'pipeline' if images are neither augmented, nor",
         ),
         (
             {
                 "augment": Augment([KerasLayer(keras.layers.RandomFlip())]),
                 "apply_on": "device",
             },
-            "`apply_on` must be 'pipeline' with an augmentation that no compiled",
+            "`apply_on` must be 'pipeline' with an augmentation that cannot run in",
         ),
     ],
 )

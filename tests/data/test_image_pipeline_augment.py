@@ -47,7 +47,7 @@ def test_partners_of_pixel_mixing_are_augmented_too():
         ({"augment": 1}, "`augment` must be a `Augment` or None. Received: augment=1"),
         (
             {"augment": Augment([PadCrop()]), "x": np.zeros((8, 8, 8, 1), "float32")},
-            "`x` must be uint8 where images are augmented. Received: dtype='float32'",
+            "`x` must be uint8 if images are augmented. Received: dtype='float32'",
         ),
     ],
 )

@@ -1,10 +1,20 @@
 """Sets of TensorFlow Datasets."""
 
+import os
+
 import keras
 import numpy as np
 
 from keras_mixvit._checks import require
 from keras_mixvit.data.sources._image_set import ImageSet
+from keras_mixvit.data.sources._shard_cache import (
+    cache_file,
+    read_kept,
+    states_of,
+    write_kept,
+)
+from keras_mixvit.data.sources._tar_items import mixes_classes
+from keras_mixvit.data.sources._tf_records import RecordIndex, TFRecords, record_index
 from keras_mixvit.data.sources._tfds_images import TFDSImages
 
 SPLIT_NAMES = {"train": ("train",), "val": ("validation", "val"), "test": ("test",)}
@@ -15,9 +25,10 @@ LARGEST_IN_MEMORY = 2**30
 class TFDSSet:
     """A set of TensorFlow Datasets with images and labels.
 
-    Files of the form array_record are read on demand. A set in another form is
-    held in memory, as encoded images, if it takes at most 1 GiB. A missing set
-    is made, as array_record.
+    Records of the formats array_record and TFRecord are read on demand. A set in
+    another format is held in memory, as encoded images, if it takes at most 1 GiB. A
+    missing set is made, as array_record. The labels are read once, and kept until a
+    file changes.
 
     Args:
         name: String, as `tfds.builder` takes it.
@@ -58,13 +69,12 @@ class TFDSSet:
         own = tuple(features[image_key].shape)
         require(
             image_size is not None or None not in own[:2],
-            "`image_size` must be given where images differ in size.",
+            "`image_size` must be given if images differ in size.",
             name=f"tfds:{self.name}",
             shape=own,
         )
         size = own[:2] if image_size is None else tuple(image_size)
-        records = self._records(self.names[split], image_key)
-        labels = labels_of(records, label_key)
+        records, labels = self._records(self.names[split], image_key, label_key)
         names, indices = tuple(features[label_key].names), None
         if self.classes is not None:
             missing = sorted(set(self.classes) - set(names))
@@ -100,25 +110,80 @@ class TFDSSet:
         )
         return keys
 
-    def _records(self, split, image_key):
+    def _records(self, split, image_key, label_key):
+        """The records of a split, and their labels."""
         import tensorflow_datasets as tfds
 
         decoders = {image_key: tfds.decode.SkipDecoding()}
+        paths = self._paths(split)
+        states, place = states_of(paths), cache_file(paths, "labels", label_key)
+        kept = read_kept(place, states) or {}
         try:
-            return self.builder.as_data_source(split=split, decoders=decoders)
+            records = self.builder.as_data_source(split=split, decoders=decoders)
+            index = None
         except NotImplementedError:
-            pass
+            if self.builder.info.file_format.value != "tfrecord":
+                return self._held(split, label_key, decoders)
+            index = _index(kept) or record_index(paths)
+            parse = self.builder.info.features.deserialize_example_np
+            records = TFRecords(paths, index, lambda c: parse(c, decoders=decoders))
+        count = self.builder.info.splits[split].num_examples
+        require(
+            len(records) == count,
+            "Shards must hold as many records as dataset_info.json says.",
+            name=f"tfds:{self.name}",
+            records=len(records),
+            expected=count,
+        )
+        labels = kept.get("labels")
+        if labels is None or labels.shape != (count,) or labels.dtype != "int32":
+            labels = labels_of(records, label_key)
+            places = {} if index is None else index._asdict()
+            write_kept(place, states, {"labels": labels, **places})
+        if index is not None and not mixes_classes(labels, index.starts):
+            # Sorted shards would make batches of few classes.
+            records.starts = None
+        return records, labels
+
+    def _paths(self, split):
+        """Paths of the files of a split, which must all be there."""
+        paths = [str(path) for path in self.builder.info.splits[split].filepaths]
+        missing = [path for path in paths if not os.path.isfile(path)]
+        require(
+            not missing,
+            "Every shard of a set must be there.",
+            name=f"tfds:{self.name}",
+            missing=missing[:3],
+            shards=len(paths),
+        )
+        return paths
+
+    def _held(self, split, label_key, decoders):
+        """All records of a small split, in memory, and their labels."""
+        import tensorflow_datasets as tfds
+
         size = self.builder.info.splits[split].num_bytes
         require(
             size <= LARGEST_IN_MEMORY,
-            "A set of TensorFlow Datasets of more than 1 GiB must be in the form "
-            f"array_record; make it by `tfds build {self.name} "
+            "A set of TensorFlow Datasets of more than 1 GiB must be in the "
+            f"array_record or TFRecord format; make it by `tfds build {self.name} "
             "--file_format=array_record`, with another --data_dir.",
             name=f"tfds:{self.name}",
             bytes=size,
         )
         found = self.builder.as_dataset(split=split, decoders=decoders)
-        return list(tfds.as_numpy(found))
+        records = list(tfds.as_numpy(found))
+        return records, labels_of(records, label_key)
+
+
+def _index(kept):
+    """The index of TFRecord files in a cache, or `None` if it does not fit together."""
+    if not {*RecordIndex._fields, "labels"} <= set(kept):
+        return None
+    index = RecordIndex(*(kept[name] for name in RecordIndex._fields))
+    counts = {len(index.places), len(index.lengths), len(kept["labels"])}
+    is_whole = len(counts) == 1 and all(array.dtype == "int64" for array in index)
+    return index if is_whole else None
 
 
 def prepared(name: str, data_dir):

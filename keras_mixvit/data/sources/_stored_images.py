@@ -54,7 +54,7 @@ class StoredImages(ImageSource):
         if size is None:
             require(
                 len(sizes) == 1,
-                "`image_size` must be given where images differ in size.",
+                "`image_size` must be given if images differ in size.",
                 sizes=sorted(sizes)[:3],
             )
             (size,) = sizes
@@ -83,7 +83,7 @@ class StoredImages(ImageSource):
         if not self._is_resized and pixels.shape[:2] != self.image_shape[:2]:
             require(
                 False,
-                "`image_size` must be given where images differ in size.",
+                "`image_size` must be given if images differ in size.",
                 file=name(),
                 size=pixels.shape[:2],
                 others=self.image_shape[:2],

@@ -29,7 +29,7 @@ def members(file: IO[bytes], path: str) -> Iterator[tarfile.TarInfo]:
             while (member := tar.next()) is not None:
                 tar.members.clear()
                 if tar.offset <= before:
-                    raise tarfile.ReadError("a header leads backwards")
+                    raise tarfile.ReadError("a header points backwards")
                 before = tar.offset
                 yield member
             # What tarfile takes for the end may be a damaged header.

@@ -57,6 +57,16 @@ class TFDSImages(ImageSource):
     def __len__(self):
         return len(self.records if self.indices is None else self.indices)
 
+    @property
+    def shards(self) -> np.ndarray | None:
+        starts = getattr(self.records, "starts", None)
+        if starts is None:
+            return None
+        if self.indices is not None:
+            starts = np.searchsorted(self.indices, starts)
+        starts = np.unique(starts)
+        return starts[starts < len(self)]
+
     def original(self, index: int) -> np.ndarray:
         record = index if self.indices is None else int(self.indices[index])
         with self._lock:

@@ -40,7 +40,7 @@ def test_functions_are_refused_and_never_called(function, tmp_path):
     trace = tmp_path / "trace"
     arguments = (str(trace), "w") if function is open else (b"1",)
     content = pickle.dumps({b"data": Called(function, *arguments)}, 3)
-    text = rf"\w\.{function.__name__} is no part of an array"
+    text = rf"\w\.{function.__name__} is not part of an array"
     with pytest.raises(pickle.UnpicklingError, match=text):
         load(content)
     assert not trace.exists()
@@ -51,7 +51,7 @@ def test_names_are_refused_in_every_protocol(name):
     module, function = name.split("\n")
     stacked = pickle.dumps(module, 4)[2:-1] + pickle.dumps(function, 4)[2:-1]
     for content in (f"c{name}\n.".encode(), b"\x80\x04" + stacked + b"\x93."):
-        with pytest.raises(pickle.UnpicklingError, match=r"is no part of an array"):
+        with pytest.raises(pickle.UnpicklingError, match=r"is not part of an array"):
             load(content)
 
 

@@ -230,7 +230,7 @@ def test_a_malicious_pickle_is_refused_by_name_and_never_run(tmp_path):
     archive, _ = save_files(tmp_path, "cifar10", 0)
     trap = pickle.dumps({b"data": Opened(str(tmp_path / "trace"))}, 3)
     (tmp_path / archive.folder / "test_batch").write_bytes(trap)
-    text = r"file='.*test_batch', error='\w+\.open is no part of an array'"
+    text = r"file='.*test_batch', error='\w+\.open is not part of an array'"
     with pytest.raises(ValueError, match=text):
         load("cifar10", "test", data_dir=tmp_path)
     assert not (tmp_path / "trace").exists()

@@ -70,7 +70,7 @@ def test_images_are_resized_to_the_size(image_size, tmp_path):
 def test_a_split_of_another_size_than_train_needs_a_size(tmp_path):
     save_set(tmp_path, ("train",))
     save_image(tmp_path / "val" / "ant" / "0.png", noise(6, 9, 3))
-    text = r"`image_size` must be given where .* train=\(4, 4\), val=\(6, 9\)"
+    text = r"`image_size` must be given if .* train=\(4, 4\), val=\(6, 9\)"
     with pytest.raises(ValueError, match=text):
         load(tmp_path, "val")
 

@@ -212,7 +212,7 @@ def test_sizes_that_differ_are_named(tmp_path):
     )
     name = f"hf:{write_tables(tmp_path / 'set', train=table_of(LABELS), test=test)}"
     refused(
-        "`image_size` must be given where images differ in size. Received: "
+        "`image_size` must be given if images differ in size. Received: "
         "train=(8, 8), test=(9, 9)",
         name,
         "test",
@@ -222,12 +222,13 @@ def test_sizes_that_differ_are_named(tmp_path):
 
 def test_a_path_that_holds_no_table_is_refused(tmp_path):
     refused(
-        "`name` must be hf: with an existing folder or .parquet file. Received: "
+        "`name` must be hf: followed by an existing folder or .parquet file. Received: "
         f"name='hf:{tmp_path}/no'",
         f"hf:{tmp_path}/no",
     )
     text = (
-        "`name` must be hf: with a folder of intact tables, or an intact .parquet file."
+        "`name` must be hf: followed by a folder of intact tables, or by an intact "
+        ".parquet file."
     )
     (tmp_path / "empty").mkdir()
     refused(text, f"hf:{tmp_path}/empty")

@@ -170,7 +170,7 @@ NAME = "`name` must be a string or an `os.PathLike`."
         (
             "digits",
             {"resize_share": 0.5},
-            "`resize_share` must be None where images keep their size. Received: "
+            "`resize_share` must be None if images keep their size. Received: "
             "resize_share=0.5, image_size=None",
         ),
         ("digits", {"resize_share": 7}, f"{SHARE} Received: resize_share=7"),

@@ -71,7 +71,7 @@ def test_braces_name_shards_that_must_be_there(folder):
     assert splits(both) == ("train", "val")
     (folder / "imagenet-train-001.tar").unlink()
     refused(
-        "`name` must be wds: with .tar files that are all there. Received: "
+        "`name` must be wds: followed by .tar files that are all there. Received: "
         f"name={name!r}, files=3, missing=1, first=['{folder}/imagenet-train-001.tar']",
         name,
     )
@@ -92,14 +92,14 @@ def test_shards_of_unclear_splits_are_refused(tmp_path):
     for name in ("train-0", "other"):
         write(tmp_path / "set" / f"{name}.tar", sample("0", 0, 0))
     refused(
-        "Names of shards must say of which split they are, train, val or test, or none "
-        f"of them. Received: name='wds:{tmp_path}/set', shards={{'none': "
+        "Names of shards must all say their split (train, val or test), or none of "
+        f"them. Received: name='wds:{tmp_path}/set', shards={{'none': "
         f"'{tmp_path}/set/other.tar', 'train': '{tmp_path}/set/train-0.tar'}}",
         f"wds:{tmp_path}/set",
     )
     write(tmp_path / "two" / "train-test.tar", sample("0", 0, 0))
     refused(
-        "Names of shards must be of one split. Received: "
+        "The name of a shard must not name several splits. Received: "
         f"name='wds:{tmp_path}/two', shard='{tmp_path}/two/train-test.tar'",
         f"wds:{tmp_path}/two",
     )
@@ -228,7 +228,10 @@ def test_images_of_too_many_pixels_are_refused_as_in_folders(tmp_path, monkeypat
             "`name` must be wds:PLACE, or wds:PLACE?image=...&label=... with some",
         ),
         ("wds:/x?size=3", "Received: name='wds:/x?size=3'"),
-        ("wds:/nowhere", "must be wds: with an existing folder of .tar files, or with"),
+        (
+            "wds:/nowhere",
+            "must be wds: followed by an existing folder of .tar files, or by",
+        ),
         (
             "wds:/x/{0..1}.tar.gz",
             "such as wds:PATH/train-{000..099}.tar. Received: name=",
@@ -236,7 +239,7 @@ def test_images_of_too_many_pixels_are_refused_as_in_folders(tmp_path, monkeypat
         ("wds:/x/{0..1.tar", "such as wds:PATH/train-{000..099}.tar. Received: name="),
         (
             "wds:/x/{5..1}.tar",
-            "must not be empty, and of at most a million. Received: n",
+            "must have at least one shard and at most a million. Received: n",
         ),
         ("wds:/x/{0..999}{0..999}{0..9}.tar", "such as wds:PATH/train-{000..099}.tar."),
     ],
@@ -246,4 +249,5 @@ def test_names_that_are_no_shards_are_refused(name, text):
 
 
 def test_a_folder_without_shards_is_refused(tmp_path):
-    refused("`name` must be wds: with a folder of .tar files.", f"wds:{tmp_path}")
+    text = "`name` must be wds: followed by a folder of .tar files."
+    refused(text, f"wds:{tmp_path}")

@@ -1,109 +1,17 @@
 """With a stand-in for tensorflow_datasets, which the suite does not need."""
 
-import io
 import sys
-from importlib.machinery import ModuleSpec
-from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from keras_mixvit.data import load
 from keras_mixvit.data.sets import _tfds_set as tfds_set
 from keras_mixvit.data.sets._load import splits
-
-NAMES = ["ant", "bee", "cat"]
-
-
-class Feature(SimpleNamespace):
-    pass
+from tests.data.tfds import Builder, ImageFeature, Label
 
 
-class ImageFeature(Feature):
-    np_dtype = np.uint8
-
-
-class Label(Feature):
-    names = NAMES
-
-
-class SkipDecoding:
-    pass
-
-
-def encoded(i, shape):
-    file = io.BytesIO()
-    pixels = np.full((4, 4 + (i % 2 if shape[0] is None else 0), 3), i, "uint8")
-    Image.fromarray(pixels[..., 0] if shape[2] == 1 else pixels).save(file, "png")
-    return file.getvalue()
-
-
-class Builder:
-    """A set of six images, i being of class i % 3 in splits of tfds."""
-
-    def __init__(self, shape, file_format, is_prepared, names):
-        self.is_prepared = lambda: is_prepared
-        self.file_format = file_format
-        self.shape = shape
-        self.downloaded = False
-        features = {"image": ImageFeature(shape=shape), "label": Label()}
-        self.info = SimpleNamespace(
-            features=features,
-            supervised_keys=("image", "label"),
-            splits={name: SimpleNamespace(num_bytes=100) for name in names},
-        )
-
-    def download_and_prepare(self):
-        self.downloaded = True
-
-    def records(self, split, decoders):
-        assert split in self.info.splits
-        assert isinstance(decoders["image"], SkipDecoding)
-        return [
-            {"image": encoded(i, self.shape), "label": np.int64(i % 3)}
-            for i in range(6)
-        ]
-
-    def as_data_source(self, split, decoders):
-        if self.file_format != "array_record":
-            raise NotImplementedError("no random access")
-        return self.records(split, decoders)
-
-    def as_dataset(self, split, decoders):
-        assert self.file_format == "tfrecord"
-        return iter(self.records(split, decoders))
-
-
-@pytest.fixture
-def tfds(monkeypatch):
-    """The stand-in; what it is asked for is in `asked`."""
-    module = ModuleType("tensorflow_datasets")
-    module.__spec__ = ModuleSpec("tensorflow_datasets", None)
-    module.decode = SimpleNamespace(SkipDecoding=SkipDecoding)
-    module.features = SimpleNamespace(Image=ImageFeature, ClassLabel=Label)
-    module.as_numpy = lambda dataset: dataset
-    module.asked, module.made = [], []
-    module.options = {
-        "shape": (4, 4, 3),
-        "file_format": "array_record",
-        "is_prepared": True,
-        "names": ("train", "validation"),
-    }
-
-    def builder(name, **options):
-        if name == "nonesuch":
-            raise LookupError("Dataset nonesuch not found.\nAvailable: very many")
-        module.asked.append((name, options))
-        module.made.append(Builder(**module.options))
-        return module.made[-1]
-
-    module.builder = builder
-    monkeypatch.setitem(sys.modules, "tensorflow_datasets", module)
-    return module
-
-
-@pytest.mark.parametrize("file_format", ["array_record", "tfrecord"])
+@pytest.mark.parametrize("file_format", ["array_record", "tfrecord", "riegeli"])
 def test_records_become_images_with_labels(file_format, tfds, tmp_path):
     tfds.options["file_format"] = file_format
     found = load("tfds:small", "val", data_dir=tmp_path)
@@ -122,17 +30,18 @@ def test_images_of_several_sizes_are_resized(tfds):
     found = load("tfds:small", image_size=8)
     assert (found.images.shape, found.images.varies) == ((6, 8, 8, 1), True)
     assert found.images[:].shape == (6, 8, 8, 1)
-    text = r"`image_size` must be given where .*name='tfds:small', shape=\(None, None,"
+    text = r"`image_size` must be given if .*name='tfds:small', shape=\(None, None,"
     with pytest.raises(ValueError, match=text):
         load("tfds:small")
 
 
 def test_a_large_set_without_random_access_says_what_to_do(tfds, monkeypatch):
     monkeypatch.setattr(tfds_set, "LARGEST_IN_MEMORY", 99)
-    tfds.options["file_format"] = "tfrecord"
+    tfds.options["file_format"] = "riegeli"
     text = (
-        r"array_record; make it by `tfds build small --file_format=array_record`, with "
-        r"another --data_dir\. Received: name='tfds:small', bytes=100"
+        r"array_record or TFRecord format; make it by `tfds build small "
+        r"--file_format=array_record`, with another --data_dir\. "
+        r"Received: name='tfds:small', bytes=100"
     )
     with pytest.raises(ValueError, match=text):
         load("tfds:small")

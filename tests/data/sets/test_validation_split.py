@@ -75,7 +75,7 @@ def test_a_share_outside_of_0_and_1_is_refused(share):
     ("counts", "share"), [([4], 0.1), ([5, 5], 0.9), ([1, 1], 0.5), ([2], 0.9)]
 )
 def test_a_split_that_leaves_nothing_is_refused(counts, share):
-    text = "`val_share` must give a validation image and leave every class a training"
+    text = "`val_share` must give at least one validation image and leave every class"
     with pytest.raises(ValueError, match=text):
         validation_indices(labels_of(counts), share)
 

@@ -75,7 +75,7 @@ def test_images_that_are_all_grey_keep_one_channel(tmp_path):
 def test_images_of_several_sizes_need_a_size(tmp_path):
     save_image(tmp_path / "0.png", noise(4, 4, 3))
     save_image(tmp_path / "1.png", noise(6, 5, 3))
-    text = r"`image_size` must be given where images differ in size\. Received: sizes="
+    text = r"`image_size` must be given if images differ in size\. Received: sizes="
     with pytest.raises(ValueError, match=text + r"\[\(4, 4\), \(6, 5\)\]"):
         ImageFolder(tmp_path)
     folder = ImageFolder(tmp_path, image_size=(4, 4))
