@@ -53,9 +53,7 @@ def read_kept(place: Path, states: np.ndarray) -> dict[str, np.ndarray] | None:
     return kept if np.array_equal(kept.pop("states", None), states) else None
 
 
-def write_kept(
-    place: Path, states: np.ndarray, arrays: Mapping[str, np.ndarray]
-) -> None:
+def write_kept(place: Path, states: np.ndarray, arrays: Mapping[str, Any]) -> None:
     """Keeps arrays, if the folder can be written.
 
     Args:

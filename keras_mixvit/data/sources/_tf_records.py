@@ -47,23 +47,23 @@ class TFRecords(Sequence[Mapping[str, Any]]):
         index: RecordIndex,
         parse: Callable[[bytes], Mapping[str, Any]],
     ):
-        self.paths, self.index, self.parse = tuple(paths), index, parse
+        self.paths, self.found, self.parse = tuple(paths), index, parse
         self.starts: np.ndarray | None = index.starts
 
     def __len__(self):
-        return len(self.index.places)
+        return len(self.found.places)
 
     def __getitem__(self, index: Any) -> Any:
-        shard = np.searchsorted(self.index.starts, index, side="right") - 1
-        path, length = self.paths[shard], int(self.index.lengths[index])
+        shard = np.searchsorted(self.found.starts, index, side="right") - 1
+        path, length = self.paths[shard], int(self.found.lengths[index])
         try:
             with open(path, "rb", buffering=0) as file:
-                file.seek(int(self.index.places[index]))
+                file.seek(int(self.found.places[index]))
                 content = file.read(length)
             require(len(content) == length, "Shards must not change while you train.")
             return self.parse(content)
         except Exception as error:
-            record = index - int(self.index.starts[shard])
+            record = index - int(self.found.starts[shard])
             raise ValueError(
                 "Records must be intact. Received: "
                 f"shard={path!r}, record={record}, error={str(error)!r}"
