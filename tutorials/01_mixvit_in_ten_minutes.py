@@ -397,7 +397,7 @@ print("largest difference:", np.abs(before - after).max())
 #
 # * A mixed pair is two images, two masks and two labels. MixViT sees one mixture and
 #   predicts both labels.
-# * You train MixViT as any Keras model: you create the model, you create the data set
+# * You train MixViT like any Keras model: you create the model, you create the data set
 #   of pairs, and you pass the pairs to `fit`. Only the data set is new.
 # * At inference MixViT is an ensemble in one network, at nearly the cost of one
 #   network.

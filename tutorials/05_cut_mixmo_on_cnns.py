@@ -321,11 +321,11 @@ predictions = {
 #
 # The table shows means ± standard deviations over the seeds:
 #
-# * the accuracy of the ensemble, and the mean accuracy of its individual members;
+# * the accuracy of the ensemble, and the mean accuracy of its subnetworks alone;
 # * NLL_c, the negative log-likelihood after calibration. A lower value is better.
 #   [Uncertainty](06_uncertainty.ipynb) explains this score;
-# * how often the two members disagree, and the paper's measure of diversity, the
-#   ratio-error d_re: the number of images that only one member gets wrong, divided by
+# * how often the two subnetworks disagree, and the paper's measure of diversity, the
+#   ratio-error d_re: the number of images that only one of them gets wrong, divided by
 #   the number that both get wrong.
 
 

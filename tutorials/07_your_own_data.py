@@ -428,9 +428,9 @@ print(f"{len(few_labels)} training images, {len(test.labels)} test images")
 
 # %% [markdown]
 # With 100 images, pretrained weights from other digits improve accuracy by many points,
-# more than the seeds differ. This is one small case: the digits zero to four share
-# their strokes with the digits five to nine. The effect of CaiT's published ImageNet
-# weights on MixViT has not been measured with this library.
+# which is more than the seeds differ. This is one small case: the digits zero to four
+# share their strokes with the digits five to nine. The effect of CaiT's published
+# ImageNet weights on MixViT has not been measured with this library.
 
 # %% tags=["picture"]
 figure, axes = plt.subplots(1, 2, figsize=(7, 2.6), dpi=90, layout="constrained")

@@ -144,8 +144,9 @@ for name, model in models.items():
 # network narrower, and `data.share` takes a part of the images.
 #
 # Here you scale down two rows of Table 2c, the single network and MixViT, until they
-# train in seconds on the embedded digits. You must also change many other settings:
-# digits must not be mirrored, and strong augmentation does not work with so few steps.
+# train in seconds on the digits of the package. You must also change many other
+# settings: digits must not be mirrored, and strong augmentation does not work with so
+# few steps.
 
 # %%
 changes = [

@@ -109,7 +109,7 @@ for m in range(2):
 #
 # ## Fine-tune
 #
-# Three networks train on, each for the same number of steps and with three seeds:
+# You train three networks, each for the same number of steps and with three seeds:
 #
 # * the single network from the preset, with CutMix. It is **the baseline**, because it
 #   is what you would do without this library: CutMix regularises it, as mixing
@@ -211,19 +211,20 @@ plt.show()
 # %% [markdown]
 # Read the table from the top:
 #
-# * Training on with CutMix improves the network by far: 80 epochs without
+# * Further training with CutMix improves the network a lot: 80 epochs without
 #   regularisation were not the best it can do.
 # * MixViT from the preset is a little better than that, in accuracy and in NLL_c, at
 #   the same cost. Three seeds that start from one network, and 500 test images, cannot
 #   prove such a small difference.
-# * MixViT from new weights is far behind after as many steps. A subnetwork sees half of
-#   each image and learns slowly, so a preset saves most of the training.
+# * MixViT from new weights is far behind after the same number of steps. A subnetwork
+#   sees half of each image and learns slowly, so a preset saves most of the training.
 # * Each subnetwork alone is about as good as both together: in a network this small
 #   they hardly differ. What helped is mixing.
 #
 # ## With the command
 #
-# The same from a terminal, with the single network and CutMix beside it:
+# You can do the same in a terminal. This command also trains the single network with
+# CutMix:
 #
 #     keras-mixvit train --preset ./digits --data photos --epochs 80 \
 #         --set schedule.layer_decay=0.9 --single-cutmix
@@ -233,9 +234,9 @@ plt.show()
 #
 # ## Any Keras model
 #
-# `KerasBackbone` makes a MIMO network of a functional Keras model with its weights. You
-# name the layer at which the images are mixed. Here it is a small residual network, as
-# it could be `keras.applications.ResNet50`:
+# `KerasBackbone` makes a backbone for a MIMO network from a functional Keras model,
+# with its weights. You name the layer at which the images are mixed. Here the model is
+# a small residual network; it could also be `keras.applications.ResNet50`:
 
 # %%
 inputs = keras.Input((8, 8, 1))

@@ -44,7 +44,7 @@ def diversity_accuracy(sweeps: dict[str, dict], parameter: str) -> FigureAndNumb
     """
     require(
         len(sweeps) > 0 and all(len(points) > 0 for points in sweeps.values()),
-        "`sweeps` must have a curve, and each curve a value.",
+        "`sweeps` must have at least one curve, and each curve at least one value.",
         sweeps=sweeps,
     )
     numbers = {name: _columns(name, points) for name, points in sweeps.items()}

@@ -61,7 +61,7 @@ def ensemble_effectiveness(
 
     require(
         len(families) > 0 and all(len(rows) > 0 for rows in families.values()),
-        "`families` must have a family, and each family a point.",
+        "`families` must have at least one family, and each family at least one point.",
         families=families,
     )
     require(len(scores) > 0, "`scores` must not be empty.", scores=scores)

@@ -12,7 +12,7 @@ COLUMNS = 2
 
 @style()
 def feature_influence(kernels: dict[str, npt.ArrayLike]) -> FigureAndNumbers:
-    """How much each feature serves each subnetwork, by the weights of the heads.
+    """How strongly each subnetwork uses each feature, by the weights of the heads.
 
     The influence of feature j on subnetwork m is the L1 norm of its weights in
     head m, over the classes. Features on the diagonal serve two subnetworks

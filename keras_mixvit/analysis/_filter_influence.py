@@ -47,7 +47,7 @@ def filter_influence(stems: Sequence[keras.layers.Layer]) -> FigureAndNumbers:
     each = [filter_norms(_kernel(stem)) for stem in stems]
     require(
         len(each) > 0 and len({len(norm) for norm in each}) == 1,
-        "`stems` must be layers with equally many filters.",
+        "`stems` must be layers with the same number of filters.",
         filters=[len(norm) for norm in each],
     )
     norms = np.stack(each)

@@ -45,7 +45,7 @@ class Augment:
             require(
                 are_bytes or not item.needs_bytes,
                 f"`augmentations` must have {type(item).__name__}, which needs whole "
-                "numbers, before one that does not keep them.",
+                "numbers, before any augmentation that does not keep them.",
                 augmentations=[type(item).__name__ for item in self.augmentations],
             )
             are_bytes = are_bytes and item.keeps_bytes

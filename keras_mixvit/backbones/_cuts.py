@@ -142,8 +142,8 @@ def require_cut(argument: str, name: str, calls: list[Call], found: dict) -> Any
         nearest = later[0] if later else list(found)[-1] if found else None
         require(
             False,
-            f"`{argument}` must be a layer at which `model` can be cut: its output is "
-            f"all that later layers read, and a grid{needs}. Nearest: {nearest!r}.",
+            f"`{argument}` must be a layer at which `model` can be cut: later layers "
+            f"read only its output, which is a grid{needs}. Nearest: {nearest!r}.",
             **{argument: name},
         )
     return found[name]

@@ -17,7 +17,7 @@ def add_compare(commands) -> None:
         "compare",
         help="compare finished runs in a table and a figure",
         description="Prints the networks of finished runs in one table, with the "
-        "papers' figures, and draws their curves into one figure.",
+        "papers' results, and draws their curves into one figure.",
         example="compare runs/first runs/second --output curves.png",
         usage="RUN [RUN ...] [options]",
     )

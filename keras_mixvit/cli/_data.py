@@ -24,7 +24,7 @@ def add_data(commands) -> None:
     command.add_argument(
         "name",
         metavar="NAME",
-        help="a set by name, a .npz file, a folder, hf:owner/name, or wds:FOLDER",
+        help="the name of a set, a .npz file, a folder, hf:owner/name, or wds:FOLDER",
     )
     command.add_argument("--data-dir", metavar="DIR", help="folder with the images")
     command.add_argument(

@@ -30,7 +30,7 @@ def add_evaluate(commands) -> None:
     command.add_argument(
         "--data",
         metavar="NAME_OR_PATH",
-        help="other images (default: those of the run)",
+        help="judge on other images (default: those of the run)",
     )
     command.add_argument(
         "--output",
@@ -47,7 +47,7 @@ def add_evaluate(commands) -> None:
     more.add_argument(
         "--thorough",
         action="store_true",
-        help="compute also what takes longer: class-wise calibration, vector scaling, "
+        help="also compute what takes longer: class-wise calibration, vector scaling, "
         "one temperature per subnetwork, accuracy per class, prediction sets",
     )
     more.add_argument(
@@ -55,14 +55,14 @@ def add_evaluate(commands) -> None:
         metavar="N",
         type=int,
         default=0,
-        help="resamples of the test images for 95 %% intervals (default: 0, none)",
+        help="resample the test images N times for 95 %% intervals (default: 0, none)",
     )
     more.add_argument(
         "--calibrate-on",
         choices=("val", "test"),
         default="val",
         help="fit the temperature on the validation images (default), or on the test "
-        "images, for which it is then too good",
+        "images; scores on these images then look too good",
     )
     more.add_argument(
         "--batch-size",
@@ -96,11 +96,11 @@ def run_evaluate(**options) -> int:
     lines = [_about_temperature(found)]
     if options["thorough"] and not found.report.conformal:
         lines.append(
-            "No prediction sets: there are no validation images that are not judged "
+            "No prediction sets: they need validation images that are not judged "
             "and did not choose the model."
         )
     if Path(options["run"]).name == BEST and found.split == "val":
-        lines.append(f"The validation images chose {BEST}: its figures are too good.")
+        lines.append(f"The validation images chose {BEST}: these scores look too good.")
     for line in (
         *lines,
         f"Evaluation on the {found.split} split of {found.data}: {found.path}",
@@ -112,15 +112,15 @@ def run_evaluate(**options) -> int:
 def _about_temperature(found) -> str:
     if found.fitted_on is None:
         return (
-            "No temperature: the run has no validation images to fit it. NLL_c takes "
-            "each half of the images with the temperature of the other."
+            "No temperature: the run has no validation images to fit it. NLL_c scales "
+            "each half of the images with the temperature of the other half."
         )
     if found.temperature is None:
         return "No temperature: NLL has no minimum at one."
     before = found.report.rows[0]["nll"]
     note = ""
     if found.fitted_on != "val":
-        note = " (the images that are judged, for which it is too good)"
+        note = " (the images that are judged, so this NLL looks too good)"
     return (
         f"Temperature {found.temperature:.4f}, fitted on {found.fitted_on}{note}: NLL "
         f"{before:.4f} becomes {found.calibrated_nll:.4f}."

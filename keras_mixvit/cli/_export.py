@@ -36,13 +36,13 @@ def add_export(commands) -> None:
         "--image-dtype",
         choices=IMAGE_DTYPES,
         default="float32",
-        help="what images it takes; uint8: bytes, as image files hold them (default: "
-        "float32)",
+        help="type of the images that the exported model takes; uint8: bytes, as in "
+        "image files (default: float32)",
     )
     command.add_argument(
         "--license",
         metavar="NAME",
-        help="license of the weights of a preset, such as mit, for its model card",
+        help="license of the weights, such as mit, for the model card of a preset",
     )
 
 

@@ -11,16 +11,16 @@ def add_recipes(commands) -> None:
     command = add_command(
         commands,
         "recipes",
-        help="list the recipes with the papers' figures",
-        description="Lists the recipes with the papers' figures, and the rows that the "
-        "papers quote from others. This library measured none of these figures.",
+        help="list the recipes with the papers' results",
+        description="Lists the recipes with the papers' results, and the rows that the "
+        "papers quote from others. This library measured none of these results.",
         example="recipes --filter 'cifar100-wrn28-10-*'",
         usage="[options]",
     )
     command.add_argument(
         "--filter",
         metavar="TEXT",
-        help="only names with this part, or of this pattern with * and ?",
+        help="only names that contain TEXT, or match it as a pattern with * and ?",
     )
 
 
@@ -30,10 +30,10 @@ def add_show(commands) -> None:
         commands,
         "show",
         help="print a recipe as a file that you can change and train",
-        description="Prints a recipe as TOML, with the papers' figures in comments. "
+        description="Prints a recipe as TOML, with the papers' results in comments. "
         "Redirect it into a .toml file, change it, and train it with "
-        "`keras-mixvit train FILE.toml`. Given such a file, it prints the whole "
-        "recipe, or an error that says what is wrong.",
+        "`keras-mixvit train FILE.toml`. If you give it such a file, it prints the "
+        "whole recipe, or an error that says what is wrong.",
         example="show mixvit-convit > mine.toml",
         usage="NAME",
     )

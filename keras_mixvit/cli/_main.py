@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
             those of the process. Defaults to `None`.
 
     Returns:
-        0; 1 after an error, which it prints in one sentence; 3 where `predict`
+        0; 1 after an error, which it prints in one sentence; 3 if `predict`
         could not read some images; 130 after an interruption; or 141, without a
         message, if the program that reads its output ended first.
     """

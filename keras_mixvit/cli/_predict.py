@@ -22,10 +22,10 @@ def add_predict(commands) -> None:
     command = add_command(
         commands,
         "predict",
-        help="predict images: classes, calibrated probabilities, doubts",
+        help="predict images: classes, calibrated probabilities, uncertainty",
         description="Predicts images of any size and colours. The first words are "
         "runs: folders with a model.keras, .keras files, or presets (a folder, or "
-        "hf://owner/name); several are one ensemble. "
+        "hf://owner/name). Several runs are one ensemble. "
         "The other words are images: files, folders of files, .npz or .npy files of an "
         "array. Ends with status 3 if some images could not be read.",
         example="predict runs/first photos/ --format csv > photos.csv",
@@ -83,7 +83,7 @@ def check_predict(words: list[str], output: str | None, **options) -> None:
         )
         require(
             not any(_is_same(output, image) for image in images),
-            "`output` must be another file than the images.",
+            "`output` must not be one of the files of images.",
             output=output,
         )
 

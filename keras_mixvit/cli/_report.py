@@ -13,8 +13,8 @@ def add_report(commands) -> None:
         help="write a page about runs: scores, diagrams, hard images, how to repeat",
         description="Writes one HTML page about finished runs, which explains what was "
         "trained, how good it is, when to trust it and which images are hard, and a "
-        "JSON file with the figures beside it. Several runs stand side by side; they "
-        "must be judged on the same images.",
+        "JSON file with the numbers beside it. The page shows several runs side by "
+        "side; they must be judged on the same images.",
         example="report runs/first --output first.html",
         usage="RUN [RUN ...] [options]",
     )
@@ -25,13 +25,13 @@ def add_report(commands) -> None:
         "--output",
         metavar="FILE.html",
         default="report.html",
-        help="page to write (default: report.html); the figures get the same name with "
-        ".json",
+        help="page to write (default: report.html); the numbers go to a file of the "
+        "same name with .json",
     )
     command.add_argument(
         "--data",
         metavar="NAME_OR_PATH",
-        help="other images that judge all runs (default: the test images of the runs)",
+        help="judge all runs on these images (default: the test images of the runs)",
     )
     add_ood(command)
     more = command.add_argument_group("more options")
@@ -40,14 +40,14 @@ def add_report(commands) -> None:
         type=int,
         default=8,
         metavar="N",
-        help="the most images of a gallery (default: 8)",
+        help="the most images in a gallery (default: 8)",
     )
     more.add_argument(
         "--bootstrap",
         metavar="N",
         type=int,
         default=1000,
-        help="resamples of the images for 95 %% intervals (default: 1000; 0: none)",
+        help="resample the images N times for 95 %% intervals (default: 1000; 0: none)",
     )
     more.add_argument(
         "--batch-size",

@@ -28,7 +28,7 @@ def add_serve(commands) -> None:
         help="serve a page that predicts the images you drop on it",
         description="Serves a page on this machine. You drop an image on it and see "
         "the likeliest classes, how certain they are, what each subnetwork says, and "
-        "where a transformer looks. Several runs are one ensemble. Ctrl+C ends it.",
+        "where a transformer looks. Several runs are one ensemble. Ctrl+C stops it.",
         example="serve runs/first",
         usage="RUN [RUN ...] [options]",
     )
@@ -49,7 +49,7 @@ def add_serve(commands) -> None:
         "--host",
         default=HOST,
         help=f"address of this machine (default: {HOST}, which no other machine "
-        "reaches; 0.0.0.0 lets all reach it, without a password)",
+        "reaches; with 0.0.0.0 every machine can reach it, without a password)",
     )
     command.add_argument(
         "--max-upload",

@@ -11,7 +11,7 @@ def add_sets(parser: Any) -> None:
         "--sets",
         type=float,
         metavar="MISS",
-        help="add the set of possible classes, which misses the true one at this "
+        help="add a set of possible classes, which misses the true class at this "
         "rate, such as 0.1; fitted on the validation images",
     )
 
@@ -22,8 +22,8 @@ def add_temperature(parser: Any) -> None:
         "--temperature",
         metavar="T",
         type=float,
-        help="what logits are divided by (default: the temperature saved with the "
-        "model by `evaluate --calibrate`; 1: plain logits)",
+        help="divide the logits by T (default: the temperature that `evaluate "
+        "--calibrate` saved with the model; 1: plain logits)",
     )
 
 
@@ -34,7 +34,7 @@ def add_max_pixels(parser: Any) -> None:
         type=int,
         default=MAX_PIXELS,
         metavar="N",
-        help="the largest number of pixels of a file that is decoded (default: "
+        help="do not decode files with more pixels than this (default: "
         f"{MAX_PIXELS:,})",
     )
 
@@ -46,6 +46,6 @@ def add_ood(parser: Any) -> None:
         metavar="NAME_OR_PATH",
         action="append",
         default=[],
-        help="images out of the distribution, which the model should be unsure of; "
+        help="images unlike the training images, of which the model should be unsure; "
         "may be given several times",
     )

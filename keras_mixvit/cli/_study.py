@@ -12,9 +12,10 @@ def add_study(commands) -> None:
         commands,
         "study",
         help="compare recipes over several seeds",
-        description="Trains every row of a study with every seed, at equal steps, and "
-        "writes the results as a page, a figure and JSON. Finished trainings are not "
-        "repeated: the same command continues an interrupted study.",
+        description="Trains every row (recipe) of a study with every seed, for the "
+        "same number of steps, and writes the results as a page, a figure and JSON. "
+        "Finished trainings are not repeated: the same command continues an "
+        "interrupted study.",
         example="study digits.toml --seeds 0,1",
         usage="FILE.toml [options]",
     )

@@ -22,18 +22,18 @@ def add_train(commands) -> None:
         "name",
         nargs="?",
         metavar="NAME",
-        help="a recipe, as `keras-mixvit recipes` lists them, or a .toml file of one",
+        help="a recipe from the list of `keras-mixvit recipes`, or a .toml file",
     )
     command.add_argument(
         "--data",
         metavar="NAME_OR_PATH",
-        help="train on other images: a set by name, such as hf:owner/name, a .npz "
-        "file, a folder, or wds:FOLDER of .tar shards; the recipe is adapted to them",
+        help="train on other images: the name of a set, such as hf:owner/name, a .npz "
+        "file, a folder, or wds:FOLDER of .tar shards; adapts the recipe to them",
     )
     command.add_argument(
         "--preset",
         metavar="NAME_OR_PATH",
-        help="start from pretrained weights: a name of timm, a repository of the hub, "
+        help="start from pretrained weights: a timm name, a repository on the hub, "
         "or a folder that `keras-mixvit export --format preset` wrote",
     )
     length = command.add_mutually_exclusive_group()
@@ -41,7 +41,7 @@ def add_train(commands) -> None:
         "--epochs",
         type=int,
         metavar="E",
-        help="epochs; the schedule is scaled with them",
+        help="train for E epochs; the schedule is scaled with them",
     )
     length.add_argument(
         "--scale",
@@ -50,7 +50,7 @@ def add_train(commands) -> None:
         help="multiply the epochs and the schedule, such as by 0.1",
     )
     command.add_argument(
-        "--seed", type=int, metavar="N", help="seed of all chance (default: 0)"
+        "--seed", type=int, metavar="N", help="seed of everything random (default: 0)"
     )
     command.add_argument(
         "--set",
@@ -69,8 +69,8 @@ def add_train(commands) -> None:
     command.add_argument(
         "--single-cutmix",
         action=argparse.BooleanOptionalAction,
-        help="train the single network with CutMix, too: the baseline that is "
-        "regularised as the method is (default: only without a name and --single)",
+        help="train the single network with CutMix, too: a baseline that is "
+        "regularised, too (default: only without a name and --single)",
     )
     command.add_argument(
         "--output",
@@ -94,9 +94,9 @@ def _add_images(command):
     images.add_argument(
         "--protocol",
         choices=("validation", "paper"),
-        help="validation: other images than the test images choose the best epoch; "
-        "paper: train on all training images, watch the test images, and report the "
-        "last epoch",
+        help="validation: the validation images choose the best epoch, not the test "
+        "images; paper: train on all training images, monitor the test images, and "
+        "report the last epoch",
     )
     images.add_argument(
         "--val-share",
@@ -109,7 +109,7 @@ def _add_images(command):
         "--on-error",
         choices=("when_read", "refuse", "skip"),
         default="when_read",
-        help="damaged image files: end when one is read; or read all files first and "
+        help="damaged image files: stop when one is read; or read all files first and "
         "list the damaged ones; or leave them out and list them in skipped.json "
         "(default: when_read)",
     )
@@ -160,8 +160,8 @@ def _add_devices(command):
         type=int,
         metavar="N",
         help="devices that share each batch; on PyTorch the command starts a process "
-        "for each, unless torchrun did (default: one, or all that were started "
-        "together)",
+        "for each, unless torchrun did (default: one, or one for each process that "
+        "was started)",
     )
     devices.add_argument(
         "--timeout",

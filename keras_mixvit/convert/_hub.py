@@ -165,7 +165,7 @@ def fetch(
         ) from error
     require(
         isinstance(config, dict),
-        "`name` must have a config.json with a dict.",
+        "`name` must have a config.json that holds a dict.",
         config=str(paths[0]),
     )
     return config, paths[1]

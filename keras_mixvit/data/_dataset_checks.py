@@ -87,7 +87,7 @@ def require_fitting(
         )
     require(
         augment is None or x.dtype == np.uint8,
-        "`x` must be uint8 where images are augmented.",
+        "`x` must be uint8 if images are augmented.",
         dtype=str(x.dtype),
     )
     for name, mixing in (
@@ -107,13 +107,13 @@ def require_fitting(
     if apply_on == "device":
         require(
             augment is not None or pixel_mixing is not None or keeps_on_device,
-            "`apply_on` must be 'pipeline' where images are neither augmented nor "
-            "mixed in pixels, and do not stay on the device either.",
+            "`apply_on` must be 'pipeline' if images are neither augmented, nor mixed "
+            "in pixels, nor kept on the device.",
             apply_on=apply_on,
         )
         require(
             augment is None or augment.runs_on_device,
-            "`apply_on` must be 'pipeline' with an augmentation that no compiled "
-            "step can hold, such as KerasLayer.",
+            "`apply_on` must be 'pipeline' with an augmentation that cannot run in a "
+            "compiled step, such as KerasLayer.",
             apply_on=apply_on,
         )

@@ -56,7 +56,7 @@ class MixedPairDataset(EpochBatches):
         epochs: Integer, the number E of epochs of the training, on which the
             schedule of the masks depends.
         batch_size: Integer, the number B of pairs per step. Defaults to `128`.
-        seed: Non-negative integer seed of all chance. Defaults to `0`.
+        seed: Non-negative integer seed of all random draws. Defaults to `0`.
         shuffle: Boolean, whether batches are made of images in random order.
             Defaults to `True`.
         drop_remainder: Boolean, whether to leave out, in each epoch, the images

@@ -73,8 +73,8 @@ class JaxParallel(Parallel):
         rows = rows_of(x)
         require(
             rows is None or self.process_count == 1,
-            "`x` must be a `mixed_pair_dataset`, or a data set that yields the part "
-            "of each batch of this process, if there are several processes.",
+            "`x` must be a `mixed_pair_dataset`, or a data set that yields only this "
+            "process's part of each batch, if there are several processes.",
             x=type(x).__name__,
         )
         require(

@@ -134,8 +134,8 @@ class TorchParallel(Parallel):
     def require_data(self, x):
         require(
             rows_of(x) is None,
-            "`x` must be a `mixed_pair_dataset`, or a data set that yields the part "
-            "of each batch of this process, if there are several processes.",
+            "`x` must be a `mixed_pair_dataset`, or a data set that yields only this "
+            "process's part of each batch, if there are several processes.",
             x=type(x).__name__,
         )
 

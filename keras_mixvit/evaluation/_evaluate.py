@@ -32,15 +32,14 @@ def evaluate(
 ) -> EvaluationReport:
     """Judges a model's ensemble and each of its subnetworks, in one pass.
 
-    Of each it gives accuracy, top-5 accuracy, NLL, calibrated NLL with the
-    temperature (the mean of those of the two halves), calibration error in
-    equally long and in equally full bins, Brier score, AUROC, AURC and excess AURC,
-    risk at 80 % coverage and coverage at 5 % risk. Of an ensemble it also gives
-    ratio error, disagreement and divergence of its subnetworks. An `Ensemble` of
-    models is compared with its members, and these with their subnetworks. What is
-    judged is what the models predict as they stand, without their own `temperature`.
-    Predictions are kept in float32; while Keras joins those of the batches, they stand
-    in memory twice.
+    For each it gives accuracy, top-5 accuracy, NLL, calibrated NLL with the temperature
+    (the mean of those of the two halves), calibration error in bins of equal width and
+    in bins of equally many samples, Brier score, AUROC, AURC and excess AURC, risk at
+    80 % coverage and coverage at 5 % risk. For an ensemble it also gives ratio error,
+    disagreement and divergence of its subnetworks. An `Ensemble` of models is compared
+    with its members, and these with their subnetworks. It judges the plain predictions,
+    without the `temperature` of a model. It keeps predictions in float32; while Keras
+    joins those of the batches, they are in memory twice.
 
     Args:
         model: Model of this library.
@@ -56,11 +55,11 @@ def evaluate(
         seed: Non-negative integer, the seed of the halves of calibrated NLL, of
             resamples and of conformal sets. Defaults to `0`.
         verbose: As in `keras.Model.predict`. Defaults to `"auto"`.
-        thorough: Boolean, whether to compute also what takes longer: of the ensembles,
-            class-wise calibration error and the calibrated NLL of vector scaling
-            and of one temperature per subnetwork (per member of an `Ensemble`), and,
-            for the first row, the accuracy of each class and the confusion matrix.
-            Defaults to `False`.
+        thorough: Boolean, whether to compute what takes longer, too: for the ensembles,
+            class-wise calibration error and the calibrated NLL of vector scaling and of
+            one temperature per subnetwork (per member of an `Ensemble`), and, for the
+            first row, the accuracy of each class and the confusion matrix. Defaults to
+            `False`.
         ood: Dict from names to images out of the distribution, each an array, an
             `ImageSet`, whose labels do not matter, or a `keras.utils.PyDataset`; or
             `None`. The ensembles are judged by how well each of `ood_scores` tells

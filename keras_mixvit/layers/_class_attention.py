@@ -18,12 +18,12 @@ from keras_mixvit.layers._mlp import normal
 class ClassAttention(Attention):
     """Attention of one class token over itself and a grid of tokens.
 
-    There is a single query, so keys and values of the grid are never formed.
-    With u the tokens (the class token u_0 first) and q = u_0 W_q + b_q, the
-    scores of a head are `(q W_kᵀ) uᵀ + q·b_k`, and its value is
-    `(a u) W_v + b_v`: the two products of every token with a d x d matrix
-    disappear, forward and backward. Function, parameters and their layout are
-    those of the usual form. The softmax is computed in float32.
+    There is a single query, so keys and values of the grid are never computed. With u
+    the tokens (the class token u_0 first) and q = u_0 W_q + b_q, the scores of a head
+    are `(q W_kᵀ) uᵀ + q·b_k`, and its value is `(a u) W_v + b_v`: the two products of
+    every token with a d x d matrix disappear, forward and backward. Function,
+    parameters and their layout are those of the usual form. The softmax is computed in
+    float32.
 
     M subnetworks may share one grid x, where their tokens differ by what can be
     absorbed, too. With gain g, offset b and a vector v_m of subnetwork m, token

@@ -15,8 +15,8 @@ class SourceEmbedding(SourceAttribution):
     The paper does not say where the vectors start: like the position table
     and the class token, at a normal distribution of standard deviation 0.02.
 
-    All tokens share the vector of a source, so that what follows may do without
-    M grids: see `ClassAttentionBlock`. Then vectors are not added but returned.
+    All tokens share the vector of a source, so the layers that follow can do without M
+    grids: see `ClassAttentionBlock`. Then vectors are not added but returned.
 
     Args:
         num_subnetworks: Integer of at least 2, the number M of sources.
@@ -40,9 +40,9 @@ class SourceEmbedding(SourceAttribution):
         or `(1, d)`.
 
     Raises:
-        ValueError: If `num_subnetworks` is not an integer of at least 2,
-            `source` is no index of a subnetwork or given beside masks, or
-            masks or M grids are given and vectors are not added.
+        ValueError: If `num_subnetworks` is not an integer of at least 2, `source` is
+            not the index of a subnetwork or is given with masks, or `added` is `False`
+            with masks or M grids.
 
     Example:
 

@@ -28,8 +28,8 @@ class SourceEncoding(SourceAttribution):
         `(B, 1, h, w, d)` with a single source.
 
     Raises:
-        ValueError: If `num_subnetworks` is not an integer of at least 2, or
-            `source` is no index of a subnetwork or given beside masks.
+        ValueError: If `num_subnetworks` is not an integer of at least 2, or `source` is
+            not the index of a subnetwork or is given with masks.
 
     Example:
 

@@ -60,8 +60,8 @@ def require_fit_options(
     split = options.get("validation_split") or 0
     require(
         not (split and isinstance(x, dict)),
-        "`validation_split` must be 0 for mixed pairs, whose images stand in other "
-        "pairs too. Pass `validation_data`.",
+        "`validation_split` must be 0 for mixed pairs, whose images are in other "
+        "pairs, too. Pass `validation_data`.",
         validation_split=split,
     )
     for name in ("validation_batch_size", "validation_steps"):
@@ -74,8 +74,8 @@ def require_fit_options(
     size = options.get("validation_batch_size")
     require(
         size is None or not is_data_set(validation_data),
-        "`validation_batch_size` must not be set where `validation_data` is a data "
-        "set, which has its own batches.",
+        "`validation_batch_size` must not be set if `validation_data` is a data set, "
+        "which has its own batches.",
         validation_batch_size=size,
     )
     first = options.get("initial_epoch", 0)
@@ -99,7 +99,7 @@ def require_pairs_options(pairs: Any, epochs: int | None, shuffle: bool | None) 
     """
     require(
         epochs in (None, pairs.epochs),
-        f"`epochs` must be that of the data set, {pairs.epochs}.",
+        f"`epochs` must be the same as in the data set, {pairs.epochs}.",
         epochs=epochs,
     )
     require(

@@ -37,7 +37,7 @@ def class_weights(
         labels = x.y if isinstance(x, MixedPairDataset) else y
         require(
             isinstance(labels, np.ndarray),
-            "`class_weight` must be a dict where `x` does not show all labels: "
+            "`class_weight` must be a dict if `x` does not give all labels at once: "
             '"balanced" needs a `mixed_pair_dataset` or arrays.',
             x=type(x).__name__,
         )

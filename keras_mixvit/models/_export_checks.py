@@ -13,8 +13,9 @@ def require_export(path: str, format: str) -> None:
     backend = keras.config.backend()
     require(
         backend in backends,
-        f"`format` must be another one on {backend}; for {format!r} save the model as "
-        f".keras, load it with KERAS_BACKEND={backends[0]}, and export it there.",
+        f"`format` must be one that {backend} can write; for {format!r}, save the "
+        f"model as .keras, load it with KERAS_BACKEND={backends[0]}, and export it "
+        "there.",
         format=format,
     )
     require(

@@ -133,7 +133,7 @@ class MixViT(BackboneMethods, MIMOModel):
         require(
             keeps_grid(backbone),
             "`backbone` must have the same grid before and after its body, as "
-            "transformers have. On others, take `MixMo`, `ManifoldMixUp` or "
+            "transformers have. For other backbones, use `MixMo`, `ManifoldMixUp` or "
             "`SingleNetwork`.",
             grid_shape=backbone.grid_shape,
             after_body=grid_of(backbone.body.output).shape[1:3],

@@ -35,7 +35,7 @@ def adapt(recipe: Recipe, images: ImageSet) -> tuple[Recipe, list[str]]:
         images: `ImageSet` to train on, as loaded.
 
     Returns:
-        The `Recipe` for these images, without published figures, and a list of
+        The `Recipe` for these images, without published results, and a list of
         sentences about its choices. Those that begin with `"Guess: "` may well be
         wrong.
 
@@ -108,7 +108,7 @@ def _patches(recipe, height, width, old_side, remarks):
     places = (height // size) * (width // size)
     require(
         size > wanted / 4,
-        "`images` must have a size that patches divide; resize them with "
+        "`images` must have a size that is divisible by a patch size; resize them with "
         "`image_size`, for example to a multiple of 8.",
         image_size=(height, width),
     )

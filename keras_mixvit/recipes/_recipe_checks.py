@@ -179,7 +179,7 @@ def _require_schedule(recipe):
     )
     require(
         recipe.learning_rate < float("inf"),
-        "`schedule.learning_rate` must be finite with its rule.",
+        "`schedule.learning_rate` must be finite after its batch rule.",
         **{"schedule.learning_rate": schedule.learning_rate},
         batch_rule=schedule.batch_rule,
         batch_size=recipe.batch_size,
@@ -188,8 +188,8 @@ def _require_schedule(recipe):
         schedule.batch_rule == "none"
         or schedule.learning_rate is not None
         or recipe.optimizer_name != "sgd",
-        "`schedule.batch_rule` must not be set with SGD without "
-        "`schedule.learning_rate`, whose default has its own rule.",
+        "`schedule.batch_rule` must not be set with SGD unless "
+        "`schedule.learning_rate` is set: its default has its own rule.",
         **{"schedule.batch_rule": schedule.batch_rule},
     )
     advice = "`epoch_scale` shortens a training with its schedule"

@@ -156,7 +156,8 @@ def _same_images(of_runs: Sequence[RunImages], options: Options) -> ImageSet:
         )
         require(
             same,
-            "`runs` must be judged on the same images; `data` names others for all.",
+            "`runs` must be judged on the same images; `data` can name other images "
+            "for all runs.",
             runs=[str(options.paths[0]), str(run)],
             data=[first.name, other.name],
         )

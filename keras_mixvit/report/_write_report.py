@@ -19,23 +19,23 @@ def write_report(
     batch_size: int = 128,
     verbose: str | int = "auto",
 ) -> dict[str, Any]:
-    """Writes one page about finished runs, and a JSON file of its figures beside it.
+    """Writes one page about finished runs, and a JSON file of its numbers beside it.
 
     The page says what was trained and how to repeat it, what it costs, how the training
     went, how good the ensemble, each subnetwork and the baselines of the run are, when
     to trust a prediction, which classes are confused, and shows the images that the
-    network finds hard. It explains every term. It is one HTML file, which asks nothing
-    of other machines and has no scripts. Pictures get smaller as there are more, so
-    that it stays below 5 MB for a few runs. It needs the extra `report`.
+    network finds hard. It explains every term. It is one HTML file, which loads nothing
+    from other machines and has no scripts. If there are many pictures, they are
+    smaller, so that the page stays below 5 MB for a few runs. It needs the extra
+    `report`.
 
-    What is judged is what the networks predict as they stand after the last epoch,
-    without the temperature that may be saved with them, as in `evaluate`. Several runs
-    stand side by side.
+    It judges what the networks predict after the last epoch, without the temperature
+    that may be saved with them, as in `evaluate`. It shows several runs side by side.
 
     Args:
         runs: Path of the folder of a finished run, or list of paths.
-        output: Path of the page, which ends in `.html`. The figures get the same name
-            with `.json`. Existing files of a report are replaced. Defaults to
+        output: Path of the page, which ends in `.html`. The numbers go to a file of the
+            same name with `.json`. Existing files of a report are replaced. Defaults to
             `"report.html"`.
         data: Name or path of a data set, as `load` takes it, which judges all runs, or
             `None` for the test images of the runs, which must be the same. Defaults to

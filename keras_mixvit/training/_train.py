@@ -58,9 +58,9 @@ def train(
     | file | content |
     |---|---|
     | `model.keras` | the model after the last epoch |
-    | `best.keras` | the model of best validation accuracy; protocol `"validation"` |
+    | `best.keras` | the best by validation accuracy; protocol `"validation"` |
     | `history.csv` | losses and metrics of every epoch |
-    | `result.json` | the figures, and all that you need to repeat them |
+    | `result.json` | the scores, and all that you need to repeat the run |
     | `recipe.toml`, `run.json` | the settings; you can train `recipe.toml` again |
     | `curves.png`, `mixed_samples.png` | figures, with matplotlib |
 

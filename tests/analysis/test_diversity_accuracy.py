@@ -73,7 +73,7 @@ def test_curves_stand_in_the_order_of_the_values(tmp_path):
 
 
 def test_incomplete_sweeps_are_refused():
-    text = "`sweeps` must have a curve, and each curve a value."
+    text = "`sweeps` must have at least one curve, and each curve at least one value."
     for sweeps in ({}, {"empty": {}}):
         with pytest.raises(ValueError, match=text):
             diversity_accuracy(sweeps, "p")

@@ -96,8 +96,18 @@ def test_another_cost_and_score_are_taken_from_saved_numbers():
 @pytest.mark.parametrize(
     ("families", "options", "text"),
     [
-        ({}, {}, "`families` must have a family, and each family a point."),
-        ({"mine": []}, {}, "`families` must have a family, and each family a point."),
+        (
+            {},
+            {},
+            "`families` must have at least one family, and each family at least "
+            "one point.",
+        ),
+        (
+            {"mine": []},
+            {},
+            "`families` must have at least one family, and each family "
+            "at least one point.",
+        ),
         ({"mine": rows([1], [1])}, {"scores": ()}, "`scores` must not be empty"),
         (
             {"mine": rows([1], [1])},

@@ -51,8 +51,8 @@ def test_many_filters_are_not_numbered():
 @pytest.mark.parametrize(
     ("stems", "text"),
     [
-        ([], r"`stems` must be layers with equally many filters. .*filters=\[\]"),
-        ([dense([1]), dense([1, 2])], r"equally many filters. .*filters=\[1, 2\]"),
+        ([], r"`stems` must be layers with the same number of filters. .*filters=\[\]"),
+        ([dense([1]), dense([1, 2])], r"same number of filters. .*filters=\[1, 2\]"),
         (
             [keras.layers.ReLU(name="relu")],
             "`stems` must be built layers with one kernel each. Received: "

@@ -194,7 +194,7 @@ def test_half_precision_is_that_of_the_model():
     assert MixMo(made, 3).training_network.output.dtype == "float32"
 
 
-CUT = "must be a layer at which `model` can be cut: its output is all that later "
+CUT = "must be a layer at which `model` can be cut: later layers read only its "
 
 
 @pytest.mark.parametrize(
@@ -202,13 +202,13 @@ CUT = "must be a layer at which `model` can be cut: its output is all that later
     [
         (
             {"grid": "branch"},
-            f"`grid` {CUT}layers read, and a grid that divides the images. Nearest: "
-            "'added'. Received: grid='branch'",
+            f"`grid` {CUT}output, which is a grid that divides the images. "
+            "Nearest: 'added'. Received: grid='branch'",
         ),
         (
             {"grid": "last"},
-            f"`grid` {CUT}layers read, and a grid that divides the images. Nearest: "
-            "'added'. Received: grid='last'",
+            f"`grid` {CUT}output, which is a grid that divides the images. "
+            "Nearest: 'added'. Received: grid='last'",
         ),
         (
             {"grid": "nrom"},
@@ -216,7 +216,7 @@ CUT = "must be a layer at which `model` can be cut: its output is all that later
         ),
         (
             {"grid": "added", "features": "norm"},
-            f"`features` {CUT}layers read, and a grid after `grid`. Nearest: 'last'. "
+            f"`features` {CUT}output, which is a grid after `grid`. Nearest: 'last'. "
             "Received: features='norm'",
         ),
         (

@@ -110,7 +110,7 @@ def test_mixvit_is_refused_on_a_network_that_does_not_keep_its_grid(
 ):
     message = re.escape(
         "`backbone` must have the same grid before and after its body, as "
-        "transformers have. On others, take `MixMo`, `ManifoldMixUp` or "
+        "transformers have. For other backbones, use `MixMo`, `ManifoldMixUp` or "
         "`SingleNetwork`. "
         f"Received: grid_shape={grid}, after_body={after}"
     )

@@ -79,9 +79,9 @@ def test_an_export_in_a_format_of_another_backend_is_one_sentence(tmp_path, caps
     if backend == "tensorflow":
         format, way = ("torch", "torch")
     text = (
-        f"`format` must be another one on {backend}; for {format!r} save the model as "
-        f".keras, load it with KERAS_BACKEND={way}, and export it there. "
-        f"Received: format={format!r}"
+        f"`format` must be one that {backend} can write; for {format!r}, save the "
+        f"model as .keras, load it with KERAS_BACKEND={way}, and export it "
+        f"there. Received: format={format!r}"
     )
     refused_export(tmp_path, capsys, text, "--format", format)
 

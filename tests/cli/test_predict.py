@@ -175,7 +175,7 @@ def test_a_network_of_floats_takes_arrays_alone(command_run, made, capsys, tmp_p
         (["RUN", "PHOTOS", "--max-pixels=0"], "`max_pixels` must be an integer of at"),
         (["RUN", "PHOTOS", "--output=no/x"], "`output` must be a file in a folder th"),
         (["RUN", "PHOTOS", "--output=."], "`output` must be a file in a folder that e"),
-        (["RUN", "NPZ", "--output=NPZ"], "`output` must be another file than the imag"),
+        (["RUN", "NPZ", "--output=NPZ"], "`output` must not be one of the files of im"),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence(words, text, made, capsys, monkeypatch):

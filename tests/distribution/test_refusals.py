@@ -176,7 +176,7 @@ def parallel_of_backend():
 def test_arrays_that_devices_do_not_divide_are_refused():
     message = "`x` must have a number of samples that is a multiple of 4, the number"
     if BACKEND == "torch":
-        message = "`x` must be a `mixed_pair_dataset`, or a data set that yields the "
+        message = "`x` must be a `mixed_pair_dataset`, or a data set that yields only "
     with pytest.raises(ValueError, match=re.escape(message)):
         parallel_of_backend().require_data(images(6))
 

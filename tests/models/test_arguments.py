@@ -39,7 +39,7 @@ def arrays():
         ({"validation_steps": 1}, "`validation_steps` must not be set without `valid"),
         (
             {"validation_data": BATCHES, "validation_batch_size": 4},
-            "`validation_batch_size` must not be set where `validation_data` is a da",
+            "`validation_batch_size` must not be set if `validation_data` is a data ",
         ),
         ({"initial_epoch": 3}, r"`initial_epoch` must be in 0 to 2, the number of ep"),
         ({"initial_epoch": -1}, r"`initial_epoch` must be in 0 to 2, the number of e"),

@@ -67,7 +67,7 @@ def test_other_epochs_than_the_data_sets_are_refused(model):
     data = mixed_pair_dataset(
         images(4), np.arange(4), model.mask_sampler(), epochs=3, batch_size=4
     )
-    message = "`epochs` must be that of the data set, 3. Received: epochs=2"
+    message = "`epochs` must be the same as in the data set, 3. Received: epochs=2"
     with pytest.raises(ValueError, match=message):
         model.fit(data, epochs=2)
 

@@ -107,7 +107,7 @@ def test_a_tf_dataset_knows_its_epochs():
     served = data.as_tf_dataset()
     model.fit(served, verbose=0)
     assert model.recorder.take() == expected(data, (0, 1))
-    text = r"`epochs` must be that of the data set, 2\. Received: epochs=3"
+    text = r"`epochs` must be the same as in the data set, 2\. Received: epochs=3"
     with pytest.raises(ValueError, match=text):
         model.fit(served, epochs=3)
     text = r"`steps_per_epoch` must be None with `as_tf_dataset\(\)`.*=2"

@@ -226,9 +226,9 @@ def refused(error, text, tmp_path, path, *format):
 @pytest.mark.parametrize("format", REFUSED)
 def test_a_format_of_another_backend_is_refused_with_the_way_round(format, tmp_path):
     text = (
-        f"`format` must be another one on {BACKEND}; for '{format}' save the model as "
-        f".keras, load it with KERAS_BACKEND={WAYS[format]}, and export it there. "
-        f"Received: format='{format}'"
+        f"`format` must be one that {BACKEND} can write; for '{format}', save the "
+        f"model as .keras, load it with KERAS_BACKEND={WAYS[format]}, and export it "
+        f"there. Received: format='{format}'"
     )
     refused(ValueError, text, tmp_path, f"model{SUFFIXES[format]}", format)
 
@@ -236,9 +236,9 @@ def test_a_format_of_another_backend_is_refused_with_the_way_round(format, tmp_p
 @pytest.mark.skipif(BACKEND != "torch", reason="the other backends write the default")
 def test_the_default_format_is_refused_on_pytorch_with_the_way_round(tmp_path):
     text = (
-        "`format` must be another one on torch; for 'tf_saved_model' save the model "
-        "as .keras, load it with KERAS_BACKEND=tensorflow, and export it there. "
-        "Received: format='tf_saved_model'"
+        "`format` must be one that torch can write; for 'tf_saved_model', save the "
+        "model as .keras, load it with KERAS_BACKEND=tensorflow, and export it "
+        "there. Received: format='tf_saved_model'"
     )
     refused(ValueError, text, tmp_path, "model")
 

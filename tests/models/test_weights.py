@@ -158,7 +158,7 @@ def test_balanced_weights_need_all_labels():
     def batches():
         yield mixed_pair_dataset(X, Y, ConstantMasks(2, 2), epochs=1, batch_size=12)[0]
 
-    text = r"`class_weight` must be a dict where `x` does not show .* x='generator'"
+    text = r"`class_weight` must be a dict if `x` does not give .* x='generator'"
     with pytest.raises(ValueError, match=text):
         compiled(LOSS).fit(batches(), class_weight="balanced")
 

@@ -38,7 +38,7 @@ NO_TRANSFORMER = (
 )
 SHRINKS = (
     "`backbone` must have the same grid before and after its body, as transformers "
-    "have. On others, take `MixMo`, `ManifoldMixUp` or `SingleNetwork`."
+    "have. For other backbones, use `MixMo`, `ManifoldMixUp` or `SingleNetwork`."
 )
 # A Keras model is one group, so there are two layers at which samples can be mixed.
 TWO_LAYERS = (

@@ -117,7 +117,7 @@ def test_batches_fit_few_images():
         (
             "mixvit-convit",
             (97, 97, 3),
-            r"`images` must have a size that patches divide; .* "
+            r"`images` must have a size that is divisible by a patch size; .* "
             r"Received: image_size=\(97, 97\)",
         ),
         ("cut-mixmo", (97, 98, 3), r"`images` must have even sides for a network wi"),

@@ -63,7 +63,7 @@ from keras_mixvit.recipes import Recipe
         ({"data": "\udcff.npz"}, r"`data\.name` must be text that UTF-8 can encode"),
         (
             {"optimizer": "sgd", "schedule": {"batch_rule": "linear"}},
-            r"`schedule\.batch_rule` must not be set with SGD without `schedule\.lear",
+            r"`schedule\.batch_rule` must not be set with SGD unless `schedule\.lear",
         ),
         (
             {"method": "cut_mixmo"}

@@ -247,7 +247,7 @@ def test_the_step_before_a_fall_has_the_rate_of_before():
 
 def test_contradictions_are_told_in_notes():
     for name, text in (
-        ("mixvit-imagenet", "the falls are exchanged"),
+        ("mixvit-imagenet", "the drops are exchanged"),
         ("mixvit-convit", "129"),
         ("cut-mixmo-tiny-imagenet", "coupled"),
         ("cut-mixmo-imagenet", "guess"),

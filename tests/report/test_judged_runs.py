@@ -33,7 +33,8 @@ def test_runs_must_be_judged_on_the_same_images(finished, tmp_path):
     other = write_images(tmp_path / "other.npz", test=11)
     run = on_other_images(finished, tmp_path / "run", other)
     text = (
-        "`runs` must be judged on the same images; `data` names others for all. "
+        "`runs` must be judged on the same images; `data` can name other images for "
+        "all runs. "
         f"Received: runs={[str(finished), str(run)]!r}, data=["
     )
     refused(text, [finished, run], tmp_path)

@@ -133,7 +133,7 @@ def test_test_images_fit_no_temperature_unless_asked(
     assert found.fitted_on == "halves of test"
     assert found.temperature == pytest.approx(np.mean(temperatures), rel=1e-4)
     assert main(["evaluate", run, "--calibrate", "--calibrate-on=test"]) == 0
-    text = "fitted on halves of test (the images that are judged, for which it is too"
+    text = "fitted on halves of test (the images that are judged, so this NLL looks "
     assert text in capsys.readouterr().out
     assert linear.temperature == pytest.approx(np.mean(temperatures), rel=1e-4)
 

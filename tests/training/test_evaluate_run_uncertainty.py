@@ -105,7 +105,7 @@ def test_without_validation_images_there_are_no_prediction_sets(
     paper_run(linear, tmp_path, protocol="paper")
     assert main(["evaluate", str(tmp_path / "run"), "--thorough"]) == 0
     out = capsys.readouterr().out
-    assert "No prediction sets: there are no validation images that are not jud" in out
+    assert "No prediction sets: they need validation images that are not judged" in out
     assert "conformal" not in content_of(tmp_path / "run")
 
 

@@ -200,9 +200,9 @@ def test_an_unknown_format_is_refused_with_all_that_there_are(run, tmp_path):
 
 def test_a_format_of_another_backend_is_refused_with_the_way_round(run, tmp_path):
     text = (
-        f"`format` must be another one on {BACKEND}; for '{FOREIGN}' save the model "
-        f"as .keras, load it with KERAS_BACKEND={WAY}, and export it there. "
-        f"Received: format='{FOREIGN}'"
+        f"`format` must be one that {BACKEND} can write; for '{FOREIGN}', save the "
+        f"model as .keras, load it with KERAS_BACKEND={WAY}, and export it "
+        f"there. Received: format='{FOREIGN}'"
     )
     refused(tmp_path, text, str(run), FOREIGN)
     refused(tmp_path, text, str(run), FOREIGN, str(tmp_path / FOREIGN_NAME))

@@ -92,7 +92,7 @@ def sized(images, image_size, resize_share):
     if image_size is None or tuple(image_size) == images.shape[1:3]:
         require(
             resize_share is None,
-            "`resize_share` must be None where images keep their size.",
+            "`resize_share` must be None if images keep their size.",
             resize_share=resize_share,
             image_size=image_size,
         )

@@ -28,8 +28,8 @@ class ArrayUnpickler(pickle.Unpickler):
 
     def find_class(self, module, name):
         if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError(f"{module}.{name} is no part of an array")
+            raise pickle.UnpicklingError(f"{module}.{name} is not part of an array")
         return _ALLOWED[module, name]
 
     def persistent_load(self, pid):
-        raise pickle.UnpicklingError("an object outside of the file is asked for")
+        raise pickle.UnpicklingError("it refers to an object outside of the file")

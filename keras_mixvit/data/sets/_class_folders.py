@@ -102,7 +102,7 @@ class ClassFolders:
         if split != "train" and image_size is None:
             require(
                 images.image_shape == shape,
-                "`image_size` must be given where images differ in size.",
+                "`image_size` must be given if images differ in size.",
                 train=shape[:2],
                 **{split: images.image_shape[:2]},
             )

@@ -61,7 +61,7 @@ class EncodedSet(abc.ABC):
         if split != "train":
             require(
                 images.image_shape == train.image_shape,
-                "`image_size` must be given where images differ in size.",
+                "`image_size` must be given if images differ in size.",
                 train=train.image_size,
                 **{split: images.image_size},
             )

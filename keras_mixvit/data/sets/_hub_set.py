@@ -170,7 +170,7 @@ def tables_of(place: str, config: str | None, data_dir) -> dict[str, Any]:
 def _local(datasets, path, config):
     require(
         os.path.exists(path),
-        "`name` must be hf: with an existing folder or .parquet file.",
+        "`name` must be hf: followed by an existing folder or .parquet file.",
         name=f"hf:{path}",
     )
     saved = [Path(path, name).is_file() for name in ("dataset_dict.json", "state.json")]
@@ -183,8 +183,8 @@ def _local(datasets, path, config):
             found = datasets.load_dataset(path, config)
     except Exception as error:
         raise ValueError(
-            "`name` must be hf: with a folder of intact tables, or an intact .parquet "
-            f"file. Received: name='hf:{path}', error={_first_line(error)!r}"
+            "`name` must be hf: followed by a folder of intact tables, or by an intact "
+            f".parquet file. Received: name='hf:{path}', error={_first_line(error)!r}"
         ) from error
     # A folder of one table is a set of one split.
     return dict(found) if isinstance(found, dict) else {"train": found}

@@ -55,17 +55,17 @@ def load(
     | name | files |
     |---|---|
     | `"digits"` | 1,797 handwritten digits of 8 x 8 pixels in 17 shades, part of the package, cut into 1,000, 297 and 500 at random |
-    | `"cifar10"`, `"cifar100"` | the official archive, for Python or binary, or unpacked, or a `.npz` file of the name, in `data_dir`; without it `keras.datasets`, which downloads once |
+    | `"cifar10"`, `"cifar100"` | in `data_dir`, the official archive (Python or binary), its unpacked folder, or a `.npz` file of the name; without it `keras.datasets`, which downloads once |
     | `"tiny-imagenet"` | the official folder `tiny-imagenet-200` |
-    | `"imagenet100"`, `"imagenet1k"` | folders `train` and `val` of a folder per class; without them `imagenet2012` of TensorFlow Datasets. The classes of `imagenet100` are those in `imagenet100.txt`, or of exactly 100 folders |
-    | a folder | `train`, `val` or `validation`, and `test`, of a folder per class, or just a folder per class; or the arrays of a `.npz` file as `.npy` files |
-    | a `.npz` file | `x_train` and `y_train`, and as you like `x_val`, `y_val`, `x_test`, `y_test`, and `classes`, the names of the classes |
-    | `"tfds:NAME"` | any set of TensorFlow Datasets with images and labels |
-    | `"hf:owner/name"`, `"hf:PATH"` | a set of Hugging Face `datasets`: of the hub, or a `.parquet` file, or a folder of tables; `?image=COLUMN&label=COLUMN&config=NAME` name what it does not find, `train`, `val` and `test` the splits |
-    | `"wds:PATH"` | `.tar` shards as WebDataset has them: a folder, or `PATH/train-{000..099}.tar`; `?image=EXTENSION&label=FIELD` name the images, and the labels in `.json` files |
+    | `"imagenet100"`, `"imagenet1k"` | folders `train` and `val`, each with one folder per class; without them `imagenet2012` of TensorFlow Datasets. The classes of `imagenet100` are those in `imagenet100.txt`, or those of exactly 100 folders |
+    | a folder | `train`, `val` (or `validation`) and `test`, each with one folder per class; or only one folder per class; or the arrays of a `.npz` file as `.npy` files |
+    | a `.npz` file | `x_train` and `y_train`, and optionally `x_val`, `y_val`, `x_test`, `y_test`, and `classes`, the names of the classes |
+    | `"tfds:NAME"` | any TensorFlow Datasets set with images and labels |
+    | `"hf:owner/name"`, `"hf:PATH"` | a set of Hugging Face `datasets`: on the hub, a `.parquet` file, or a folder of tables; `?image=COLUMN&label=COLUMN&config=NAME` name what it cannot find itself, and `train`, `val` and `test` name the splits |
+    | `"wds:PATH"` | `.tar` shards in the WebDataset format: a folder, or `PATH/train-{000..099}.tar`; `?image=EXTENSION&label=FIELD` name the images, and the labels in `.json` files |
 
-    All but `.npz` files, CIFAR and digits stays on the disk, and an `ImageSource`
-    reads images on demand; those are arrays in memory.
+    `.npz` files, CIFAR and digits become arrays in memory. All others stay on the disk,
+    and an `ImageSource` reads images on demand.
 
     Args:
         name: Name of a set, or path. A string is a path if it contains a

@@ -38,13 +38,13 @@ def shards_of(name: str, path: str) -> dict[str, list[str]]:
         missing = [shard for shard in found if not os.path.isfile(shard)]
         require(
             not missing,
-            "`name` must be wds: with .tar files that are all there.",
+            "`name` must be wds: followed by .tar files that are all there.",
             name=name,
             files=len(found),
             missing=len(missing),
             first=missing[:LISTED],
         )
-    require(found, "`name` must be wds: with a folder of .tar files.", name=name)
+    require(found, "`name` must be wds: followed by a folder of .tar files.", name=name)
     return _by_split(name, found)
 
 
@@ -63,8 +63,8 @@ def expanded(name: str, path: str) -> list[str]:
         and "{" not in "".join(parts[::2])
         and "}" not in "".join(parts[::2])
         and count <= MOST_SHARDS,
-        "`name` must be wds: with an existing folder of .tar files, or with the files, "
-        "such as wds:PATH/train-{000..099}.tar.",
+        "`name` must be wds: followed by an existing folder of .tar files, or by the "
+        "files, such as wds:PATH/train-{000..099}.tar.",
         name=name,
     )
     return ["".join(chosen) for chosen in itertools.product(*choices)]
@@ -77,7 +77,7 @@ def _choices(name, text):
     first, last = (int(number) for number in found.groups())
     require(
         first <= last < first + MOST_SHARDS,
-        "A range of shards must not be empty, and of at most a million.",
+        "A range of shards must have at least one shard and at most a million.",
         name=name,
         range=text,
     )
@@ -103,7 +103,7 @@ def _by_split(name, paths):
         kinds = {SPLIT_OF.get(word, "") for word in words}
         require(
             len(kinds) == 1,
-            "Names of shards must be of one split.",
+            "The name of a shard must not name several splits.",
             name=name,
             shard=path,
         )
@@ -113,8 +113,8 @@ def _by_split(name, paths):
         return {"train": paths}
     require(
         "train" in groups and "" not in groups,
-        "Names of shards must say of which split they are, train, val or test, or "
-        "none of them.",
+        "Names of shards must all say their split (train, val or test), or none of "
+        "them.",
         name=name,
         shards={kind or "none": shards[0] for kind, shards in groups.items()},
     )

@@ -51,8 +51,8 @@ def validation_indices(labels, share: float, seed: int = SEED) -> np.ndarray:
     room = np.maximum(counts - 1, 0)
     require(
         0 < total <= room.sum(),
-        "`val_share` must give a validation image and leave every class a training "
-        "image.",
+        "`val_share` must give at least one validation image and leave every class at "
+        "least one training image.",
         val_share=share,
         images=len(labels),
         classes=int((counts > 0).sum()),
