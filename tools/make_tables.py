@@ -78,7 +78,7 @@ def results_table(found: dict, columns: tuple[str, ...]) -> list[str]:
     headings = [
         "network",
         "seeds",
-        "cost of use",
+        "cost of inference",
         *(HEADINGS[name] for name in columns),
     ]
     lines = [

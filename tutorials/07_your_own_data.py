@@ -9,7 +9,7 @@
 # two CPU cores, and needs the extras `data` (Pillow reads and writes the images) and
 # `hub` (safetensors stores the weights):
 #
-#     pip install "keras_mixvit[jax,data,hub,tutorials]"
+#     pip install -e ".[jax,data,hub,tutorials]"
 
 # %%
 import os
@@ -301,7 +301,7 @@ for name, changes in choices.items():
 #   (MixMo, Fig. 5).
 # * **WideResNet** has few parameters and many FLOPs, because each weight is applied at
 #   every pixel. It is a backbone for MixMo. MixViT needs a backbone whose body keeps
-#   the grid: ConViT or CaiT.
+#   the grid: ConViT, CaiT or ViT.
 # * **ConViT** is initialised like a convolution, so that each token attends to its
 #   neighbours. Its authors designed this for small data sets. **CaiT** has published
 #   weights, in the sizes that `make_backbone` knows by name. The next section shows how
@@ -314,7 +314,7 @@ for name, changes in choices.items():
 # ## Pretrained weights
 #
 # If you have only a few hundred images, start from weights that were trained on more
-# data. `from_preset` takes the name of one of timm's CaiT or ConViT models on the
+# data. `from_preset` takes the name of one of timm's CaiT, ConViT or ViT models on the
 # Hugging Face hub, or a folder with the two files that the hub stores for it. For
 # photos in colour this is all you need:
 #

@@ -8,7 +8,7 @@
 # ([MixViT in ten minutes](01_mixvit_in_ten_minutes.ipynb)). It takes about two minutes
 # on two CPU cores, and needs the extra `hub` (safetensors holds the weights):
 #
-#     pip install "keras_mixvit[jax,hub,tutorials]"
+#     pip install -e ".[jax,hub,tutorials]"
 
 # %%
 # %matplotlib inline
