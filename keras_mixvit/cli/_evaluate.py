@@ -1,5 +1,7 @@
 """The command `keras-mixvit evaluate`."""
 
+import sys
+import warnings
 from pathlib import Path
 
 from keras_mixvit.cli._console import make_console
@@ -85,10 +87,14 @@ def check_evaluate(run: str, bootstrap: int, **options) -> None:
 def run_evaluate(**options) -> int:
     """Evaluates a run and prints the tables."""
     from keras_mixvit.recipes._protocol import BEST
-    from keras_mixvit.training._evaluate_run import evaluate_run
+    from keras_mixvit.training._evaluate_run import NOT_CALIBRATED, evaluate_run
 
     console = make_console(width=150)
-    found = evaluate_run(**options, verbose="auto" if console.is_terminal else 0)
+    with warnings.catch_warnings():
+        # It is the last line of the output, and the status.
+        warnings.filterwarnings("ignore", message="No temperature was saved")
+        found = evaluate_run(**options, verbose="auto" if console.is_terminal else 0)
+    failed = options["calibrate"] and found.temperature is None
     for table in found.report.tables():
         console.print(table)
     if found.corrupted is not None:
@@ -106,7 +112,9 @@ def run_evaluate(**options) -> int:
         f"Evaluation on the {found.split} split of {found.data}: {found.path}",
     ):
         console.print(line, soft_wrap=True, markup=False)
-    return 0
+    if failed:
+        print(f"keras-mixvit: {NOT_CALIBRATED}", file=sys.stderr)
+    return int(failed)
 
 
 def _about_temperature(found) -> str:

@@ -114,11 +114,9 @@ def _main(arguments):
     except (ValueError, ModuleNotFoundError) as error:
         _complain(error)
         return 1
-    except KeyboardInterrupt:
-        _complain(
-            "interrupted. `keras-mixvit resume RUN` resumes a training from its last "
-            "epoch."
-        )
+    except KeyboardInterrupt as interrupt:
+        # A training says how to resume it.
+        _complain(" ".join(["interrupted.", *map(str, interrupt.args)]))
         return INTERRUPTED
 
 

@@ -45,7 +45,8 @@ def check_dataset(model: Any, dataset: Any) -> None:
     expected = masks_shape(model)
     require(
         dataset.masks_shape == expected,
-        f"`x` must have masks of shape {expected}, (M, h, w).",
+        f"`x` must have masks of shape {expected}, (M, h, w): a mask sampler has the "
+        f"`patch_size` of the backbone, {model.backbone.patch_size}.",
         masks_shape=dataset.masks_shape,
     )
     require_labels("y", dataset.y, model.num_classes)

@@ -1,4 +1,7 @@
 import math
+from collections.abc import Collection, Sequence
+
+import numpy as np
 
 from keras_mixvit._checks import require
 from keras_mixvit.data.sources._image_set import ImageSet
@@ -19,6 +22,8 @@ SMALL_CROPS = {
 LARGE_CROPS = {small: large for large, small in SMALL_CROPS.items()}
 PADDED = ("crop_flip", "crop_flip_autoaugment", "crop_flip_randaugment", "augmix")
 FEW_STEPS = 10
+# The longest guessed side, of photos for networks of small and of large images.
+SMALL_SIDE, LARGE_SIDE = 64, 224
 
 
 def adapt(recipe: Recipe, images: ImageSet) -> tuple[Recipe, list[str]]:
@@ -53,6 +58,19 @@ def adapt(recipe: Recipe, images: ImageSet) -> tuple[Recipe, list[str]]:
     References:
         MixViT, Appendix H; MixMo, Sections 4.5, 6.4 and 6.9.
     """
+    return adapted_to(recipe, images, ())
+
+
+def adapted_to(
+    recipe: Recipe, images: ImageSet, kept: Collection[str]
+) -> tuple[Recipe, list[str]]:
+    """The results of `adapt`, which changes no option that you set yourself.
+
+    Args:
+        recipe: `Recipe`.
+        images: `ImageSet`.
+        kept: Names of the options that you set.
+    """
     _, height, width, channels = images.images.shape
     own = (images.images.shape[1:], images.num_classes)
     (old_height, old_width, old_channels), old_classes = FACTS.get(
@@ -69,22 +87,41 @@ def adapt(recipe: Recipe, images: ImageSet) -> tuple[Recipe, list[str]]:
     if recipe.preset:
         pass  # The weights decide stem and patches.
     elif recipe.is_residual:
-        changes |= _residual(recipe, height, width, remarks)
-    else:
+        if not {"backbone", "backbone.name"} & set(kept):
+            changes |= _residual(recipe, height, width, remarks)
+    elif "backbone.patch_size" not in kept:
         changes |= _patches(recipe, height, width, old_side, remarks)
     is_other = (height, width, channels, images.num_classes) != (
         *(old_height, old_width, old_channels),
         old_classes,
     )
-    changes |= _augmentation(recipe, images, (side, old_side), is_other, remarks)
-    changes |= _batch(recipe, len(images.labels), remarks)
-    if recipe.data.protocol == "paper":
+    if not {"augmentation", "augmentation.name"} & set(kept):
+        changes |= _augmentation(recipe, images, (side, old_side), is_other, remarks)
+    if "batch_size" not in kept:
+        changes |= _batch(recipe, len(images.labels), remarks)
+    if recipe.data.protocol == "paper" and "data.protocol" not in kept:
         changes["data.protocol"] = "validation"
         remarks.append(
             "The protocol is 'validation': the validation images choose the best "
             "epoch, not the test images."
         )
     return recipe.with_settings(changes), remarks
+
+
+def size_for(recipe: Recipe, sizes: Sequence[tuple[int, int]]) -> int:
+    """A side in pixels, a multiple of 8, to which images of several sizes are resized.
+
+    It is at most their median shorter side, and at most 64, or 224 if the recipe is for
+    large images.
+
+    Args:
+        recipe: `Recipe`.
+        sizes: Sequence of (H, W).
+    """
+    shape, _ = FACTS.get(_original_data(recipe), FACTS["digits"])
+    most = LARGE_SIDE if min(shape[:2]) >= IMAGENET_SIDE else SMALL_SIDE
+    usual = float(np.median([min(size) for size in sizes]))
+    return max(8, int(min(usual, most)) // 8 * 8)
 
 
 def _original_data(recipe):

@@ -1,7 +1,9 @@
 from keras_mixvit._checks import is_integer, require, require_path
 from keras_mixvit.data import load
+from keras_mixvit.data.sets._class_folders import require_classes
 from keras_mixvit.data.sets._load import splits
-from keras_mixvit.recipes._adapt import adapt
+from keras_mixvit.data.sources._stored_images import DifferentSizes
+from keras_mixvit.recipes._adapt import adapted_to, size_for
 from keras_mixvit.recipes._names import is_recipe_file
 from keras_mixvit.recipes._on_preset import on_preset
 from keras_mixvit.recipes._option_names import OF_DATA, named_as
@@ -85,17 +87,15 @@ def chosen_recipe(
         require_path("data", data)
     if data is not None and str(data) != chosen.data.name:
         with named_as(OF_DATA | {"name": "data"}):
-            has = splits(data, data_dir)
-            share = cut_share("validation", chosen.data.val_share, has)
-            size = chosen.data.image_size
-            images = load(data, data_dir=data_dir, image_size=size, val_share=share)
-        adapted, further = adapt(chosen, images)
+            images, sizes = _loaded(chosen, data, data_dir)
+        require_classes(images, str(data))
+        changes = {"data.name": str(data)}
+        if sizes is not None:
+            changes["data.image_size"] = images.images.image_size[0]
+            remarks.append(_on_sizes(sizes, images.images.image_size[0]))
+        adapted, further = adapted_to(chosen, images, keys)
         remarks += further
-        chosen = adapted.with_settings({"data.name": str(data)})
-        decided = chosen.with_settings(settings)
-        if decided != chosen:
-            remarks.append(f"Your settings stay: {', '.join(settings)}.")
-        chosen = decided
+        chosen = adapted.with_settings(changes).with_settings(settings)
     if epochs is not None:
         require(
             is_integer(epochs) and 0 < epochs <= LARGEST,
@@ -106,3 +106,26 @@ def chosen_recipe(
     if scale is not None:
         chosen = chosen.scaled(scale)
     return chosen, remarks
+
+
+def _loaded(chosen, data, data_dir):
+    """The training images, and their sizes if these differ and none is given."""
+    has = splits(data, data_dir)
+    share = cut_share("validation", chosen.data.val_share, has)
+    size, sizes = chosen.data.image_size, None
+    try:
+        images = load(data, data_dir=data_dir, image_size=size, val_share=share)
+    except DifferentSizes as error:
+        sizes = error.sizes
+        size = size_for(chosen, sizes)
+        images = load(data, data_dir=data_dir, image_size=size, val_share=share)
+    return images, sizes
+
+
+def _on_sizes(sizes, side):
+    heights, widths = zip(*sizes, strict=True)
+    return (
+        f"Guess: images are resized to {side} x {side} pixels, because they differ in "
+        f"size (height {min(heights)} to {max(heights)}, width {min(widths)} to "
+        f"{max(widths)}); set another size with data.image_size={2 * side}."
+    )

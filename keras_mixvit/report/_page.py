@@ -4,7 +4,10 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from keras_mixvit.data.sets._load import data_label
+from keras_mixvit.metrics._softmax import softmax
 from keras_mixvit.report._album import Album
 from keras_mixvit.report._charts import (
     coverage_chart,
@@ -199,7 +202,10 @@ def _mixed(run, most) -> str | None:
 def _coverage_table(found):
     table = Table(
         "Errors where a network may refuse to answer",
-        ["network", "AURC", "errors on the surest 80 %", "answered at 5 % errors"],
+        [
+            *("network", "AURC", "errors on the surest 80 %"),
+            *("answered at 5 % errors", "least confidence to answer"),
+        ],
         [],
     )
     for run in found.runs:
@@ -211,9 +217,19 @@ def _coverage_table(found):
                     percent(row["aurc"], 2),
                     percent(row["risk_at_80"]),
                     percent(row["coverage_at_5"]),
+                    _least(network.judged.first.averaged, row["coverage_at_5"]),
                 ]
             )
     return table
+
+
+def _least(logits, coverage):
+    """The lowest confidence among the surest images, or a dash if there are none."""
+    answered = round(coverage * len(logits))
+    if not answered:
+        return "–"
+    confidence = softmax(np.asarray(logits, "float64")).max(axis=1)
+    return percent(np.sort(confidence)[-answered])
 
 
 def _ood(found: JudgedRuns) -> dict[str, Any] | None:

@@ -150,15 +150,25 @@ def restore(model: keras.Model, arrays: dict) -> None:
     variables = variables_of(model)
     expected = [tuple(variable.shape) for variable in variables]
     found = [arrays.get(f"v{place}", ...) for place in range(len(arrays))]
-    require(
-        expected == [getattr(array, "shape", None) for array in found],
-        "`recipe.toml` must be the one with which the run began: its checkpoints "
-        "belong to another model.",
-        expected=len(expected),
-        found=len(found),
-    )
+    shapes = [getattr(array, "shape", None) for array in found]
+    if expected != shapes:
+        require(
+            False,
+            "`recipe.toml` must be the one with which the run began: its checkpoints "
+            "belong to another model.",
+            expected=_first_other(expected, shapes),
+            found=_first_other(shapes, expected),
+        )
     for variable, array in zip(variables, found, strict=True):
         variable.assign(array)
+
+
+def _first_other(shapes, others):
+    """The first shape that differs, and its place among all."""
+    longest = range(max(len(shapes), len(others)))
+    place = next(i for i in longest if shapes[i : i + 1] != others[i : i + 1])
+    found = shapes[place] if place < len(shapes) else None
+    return f"shape {found} of variable {place + 1} of {len(shapes)}"
 
 
 def _checksum(path):

@@ -1,4 +1,5 @@
 import contextlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,11 @@ from keras_mixvit.training._found_runs import model_file
 from keras_mixvit.training._held_out import HeldOut, network_of, write_held_out
 from keras_mixvit.training._ood_sets import load_ood
 from keras_mixvit.training._run_images import RunImages
+
+NOT_CALIBRATED = (
+    "No temperature was saved, because none minimises the NLL: all predictions are "
+    "right, or none are better than chance."
+)
 
 
 @dataclass(frozen=True)
@@ -127,9 +133,8 @@ def evaluate_run(
         A `RunEvaluation`.
 
     Raises:
-        ValueError: If there is no such run, data do not fit the model, no finite
-            temperature exists to save, no images are left to fit one, or the test
-            images chose the model.
+        ValueError: If there is no such run, data do not fit the model, no images are
+            left to fit a temperature to save, or the test images chose the model.
 
     Example:
 
@@ -210,13 +215,6 @@ def evaluate_run(
         nll(logits / temperature, images.labels) if is_usable else None,
         file.parent / "evaluation.json" if output is None else Path(output),
     )
-    require(
-        is_usable or not calibrate,
-        "`calibrate` must not be set if no temperature minimises the NLL: all "
-        "predictions are right, or none better than chance.",
-        calibrate=calibrate,
-        temperature=temperature,
-    )
     found.path.parent.mkdir(parents=True, exist_ok=True)
     write_json(found.path, found.to_dict())
     if of_run.is_own and of_run.has_validation:
@@ -227,7 +225,9 @@ def evaluate_run(
         # The folder may be one that only `output` avoids writing to.
         with contextlib.suppress(OSError):
             write_held_out(file.parent, network_of([model]), about)
-    if calibrate:
+    if calibrate and not is_usable:
+        warnings.warn(NOT_CALIBRATED, stacklevel=2)
+    elif calibrate:
         model.temperature = temperature
         save_model(model, file)
     return found

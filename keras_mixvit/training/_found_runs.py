@@ -73,7 +73,10 @@ def model_file(run) -> Path:
     file = Path(run)
     if file.is_dir():
         file = file / "model.keras"
-    require(file.is_file(), "`run` must hold a model.keras.", run=run)
+    hint = ""
+    if (file.parent / RECIPE).is_file() and not (file.parent / RESULT).is_file():
+        hint = f" It is not finished: `keras-mixvit resume {file.parent}` finishes it."
+    require(file.is_file(), f"`run` must hold a model.keras.{hint}", run=run)
     return file
 
 

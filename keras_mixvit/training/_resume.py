@@ -4,12 +4,12 @@ from pathlib import Path
 from keras_mixvit._checks import require, require_path
 from keras_mixvit.training._calls import require_steps
 from keras_mixvit.training._devices import devices_in_use
+from keras_mixvit.training._finish import finish
 from keras_mixvit.training._found_runs import RESULT
 from keras_mixvit.training._run_data import facts, load_sets
 from keras_mixvit.training._run_files import read_result, require_entry
 from keras_mixvit.training._run_settings import RunSettings
 from keras_mixvit.training._skipped_files import read_skipped
-from keras_mixvit.training._train import finish
 
 
 def resume(
@@ -40,8 +40,8 @@ def resume(
         The folder, and a list of rows, as in `train`.
 
     Raises:
-        ValueError: If there is no such run, its images have changed, or the
-            devices do not divide its batches.
+        ValueError: If there is no such run, its recipe or its images have changed, or
+            the devices do not divide its batches.
         OSError: If a file cannot be written, or another process does not
             answer. The files of earlier epochs remain.
 
@@ -58,6 +58,7 @@ def resume(
     require_steps(steps_per_execution)
     folder = Path(run)
     settings = RunSettings.read(folder)
+    settings.require_same_recipe(folder)
     if (folder / RESULT).is_file():
         rows = read_result(folder / RESULT)["rows"]
         tell("There is nothing to resume: the run is finished.")

@@ -5,6 +5,7 @@ import warnings
 import keras
 
 from keras_mixvit.data import ImageSet, load
+from keras_mixvit.data.sets._class_folders import require_classes
 from keras_mixvit.data.sets._load import splits
 from keras_mixvit.distribution import Parallel
 from keras_mixvit.recipes._option_names import OF_DATA, named_as
@@ -26,7 +27,10 @@ def load_sets(
         skipped: Dict from splits to names of files to skip, or `None`. Defaults to
             `None`.
     """
-    return sets_of(settings.recipe.data, load_own(settings, on_error, skipped or {}))
+    data = settings.recipe.data
+    sets = sets_of(data, load_own(settings, on_error, skipped or {}))
+    require_classes(sets["train"], data.name)
+    return sets
 
 
 def load_own(settings: RunSettings, on_error: str, skipped: dict) -> dict:

@@ -13,6 +13,9 @@ from keras_mixvit.models import MIMOModel
 BASELINES = {"single": "single_network", "single-cutmix": "single_network + CutMix"}
 SCORES = ("accuracy", "nll", "calibrated_nll", "ece")
 
+# With fewer images, a few of them decide a calibrated NLL.
+ENOUGH = 200
+
 
 def name_of(place: str, model: MIMOModel) -> str:
     """The name of a network in the table of a run.
@@ -83,13 +86,15 @@ def conclusion(
     if own.get(score) is None or baseline.get(score) is None:
         score, heading = "nll", "NLL"
     change = own[score] - baseline[score]
-    if math.isfinite(change):
+    if math.isfinite(change) and samples >= ENOUGH:
         sentence += f", and its {heading} is {_change_in_words(change)}"
     if len(baselines) > 1:
         plain = baselines[0]["model"]
         amount, _ = _more_right(baselines[0], own, samples)
         sentence += f"; {plain}, without CutMix, is right on {amount}"
-    error = 100 * math.sqrt(own["accuracy"] * (1 - own["accuracy"]) / samples)
+    # Two more images, right and wrong, each: no error at all would be too good.
+    share = (own["accuracy"] * samples + 2) / (samples + 4)
+    error = 100 * math.sqrt(share * (1 - share) / (samples + 4))
     return [
         f"{sentence}.",
         f"This is one seed, and with {samples:,} images the standard error is "

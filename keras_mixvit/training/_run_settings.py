@@ -1,16 +1,19 @@
 """The settings of a run, stored in its folder."""
 
+import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import NoneType
 
-from keras_mixvit._checks import is_integer
+from keras_mixvit._checks import is_integer, require
 from keras_mixvit.recipes._recipe import Recipe
 from keras_mixvit.recipes._recipe_file import read_recipe, recipe_text
 from keras_mixvit.training._atomic_files import write_json, write_text
 from keras_mixvit.training._found_runs import RECIPE, require_run
 from keras_mixvit.training._run_files import read_json, require_entry
 
+# What you may change in a run: its images are compared by their pixels.
+FREE = ("name", "note", "data.name")
 SWITCHES = ("single", "single_cutmix", "tensorboard")
 
 
@@ -64,9 +67,10 @@ class RunSettings:
 
     def write(self, folder: Path) -> None:
         """Writes `recipe.toml` and `run.json`."""
-        write_text(folder / RECIPE, recipe_text(self.recipe))
-        further = asdict(self)
-        del further["recipe"]
+        text = recipe_text(self.recipe)
+        write_text(folder / RECIPE, text)
+        # `resume` compares it with a file that you may have edited.
+        further = {**asdict(self), "recipe": tomllib.loads(text)}
         write_json(folder / "run.json", further)
 
     @classmethod
@@ -88,6 +92,7 @@ class RunSettings:
                 f"Received: run={str(folder)!r} ({type(error).__name__}: {error})"
             ) from error
         further = read_json(folder / "run.json")
+        further.pop("recipe", None)
         require_entry(
             folder / "run.json",
             set(further) <= {"data_dir", *SWITCHES, "facts"}
@@ -98,6 +103,44 @@ class RunSettings:
             further,
         )
         return cls(recipe, **further)
+
+    def require_same_recipe(self, folder: Path) -> None:
+        """Requires that `recipe.toml` is as the run wrote it.
+
+        Args:
+            folder: Path of the run folder.
+
+        Raises:
+            ValueError: If it has changed. Runs of earlier versions kept no copy.
+        """
+        kept = read_json(folder / "run.json").get("recipe")
+        if not isinstance(kept, dict):
+            return
+        before, now = (
+            {place: value for place, value in _places(values)}
+            for values in (kept, tomllib.loads(recipe_text(self.recipe)))
+        )
+        changed = {
+            place: (before.get(place), now.get(place))
+            for place in (*before, *(place for place in now if place not in before))
+            if before.get(place) != now.get(place) and place not in FREE
+        }
+        require(
+            not changed,
+            f"`run` must keep its {RECIPE}: one training cannot have two recipes. Undo "
+            "the changes (before, now), or start another run with this file.",
+            run=str(folder),
+            **changed,
+        )
+
+
+def _places(values, prefix=""):
+    """Pairs of the dotted place and the value of each setting."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _places(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def are_facts(found) -> bool:

@@ -182,8 +182,8 @@ def test_mixmo_is_trained_on_a_residual_network(tmp_path, monkeypatch, capsys):
 
 
 INTERRUPTED = (
-    "keras-mixvit: interrupted. `keras-mixvit resume RUN` resumes a training from its "
-    "last epoch.\n"
+    "keras-mixvit: interrupted. `keras-mixvit resume {}` resumes after the last "
+    "epoch.\n"
 )
 
 
@@ -202,7 +202,7 @@ def test_an_interruption_leaves_a_model(kind, method, tmp_path, monkeypatch, cap
     data = write_images(tmp_path / "three.npz")
     output = tmp_path / "out"
     assert main(train_words(data, output, "--no-single")) == 130
-    assert capsys.readouterr().err.endswith(INTERRUPTED)
+    assert capsys.readouterr().err.endswith(INTERRUPTED.format(output))
     assert not (output / "result.json").exists()
     model = load_model(output / "model.keras")
     assert numpy(model(load(data, "test").images)).shape == (12, 3)

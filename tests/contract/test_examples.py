@@ -44,7 +44,7 @@ def examples():
 
 def shorten(monkeypatch):
     """Leaves `train` its folder, models and report, on few images."""
-    module = importlib.import_module("keras_mixvit.training._train")
+    module = importlib.import_module("keras_mixvit.training._finish")
 
     def few(name, split, **options):
         found = data.load(name, split, **options)

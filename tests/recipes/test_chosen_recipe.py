@@ -1,6 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
+from PIL import Image
 
+from keras_mixvit.data import load
+from keras_mixvit.data.sets._class_folders import require_classes
 from keras_mixvit.recipes import chosen_recipe, published_rows, recipe, recipe_text
 from keras_mixvit.recipes._differences import published_of, scale_of
 from keras_mixvit.recipes._published_text import in_words
@@ -41,7 +46,65 @@ def test_own_images_adapt_the_recipe_and_settings_have_the_last_word(tmp_path):
         "mixvit-convit", data=data, settings=["backbone.patch_size=4"]
     )
     assert made.backbone.options["patch_size"] == 4
-    assert remarks[-1] == "Your settings stay: backbone.patch_size=4."
+    # Nothing is said about what you set yourself.
+    assert not any("patches" in remark.lower() for remark in remarks)
+    settings = ["batch-size=12", "data.protocol=paper", "augmentation=flip"]
+    made, remarks = chosen_recipe("mixvit-convit", data=data, settings=settings)
+    assert (made.batch_size, made.augmentation.name) == (12, "flip")
+    assert not [r for r in remarks if "atches of" in r and "instead" in r]
+    assert not [r for r in remarks if "protocol" in r or "mirror" in r]
+
+
+@pytest.mark.parametrize(
+    ("name", "sides", "expected"),
+    [
+        ("digits-mixvit", (36, 51, 63), 48),
+        ("mixvit-convit", (300, 400, 500), 64),
+        ("mixvit-imagenet", (300, 400, 500), 224),
+        ("digits-mixvit", (5, 6, 20), 8),
+    ],
+)
+def test_a_size_is_guessed_for_images_that_differ(name, sides, expected, tmp_path):
+    for k, label in enumerate("ab"):
+        (tmp_path / label).mkdir()
+        for side in sides:
+            pixels = np.full((side + k, side, 3), 9, "uint8")
+            Image.fromarray(pixels).save(tmp_path / label / f"{side}.png")
+    made, remarks = chosen_recipe(name, data=str(tmp_path))
+    assert made.data.image_size == expected
+    assert remarks[0] == (
+        f"Guess: images are resized to {expected} x {expected} pixels, because they "
+        f"differ in size (height {sides[0]} to {sides[-1] + 1}, width {sides[0]} to "
+        f"{sides[-1]}); set another size with data.image_size={2 * expected}."
+    )
+    settings = ["data.image_size=32"]
+    made, remarks = chosen_recipe(name, data=str(tmp_path), settings=settings)
+    assert made.data.image_size == 32
+    assert not any("differ in size" in remark for remark in remarks)
+
+
+def test_one_class_is_refused_and_the_folder_below_is_named(tmp_path):
+    for label in ("cat", "dog"):
+        folder = tmp_path / "photos" / label
+        folder.mkdir(parents=True)
+        Image.fromarray(np.full((8, 8, 3), 9, "uint8")).save(folder / "a.png")
+    text = (
+        r"`data` must have images of at least two classes\. 'photos' holds folders: "
+        rf"did you mean '{tmp_path}/photos'\? Received: data='{tmp_path}', "
+        r"classes=\['photos'\]"
+    )
+    with pytest.raises(ValueError, match=text):
+        chosen_recipe("digits-mixvit", data=str(tmp_path))
+    text = r"at least two classes\. Received: data='.*dog', classes=\['only'\]"
+    (tmp_path / "photos" / "dog" / "only").mkdir()
+    (tmp_path / "photos" / "dog" / "a.png").rename(
+        tmp_path / "photos" / "dog" / "only" / "a.png"
+    )
+    with pytest.raises(ValueError, match=text):
+        chosen_recipe("digits-mixvit", data=str(tmp_path / "photos" / "dog"))
+    images = load("digits")
+    with pytest.raises(ValueError, match=text.replace(".*dog", "mine")):
+        require_classes(dataclasses.replace(images, class_names=("only",)), "mine")
 
 
 def test_images_of_ones_own_are_validated_and_a_paper_s_recipe_is_not(tmp_path):

@@ -12,6 +12,7 @@ from tests.helpers import numpy
 from tests.recipes.small import recipe_of
 from tests.tiny_run import write_images
 
+FINISH = sys.modules["keras_mixvit.training._finish"]
 TRAIN = sys.modules["keras_mixvit.training._train"]
 
 
@@ -24,8 +25,8 @@ def run(tmp_path, monkeypatch):
         trained.append(self)
 
     monkeypatch.setattr(MIMOModel, "fit", stop)
-    monkeypatch.setattr(TRAIN, "rows_of", lambda *args: [])
-    monkeypatch.setattr(TRAIN, "draw_figures", lambda *args: None)
+    monkeypatch.setattr(FINISH, "rows_of", lambda *args: [])
+    monkeypatch.setattr(FINISH, "draw_figures", lambda *args: None)
     data = write_images(tmp_path / "three.npz")
 
     def start(*names, **changes):

@@ -279,5 +279,14 @@ def test_no_temperature_is_told_and_not_saved(
     content = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert content["temperature"] == {"value": None, "fitted_on": "val", "nll": None}
     assert main(["evaluate", str(tmp_path / "run"), "--calibrate"]) == 1
-    assert "`calibrate` must not be set" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "NLL_c" in out
+    assert err == (
+        "keras-mixvit: No temperature was saved, because none minimises the NLL: all "
+        "predictions are right, or none are better than chance.\n"
+    )
     assert linear.temperature == 1
+    (tmp_path / "run" / "evaluation.json").unlink()
+    with pytest.warns(UserWarning, match="No temperature was saved, because none"):
+        evaluate_run(str(tmp_path / "run"), calibrate=True)
+    assert (tmp_path / "run" / "evaluation.json").is_file()

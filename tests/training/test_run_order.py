@@ -13,11 +13,12 @@ from keras_mixvit import load_model, recipes
 from keras_mixvit.recipes import Recipe, model_for, read_recipe
 from keras_mixvit.training import resume, train
 from keras_mixvit.training._run_settings import RunSettings
+from keras_mixvit.training._train import with_whole_paths
 from tests.tiny_run import write_images
 
 pytestmark = pytest.mark.one_backend
 
-TRAIN = sys.modules["keras_mixvit.training._train"]
+FINISH = sys.modules["keras_mixvit.training._finish"]
 RESUME = sys.modules["keras_mixvit.training._resume"]
 SMALL = {
     "backbone.width": 8,
@@ -54,9 +55,9 @@ def runs(tmp_path, monkeypatch):
         row = {"parameters": 1, "accuracy": 0.5, "nll": 1.0, "seconds": seconds}
         return [{"model": name or model.name, **row}]
 
-    monkeypatch.setattr(TRAIN, "fit", fit)
-    monkeypatch.setattr(TRAIN, "rows_of", rows_of)
-    monkeypatch.setattr(TRAIN, "draw_figures", lambda *args: None)
+    monkeypatch.setattr(FINISH, "fit", fit)
+    monkeypatch.setattr(FINISH, "rows_of", rows_of)
+    monkeypatch.setattr(FINISH, "draw_figures", lambda *args: None)
     calls.data = write_images(tmp_path / "three.npz")
     calls.folder = str(tmp_path / "run")
 
@@ -274,9 +275,9 @@ def test_a_folder_named_like_a_set_does_not_replace_it(runs, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cifar100" / "train" / "ant").mkdir(parents=True)
     recipe = recipes.recipe("mixvit-convit")
-    assert TRAIN.with_whole_paths(recipe, None) == (recipe, None)
+    assert with_whole_paths(recipe, None) == (recipe, None)
     local = recipe.with_settings({"data": "./cifar100"})
-    (found, _) = TRAIN.with_whole_paths(local, None)
+    (found, _) = with_whole_paths(local, None)
     assert found.data.name == str(tmp_path / "cifar100")
     (tmp_path / "digits").mkdir()
     recipe = Recipe(epochs=1).with_settings(SMALL)

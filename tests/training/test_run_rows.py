@@ -114,9 +114,19 @@ PART = row("cut_mixmo subnetwork 0", 0.5, 0.9, parameters=None)
 def test_a_run_is_compared_with_the_baseline_that_mixes(baselines, own, expected):
     first, second = conclusion([*baselines, row("cut_mixmo", *own), PART], lambda: 200)
     assert first == expected
-    error = 100 * np.sqrt(own[0] * (1 - own[0]) / 200)
+    share = (200 * own[0] + 2) / 204
+    error = 100 * np.sqrt(share * (1 - share) / 204)
     (told,) = re.findall(r"200 images the standard error is (.*) points", second)
     assert float(told) == pytest.approx(error, abs=0.05)
+
+
+def test_few_images_say_nothing_about_nll_and_never_prove_perfection():
+    rows = [row("single_network", 1.0, 0.9), row("cut_mixmo", 1.0, 0.3), PART]
+    first, second = conclusion(rows, lambda: 12)
+    assert first == "cut_mixmo is right on as many of 12 images as single_network."
+    error = 100 * np.sqrt(14 / 16 * 2 / 16 / 16)
+    assert f"is {error:.1f} points of accuracy" in second
+    assert "NLL_c" in conclusion(rows, lambda: 200)[0]
 
 
 @pytest.mark.parametrize("rows", [[row("cut_mixmo", 0.9), PART], [SINGLE], []])

@@ -167,6 +167,32 @@ def split_folders(folder: Path) -> dict[str, Path]:
     return held if "train" in held else {"train": folder}
 
 
+def require_classes(images: ImageSet, data: str) -> None:
+    """Requires images of at least two classes to train on.
+
+    Args:
+        images: `ImageSet`.
+        data: String, the name or path of the set.
+
+    Raises:
+        ValueError: If there is one class; the error names the folder below, if it may
+            have been meant.
+    """
+    if images.num_classes > 1:
+        return
+    (only,) = images.class_names
+    folder = Path(data) / only
+    hint = ""
+    if folder.is_dir() and len(subfolders(folder)) > 1:
+        hint = f" '{only}' holds folders: did you mean {str(folder)!r}?"
+    require(
+        False,
+        f"`data` must have images of at least two classes.{hint}",
+        data=data,
+        classes=[only],
+    )
+
+
 def subfolders(folder) -> list[str]:
     """Names of the folders in a folder, sorted, without hidden ones."""
     with os.scandir(folder) as entries:

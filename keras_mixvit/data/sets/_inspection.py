@@ -277,6 +277,12 @@ def remarks_on(splits: dict[str, SplitFacts], shared: list) -> list[str]:
                 f"{len(split.damaged):,} files of {name} cannot be read: "
                 "--on-error skip leaves them out."
             )
+    extents = [e for s in splits.values() for e in (s.height, s.width) if e is not None]
+    if any(least < most for least, _, most in extents):
+        found.append(
+            "Images differ in size: training resizes them to one size; set it with "
+            "--set data.image_size=64."
+        )
     if list(splits) == ["train"]:
         found.append(
             "There is only one split: a share of it (--set data.val_share=0.1) is kept "

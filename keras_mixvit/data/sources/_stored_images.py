@@ -18,6 +18,19 @@ from keras_mixvit.data.sources._resizing import pillow
 SAMPLED_HEADERS = 1024
 
 
+class DifferentSizes(ValueError):
+    """Images differ in size, and no size was given.
+
+    Args:
+        text: String, the error.
+        sizes: List of tuples of integers (H, W), those of some images.
+    """
+
+    def __init__(self, text: str, sizes: list[tuple[int, int]]):
+        super().__init__(text)
+        self.sizes = sizes
+
+
 class StoredImages(ImageSource):
     """Image files, or contents of image files, which Pillow decodes on demand.
 
@@ -52,11 +65,14 @@ class StoredImages(ImageSource):
         sizes, found_channels = self._sample(holder)
         self._is_resized = size is not None
         if size is None:
-            require(
-                len(sizes) == 1,
-                "`image_size` must be given if images differ in size.",
-                sizes=sorted(sizes)[:3],
-            )
+            try:
+                require(
+                    len(sizes) == 1,
+                    "`image_size` must be given if images differ in size.",
+                    sizes=sorted(sizes)[:3],
+                )
+            except ValueError as error:
+                raise DifferentSizes(str(error), sorted(sizes)) from None
             (size,) = sizes
         super().__init__(
             (*size, channels or found_channels),

@@ -58,6 +58,8 @@ def test_a_folder_is_counted(photos):
         "loss.class_weight=balanced gives them equal weight.",
         "2 images are in two splits: scores on them are too good.",
         "2 files of val cannot be read: --on-error skip leaves them out.",
+        "Images differ in size: training resizes them to one size; set it with --set "
+        "data.image_size=64.",
     ]
 
 
