@@ -3,7 +3,7 @@
     python benchmarks/cifar20.py cifar20.npz [--data-dir DIR]
 
 DIR holds CIFAR-100, as `load("cifar100")` takes it; without it, Keras downloads it.
-`cifar20_indices.npz` lists the images. They were drawn at random: of each class, 250 for
+`cifar20_indices.npz` lists the images, drawn at random: of each class, 250 for
 training and 50 for validation from the training images, and 50 test images.
 """
 

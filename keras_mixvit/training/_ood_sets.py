@@ -1,23 +1,39 @@
 """Images out of the distribution, for the evaluation of a run."""
 
 import os
+import zipfile
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from keras_mixvit._checks import require
-from keras_mixvit.data import ImageSet, load
+from keras_mixvit._types import ImageShape
+from keras_mixvit.data import ImageSet, ImageSource, load
+from keras_mixvit.data.sets._class_folders import subfolders
 from keras_mixvit.data.sets._load import data_label, is_data_path, splits
+from keras_mixvit.data.sources._file_names import FileNames
+from keras_mixvit.data.sources._image_files import image_files
+from keras_mixvit.data.sources._image_folder import ImageFolder
+from keras_mixvit.data.sources._resizing import centred, default_share
+
+# The array to take from a file of several without labels.
+NAMES = ("images", "x", "x_test")
 
 
 def load_ood(
-    names: Sequence[str], known: str, size: tuple[int, int], data_dir: Any = None
+    names: Sequence[str], known: str, shape: ImageShape, data_dir: Any = None
 ) -> dict[str, ImageSet]:
     """The test images of other sets, or else their validation or training images.
 
+    Files of an array and folders of images need no labels. Grey images become RGB for a
+    model of RGB images.
+
     Args:
-        names: Sequence of names or paths, as `load` takes them.
+        names: Sequence of names or paths, as `load` takes them; or paths of `.npz` and
+            `.npy` files of one array, and of folders of image files.
         known: String, the data set that evaluates the model.
-        size: (H, W), to which images of other sizes are resized.
+        shape: (H, W, C) of the model, to which images of other sizes are resized.
         data_dir: Path of the folder with the files of named sets, or `None`. Defaults
             to `None`.
     """
@@ -36,12 +52,101 @@ def load_ood(
     )
     found = {}
     for name in names:
-        where = {} if data_dir is None or is_data_path(name) else {"data_dir": data_dir}
-        held = splits(name, **where)
-        split = next(split for split in ("test", "val", "train") if split in held)
-        images = load(name, split, **where)
-        if tuple(images.images.shape[1:3]) != size:
-            images = load(name, split, image_size=size, **where)
+        images = _unlabelled(os.fspath(name), shape)
+        if images is None:
+            images = _labelled(name, shape[:2], data_dir)
         label = data_label(str(name))
-        found[str(name) if label in found else label] = images
+        found[str(name) if label in found else label] = _coloured(images, shape)
     return found
+
+
+def _labelled(name, size, data_dir):
+    """Images that `load` loads."""
+    where = {} if data_dir is None or is_data_path(name) else {"data_dir": data_dir}
+    held = splits(name, **where)
+    split = next(split for split in ("test", "val", "train") if split in held)
+    images = load(name, split, **where)
+    if tuple(images.images.shape[1:3]) != size:
+        images = load(name, split, image_size=size, **where)
+    return images
+
+
+def _unlabelled(path, shape):
+    """Images of a file or a folder without labels, or `None` if it may have some."""
+    if os.path.isdir(path) and not subfolders(path):
+        files = FileNames(image_files(path))
+        if not len(files):
+            return None
+        channels = shape[2] if shape[2] in (1, 3) else None
+        return _without_labels(
+            ImageFolder(path, files, image_size=shape[:2], channels=channels)
+        )
+    if not (os.path.isfile(path) and path.lower().endswith((".npz", ".npy"))):
+        return None
+    pixels = _array(path)
+    if pixels is None:
+        return None
+    require(
+        pixels.ndim == 4 and pixels.size > 0 and pixels.dtype.kind in "fu",
+        "`ood` must be files of an array (n, H, W, C) of unsigned integers or floats.",
+        ood=path,
+        shape=pixels.shape,
+        dtype=str(pixels.dtype),
+    )
+    if pixels.dtype == np.uint8 and pixels.shape[1:3] != tuple(shape[:2]):
+        share = default_share(shape[:2])
+        pixels = np.stack([centred(image, shape[:2], share) for image in pixels])
+    return _without_labels(pixels)
+
+
+def _array(path):
+    """The array of a file without labels, or `None` if it has labels or is damaged."""
+    try:
+        with open(path, "rb") as opened:
+            found = np.load(opened, allow_pickle=False)
+            if isinstance(found, np.ndarray):
+                return found
+            with found as file:
+                names = list(file.files)
+                if {"x_train", "y_train"} <= set(names):
+                    return None
+                chosen = [name for name in NAMES if name in names]
+                if len(names) != 1 and not chosen:
+                    return None
+                return file[chosen[0] if chosen else names[0]]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        # `load` says what is wrong with it.
+        return None
+
+
+def _without_labels(images):
+    return ImageSet(images, np.zeros(len(images), "int32"), ("unknown",))
+
+
+def _coloured(images, shape):
+    """Grey images as RGB, for a model of RGB images."""
+    if (images.images.shape[3], shape[2]) != (1, 3):
+        return images
+    pixels = images.images
+    if isinstance(pixels, ImageSource):
+        return _without_labels(Coloured(pixels))
+    return _without_labels(np.repeat(pixels, 3, axis=3))
+
+
+class Coloured(ImageSource):
+    """The images of a grey source, as RGB.
+
+    Args:
+        source: `ImageSource` of images with one channel.
+    """
+
+    def __init__(self, source: ImageSource):
+        shape = (*source.image_size, 3)
+        super().__init__(shape, source.varies, source.resize_share)
+        self.source = source
+
+    def __len__(self):
+        return len(self.source)
+
+    def original(self, index: int) -> np.ndarray:
+        return np.repeat(self.source.original(index), 3, axis=2)
