@@ -29,6 +29,7 @@ import numpy as np
 
 import keras_mixvit
 from keras_mixvit import load_model
+from keras_mixvit.data.sets._load import data_label
 from keras_mixvit.metrics import ConformalSets, set_scores
 from keras_mixvit.prediction._network import Network
 from keras_mixvit.training._found_runs import model_file
@@ -181,7 +182,7 @@ def main() -> None:
         networks.append(
             {
                 "name": name,
-                "data": RunImages(model_file(run)).name,
+                "data": data_label(RunImages(model_file(run)).name),
                 "images": len(labels),
                 "classes": logits.shape[1],
                 "accuracy": float((logits.argmax(axis=1) == labels).mean()),
