@@ -67,6 +67,15 @@ ONE_BACKEND = (
         f"contract/test_{name}.py"
         for name in ("annotations", "commands", "docstrings", "sources", "wrong_types")
     ),
+    # They count operations in a graph of Keras; those that compare with a compiled
+    # program run on JAX.
+    *(
+        f"costs/test_{name}.py"
+        for name in (
+            *("appendix_a", "attention_costs", "cost", "flop_report", "layer_calls"),
+            "layer_costs",
+        )
+    ),
     *(
         f"data/test_{name}.py"
         for name in (

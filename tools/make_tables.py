@@ -86,7 +86,7 @@ def results_table(found: dict, columns: tuple[str, ...]) -> list[str]:
         "|---|" + "---:|" * (len(headings) - 1),
     ]
     for row in found["rows"]:
-        count = row["summary"]["accuracy"]["count"]
+        count = count_of(row)
         if not count:
             continue
         is_baseline = row["row"] == found["baseline"]
@@ -112,20 +112,20 @@ def meaning(found: list[dict]) -> str:
         "negative log-likelihood after temperature scaling; lower is better, as for "
         "ECE."
     )
-    counts = [
-        row["summary"]["accuracy"]["count"]
-        for study in found
-        for row in study["rows"]
-        if row["summary"]["accuracy"]["count"]
-    ]
-    if min(counts, default=0) < 3:
+    counts = [count_of(row) for study in found for row in study["rows"]]
+    if min(filter(None, counts), default=0) < 3:
         text += " Rows of one or two seeds are no comparison yet."
     return text
 
 
 def finished(found: dict) -> int:
     """How many trainings of a study are finished."""
-    return sum(row["summary"]["accuracy"]["count"] for row in found["rows"])
+    return sum(map(count_of, found["rows"]))
+
+
+def count_of(row: dict) -> int:
+    """How many trainings of a row are finished; a row without any has no scores."""
+    return row["summary"].get("accuracy", {"count": 0})["count"]
 
 
 def readme_results() -> str:

@@ -105,6 +105,7 @@ def test_what_is_announced_is_returned(name, policy, tmp_path):
     assert form(model.predict(arrays, verbose=0)) == announced
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("name", MODELS)
 def test_operations_are_counted_alike_in_every_precision(name, training):
