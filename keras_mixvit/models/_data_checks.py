@@ -46,7 +46,7 @@ def check_dataset(model: Any, dataset: Any) -> None:
     require(
         dataset.masks_shape == expected,
         f"`x` must have masks of shape {expected}, (M, h, w): a mask sampler has the "
-        f"`patch_size` of the backbone, {model.backbone.patch_size}.",
+        f"`patch_size` of the backbone, {model.image_shape[0] // expected[1]}.",
         masks_shape=dataset.masks_shape,
     )
     require_labels("y", dataset.y, model.num_classes)
