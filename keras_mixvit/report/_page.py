@@ -20,7 +20,7 @@ from keras_mixvit.report._judged_runs import JudgedRun, JudgedRuns
 from keras_mixvit.report._options import KIND, Options
 from keras_mixvit.report._paired import paired_table
 from keras_mixvit.report._pictures import file_uri, side_for
-from keras_mixvit.report._scores import in_short, scores_table
+from keras_mixvit.report._scores import in_short, scores_table, sureness
 from keras_mixvit.report._svg import plain_text
 from keras_mixvit.report._tables import Table, count, matrix, number, percent
 from keras_mixvit.training._run_facts import versions
@@ -79,7 +79,8 @@ def page_of(found: JudgedRuns, options: Options) -> tuple[str, dict[str, Any]]:
         ),
         "images": count(len(labels)),
         "classes": found.images.num_classes,
-        "in_short": in_short(found),
+        "in_short": in_short(found, paired_numbers),
+        "sureness": sureness(found),
         "runs": views,
         "has_parts": any(len(run.own.judged.first.parts) > 1 for run in found.runs),
         "has_subnetworks": any(view["is_mixed"] for view in views),

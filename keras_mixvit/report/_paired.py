@@ -74,9 +74,10 @@ def paired_table(found: JudgedRuns) -> tuple[Table | None, list[dict[str, Any]]]
         )
     if not rows:
         return None, []
-    headings = ["network", "accuracy, points", "only it is right"]
-    headings += ["only the other is right", "p"]
-    table = Table(f"Compared with {rows[0]['reference']}, image by image", headings, [])
+    other = rows[0]["reference"]
+    headings = ["network", "accuracy, points", "only this network is right"]
+    headings += [f"only {other} is right", "p"]
+    table = Table(f"Compared with {other}, image by image", headings, [])
     for row in rows:
         low, high = (f"{100 * row[key]:+.1f}" for key in ("low", "high"))
         table.rows.append(

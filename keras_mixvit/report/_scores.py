@@ -1,12 +1,14 @@
 """The table of scores, and what its columns mean."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from keras_mixvit.metrics._softmax import softmax
 from keras_mixvit.report._judged_runs import JudgedNetwork, JudgedRun, JudgedRuns
-from keras_mixvit.report._tables import PERCENT, Table, number, percent
+from keras_mixvit.report._tables import NBSP, PERCENT, Table, number, percent
 from keras_mixvit.training._run_rows import conclusion
+from keras_mixvit.training._study_table import p_text
 
 
 class Column(NamedTuple):
@@ -44,7 +46,8 @@ COLUMNS = {
         False,
         "Calibrated NLL: the NLL after a temperature has corrected the confidence. "
         "Each half of the images gets the temperature that suits the other half. "
-        "Compare networks by this number, because this correction is easy.",
+        "Compare networks by this number: none should lose because of a confidence "
+        "that one number can correct.",
     ),
     "temperature": Column(
         "T",
@@ -89,6 +92,8 @@ COLUMNS = {
 }
 # With so few classes, almost every class is among five.
 FEW_CLASSES = 20
+# Below this p, a difference is hardly chance; of a gap this small nothing is said.
+LIMIT, NEAR = 0.05, 0.02
 WITH_INTERVALS = ("accuracy", "calibrated_nll")
 
 
@@ -133,27 +138,37 @@ def scores_table(found: JudgedRuns) -> tuple[Table, list[Column]]:
     return table, [COLUMNS[name] for name in columns]
 
 
-def in_short(found: JudgedRuns) -> list[str]:
+def in_short(found: JudgedRuns, paired: Sequence[dict[str, Any]] = ()) -> list[str]:
     """A few sentences about what the table shows, and what it does not.
 
     Args:
         found: `JudgedRuns`.
+        paired: Sequence of the dicts that `paired_table` returned. Defaults to `()`.
     """
     sentences, cautions = [], []
     for run in found.runs:
         row = run.own.judged.report.rows[0]
         name = found.name(run, run.own.name)
         wrong = round((1 - row["accuracy"]) * len(found.images.labels))
+        parts = run.own.judged.first.parts
+        about = name
+        if len(parts) > 1:
+            # "subnetwork 0", "member 0"
+            kind = str(parts[0]).split()[0]
+            about = f"{name}, an ensemble of {len(parts)} {kind}s,"
         sentences.append(
-            f"{name} predicts the right class of {percent(row['accuracy'])} of the "
+            f"{about} predicts the right class of {percent(row['accuracy'])} of the "
             f"{len(found.images.labels):,} images, and a wrong class of {wrong:,}."
         )
         if run is found.runs[0]:
-            most = max(Counter(map(int, found.images.labels)).values())
-            share = percent(most / len(found.images.labels))
+            counts = Counter(map(int, found.images.labels)).values()
+            share = percent(max(counts) / len(found.images.labels))
+            is_even = len(set(counts)) == 1
             sentences.append(
-                "A network that always names the most frequent class would be right on "
-                f"{share}."
+                f"Guessing would be right on {share}."
+                if is_even
+                else "A network that always names the most frequent class would be "
+                f"right on {share}."
             )
         rows: list[dict[str, Any]] = [
             {
@@ -167,6 +182,9 @@ def in_short(found: JudgedRuns) -> list[str]:
         ]
         compared = conclusion(rows, lambda: len(found.images.labels))
         sentences += compared[:1]
+        chance = [each for each in paired if each["network"] == name]
+        if compared and chance and chance[0]["reference"] == rows[-2]["model"]:
+            sentences.append(_chance(chance[0]["p"]))
         cautions += compared[1:]
     if len(found.runs) > 1:
         seeds = sorted({run.settings.recipe.seed for run in found.runs})
@@ -180,11 +198,39 @@ def in_short(found: JudgedRuns) -> list[str]:
     return sentences + cautions
 
 
+def _chance(p):
+    words = "is hardly chance" if p < LIMIT else "may be chance"
+    return f"Image by image, this difference {words} ({p_text(p)})."
+
+
+def sureness(found: JudgedRuns) -> list[str]:
+    """A sentence on each network: whether it is as sure as it is right.
+
+    Args:
+        found: `JudgedRuns`.
+    """
+    sentences = []
+    for run in found.runs:
+        for network in run.networks:
+            logits = network.judged.first.averaged
+            sure = float(softmax(logits).max(axis=1).mean())
+            right = network.judged.report.rows[0]["accuracy"]
+            words = "about as sure as it is right"
+            if abs(sure - right) >= NEAR:
+                words = "too sure" if sure > right else "not sure enough"
+            sentences.append(
+                f"{found.name(run, network.name)} is {words}: its mean confidence is "
+                f"{percent(sure)}, and it is right on {percent(right)}."
+            )
+    return sentences
+
+
 def _cell(row, column, has_intervals):
     shown = percent if COLUMNS[column].is_share else number
     text = shown(row.get(column))
     low_high = row.get("intervals", {}).get(column)
     if column in WITH_INTERVALS and has_intervals and low_high:
         low, high = (shown(value).removesuffix(PERCENT) for value in low_high)
-        text = f"{text} ({low} to {high})"
+        # In a narrow window, the line breaks before the interval only.
+        text = f"{text} ({low}{NBSP}to{NBSP}{high})"
     return text

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-PERCENT = "\u00a0%"
+NBSP = "\u00a0"
+PERCENT = f"{NBSP}%"
 
 
 @dataclass

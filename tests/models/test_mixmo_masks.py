@@ -111,7 +111,7 @@ def test_masks_on_another_grid_are_refused():
     model.compile("sgd", LOSS)
     x, y = images(8), np.arange(8) % 5
     pairs = mixed_pair_dataset(x, y, CutMixMasks(2), epochs=1, batch_size=4)
-    text = r"`x` must have masks of shape \(2, 8, 12\), \(M, h, w\)\. .*\(2, 4, 6\)"
+    text = r"`x` must have masks of shape \(2, 8, 12\), \(M, h, w\): .*\(2, 4, 6\)"
     with pytest.raises(ValueError, match=text):
         model.fit(pairs, verbose=0)
     inputs = pair(model, 8)
