@@ -58,7 +58,7 @@ def start(arguments, count=1, **variables):
     ]
 
 
-def ended(processes, seconds=180):
+def ended(processes, seconds=600):
     """Status, output and errors of each, which must not take longer."""
     found = []
     try:

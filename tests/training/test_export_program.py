@@ -108,6 +108,10 @@ def test_its_probabilities_are_those_of_predict(program, functions, tmp_path):
     sessions = [InferenceSession(run / "export" / "model.onnx") for run in runs]
     seen = []
     for count in (1, 2):
+        if count == 2:
+            # Without validation images, each run keeps its own temperature.
+            for run in runs:
+                (run / "data.npz").unlink()
         found = [functions["probabilities"](sessions[:count], path) for path in files]
         for shares, each in zip(
             found, predict(runs[:count], files, top=4), strict=True
