@@ -22,8 +22,8 @@ SMALL_CROPS = {
 LARGE_CROPS = {small: large for large, small in SMALL_CROPS.items()}
 PADDED = ("crop_flip", "crop_flip_autoaugment", "crop_flip_randaugment", "augmix")
 FEW_STEPS = 10
-# The longest guessed side, of photos for networks of small and of large images.
-SMALL_SIDE, LARGE_SIDE = 64, 224
+# The longest guessed side. Recipes for large images say theirs.
+LONGEST_SIDE = 64
 
 
 def adapt(recipe: Recipe, images: ImageSet) -> tuple[Recipe, list[str]]:
@@ -108,20 +108,16 @@ def adapted_to(
     return recipe.with_settings(changes), remarks
 
 
-def size_for(recipe: Recipe, sizes: Sequence[tuple[int, int]]) -> int:
+def size_for(sizes: Sequence[tuple[int, int]]) -> int:
     """A side in pixels, a multiple of 8, to which images of several sizes are resized.
 
-    It is at most their median shorter side, and at most 64, or 224 if the recipe is for
-    large images.
+    It is at most their median shorter side, and at most 64.
 
     Args:
-        recipe: `Recipe`.
         sizes: Sequence of (H, W).
     """
-    shape, _ = FACTS.get(_original_data(recipe), FACTS["digits"])
-    most = LARGE_SIDE if min(shape[:2]) >= IMAGENET_SIDE else SMALL_SIDE
     usual = float(np.median([min(size) for size in sizes]))
-    return max(8, int(min(usual, most)) // 8 * 8)
+    return max(8, int(min(usual, LONGEST_SIDE)) // 8 * 8)
 
 
 def _original_data(recipe):

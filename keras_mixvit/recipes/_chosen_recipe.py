@@ -117,7 +117,7 @@ def _loaded(chosen, data, data_dir):
         images = load(data, data_dir=data_dir, image_size=size, val_share=share)
     except DifferentSizes as error:
         sizes = error.sizes
-        size = size_for(chosen, sizes)
+        size = size_for(sizes)
         images = load(data, data_dir=data_dir, image_size=size, val_share=share)
     return images, sizes
 

@@ -60,7 +60,6 @@ def test_own_images_adapt_the_recipe_and_settings_have_the_last_word(tmp_path):
     [
         ("digits-mixvit", (36, 51, 63), 48),
         ("mixvit-convit", (300, 400, 500), 64),
-        ("mixvit-imagenet", (300, 400, 500), 224),
         ("digits-mixvit", (5, 6, 20), 8),
     ],
 )
@@ -83,11 +82,26 @@ def test_a_size_is_guessed_for_images_that_differ(name, sides, expected, tmp_pat
     assert not any("differ in size" in remark for remark in remarks)
 
 
+def test_recipes_of_large_images_say_their_size(tmp_path):
+    for label, side in (("a", 300), ("b", 400)):
+        (tmp_path / label).mkdir()
+        for i in range(8):
+            save(tmp_path / label / f"{i}.png", side)
+    made, remarks = chosen_recipe("mixvit-imagenet", data=str(tmp_path))
+    assert made.data.image_size == 224
+    assert not any("differ in size" in remark for remark in remarks)
+
+
+def save(path, side=8):
+    Image.fromarray(np.full((side, side, 3), 9, "uint8")).save(path)
+
+
 def test_one_class_is_refused_and_the_folder_below_is_named(tmp_path):
     for label in ("cat", "dog"):
         folder = tmp_path / "photos" / label
         folder.mkdir(parents=True)
-        Image.fromarray(np.full((8, 8, 3), 9, "uint8")).save(folder / "a.png")
+        for i in range(12):
+            save(folder / f"{i}.png")
     text = (
         r"`data` must have images of at least two classes\. 'photos' holds folders: "
         rf"did you mean '{tmp_path}/photos'\? Received: data='{tmp_path}', "
@@ -97,14 +111,14 @@ def test_one_class_is_refused_and_the_folder_below_is_named(tmp_path):
         chosen_recipe("digits-mixvit", data=str(tmp_path))
     text = r"at least two classes\. Received: data='.*dog', classes=\['only'\]"
     (tmp_path / "photos" / "dog" / "only").mkdir()
-    (tmp_path / "photos" / "dog" / "a.png").rename(
-        tmp_path / "photos" / "dog" / "only" / "a.png"
-    )
+    for i in range(12):
+        save(tmp_path / "photos" / "dog" / "only" / f"{i}.png")
     with pytest.raises(ValueError, match=text):
         chosen_recipe("digits-mixvit", data=str(tmp_path / "photos" / "dog"))
     images = load("digits")
     with pytest.raises(ValueError, match=text.replace(".*dog", "mine")):
-        require_classes(dataclasses.replace(images, class_names=("only",)), "mine")
+        one = {"labels": np.zeros_like(images.labels), "class_names": ("only",)}
+        require_classes(dataclasses.replace(images, **one), "mine")
 
 
 def test_images_of_ones_own_are_validated_and_a_paper_s_recipe_is_not(tmp_path):
