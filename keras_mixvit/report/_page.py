@@ -229,7 +229,7 @@ def _least(logits, coverage):
     answered = round(coverage * len(logits))
     if not answered:
         return "–"
-    confidence = softmax(np.asarray(logits, "float64")).max(axis=1)
+    confidence = softmax(logits).max(axis=1)
     return percent(np.sort(confidence)[-answered])
 
 

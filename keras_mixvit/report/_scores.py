@@ -92,7 +92,8 @@ COLUMNS = {
 }
 # With so few classes, almost every class is among five.
 FEW_CLASSES = 20
-# Below this p, a difference is hardly chance; of a gap this small nothing is said.
+# A difference is hardly chance below this p. Confidence and accuracy agree within this
+# gap.
 LIMIT, NEAR = 0.05, 0.02
 WITH_INTERVALS = ("accuracy", "calibrated_nll")
 

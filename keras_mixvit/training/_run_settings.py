@@ -6,6 +6,7 @@ from pathlib import Path
 from types import NoneType
 
 from keras_mixvit._checks import is_integer, require
+from keras_mixvit.recipes._flat import flat
 from keras_mixvit.recipes._recipe import Recipe
 from keras_mixvit.recipes._recipe_file import read_recipe, recipe_text
 from keras_mixvit.training._atomic_files import write_json, write_text
@@ -116,10 +117,7 @@ class RunSettings:
         kept = read_json(folder / "run.json").get("recipe")
         if not isinstance(kept, dict):
             return
-        before, now = (
-            {place: value for place, value in _places(values)}
-            for values in (kept, tomllib.loads(recipe_text(self.recipe)))
-        )
+        before, now = flat(Recipe.from_dict(kept)), flat(self.recipe)
         changed = {
             place: (before.get(place), now.get(place))
             for place in (*before, *(place for place in now if place not in before))
@@ -132,15 +130,6 @@ class RunSettings:
             run=str(folder),
             **changed,
         )
-
-
-def _places(values, prefix=""):
-    """Pairs of the dotted place and the value of each setting."""
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _places(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def are_facts(found) -> bool:

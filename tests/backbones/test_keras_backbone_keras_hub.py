@@ -9,29 +9,25 @@ from tests.helpers import numpy
 keras_hub = pytest.importorskip("keras_hub")
 
 SHAPE = (32, 32, 3)
+
+
+def resnet(filters, sizes, block):
+    """A ResNet of two stages."""
+    return keras_hub.models.ResNetBackbone(
+        input_conv_filters=filters,
+        input_conv_kernel_sizes=sizes,
+        stackwise_num_filters=[64, 64],
+        stackwise_num_blocks=[1, 1],
+        stackwise_num_strides=[1, 2],
+        block_type=block,
+        image_shape=SHAPE,
+    )
+
+
 MAKES = {
-    "ResNet": (
-        lambda: keras_hub.models.ResNetBackbone(
-            input_conv_filters=[64],
-            input_conv_kernel_sizes=[7],
-            stackwise_num_filters=[64, 64],
-            stackwise_num_blocks=[1, 1],
-            stackwise_num_strides=[1, 2],
-            block_type="basic_block",
-            image_shape=SHAPE,
-        ),
-        ("conv1_relu", 16),
-    ),
+    "ResNet": (lambda: resnet([64], [7], "basic_block"), ("conv1_relu", 16)),
     "ResNet-D": (
-        lambda: keras_hub.models.ResNetBackbone(
-            input_conv_filters=[8, 8, 16],
-            input_conv_kernel_sizes=[3, 3, 3],
-            stackwise_num_filters=[64, 64],
-            stackwise_num_blocks=[1, 1],
-            stackwise_num_strides=[1, 2],
-            block_type="bottleneck_block_vd",
-            image_shape=SHAPE,
-        ),
+        lambda: resnet([8, 8, 16], [3, 3, 3], "bottleneck_block_vd"),
         ("conv3_relu", 16),
     ),
     "DenseNet": (

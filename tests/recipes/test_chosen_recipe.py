@@ -46,7 +46,7 @@ def test_own_images_adapt_the_recipe_and_settings_have_the_last_word(tmp_path):
         "mixvit-convit", data=data, settings=["backbone.patch_size=4"]
     )
     assert made.backbone.options["patch_size"] == 4
-    # Nothing is said about what you set yourself.
+    # Remarks leave out what you set yourself.
     assert not any("patches" in remark.lower() for remark in remarks)
     settings = ["batch-size=12", "data.protocol=paper", "augmentation=flip"]
     made, remarks = chosen_recipe("mixvit-convit", data=data, settings=settings)
@@ -116,8 +116,8 @@ def test_one_class_is_refused_and_the_folder_below_is_named(tmp_path):
     with pytest.raises(ValueError, match=text):
         chosen_recipe("digits-mixvit", data=str(tmp_path / "photos" / "dog"))
     images = load("digits")
+    one = {"labels": np.zeros_like(images.labels), "class_names": ("only",)}
     with pytest.raises(ValueError, match=text.replace(".*dog", "mine")):
-        one = {"labels": np.zeros_like(images.labels), "class_names": ("only",)}
         require_classes(dataclasses.replace(images, **one), "mine")
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_mixvit.data.sources._image_set import ImageSet
-from keras_mixvit.data.sources._image_source import ImageSource
+from keras_mixvit.data.sources._image_source import ImageSource, without_empty
 
 
 class SourcePart(ImageSource):
@@ -28,9 +28,7 @@ class SourcePart(ImageSource):
         starts = self.source.shards
         if starts is None or (np.diff(self.chosen) < 0).any():
             return None
-        # A shard may have lost all of its images.
-        starts = np.unique(np.searchsorted(self.chosen, starts))
-        return starts[starts < len(self.chosen)]
+        return without_empty(np.searchsorted(self.chosen, starts), len(self))
 
     def original(self, index):
         return self.source.original(int(self.chosen[index]))

@@ -190,3 +190,14 @@ def require_resize_share(value) -> None:
         "`resize_share` must be in (0, 1].",
         resize_share=value,
     )
+
+
+def without_empty(starts: np.ndarray, count: int) -> np.ndarray:
+    """The first images of shards, without those that have lost all of their images.
+
+    Args:
+        starts: Integer array, ascending, with repeats for shards without images.
+        count: Integer, the number of images.
+    """
+    found = np.unique(starts)
+    return found[found < count]

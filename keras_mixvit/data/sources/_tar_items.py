@@ -5,6 +5,7 @@ from typing import IO, Any, Self
 
 import numpy as np
 
+from keras_mixvit.data.sources._image_source import without_empty
 from keras_mixvit.data.sources._tar_index import TarIndex
 from keras_mixvit.data.sources._tar_members import member_at
 
@@ -41,8 +42,7 @@ class TarItems:
     @property
     def shards(self) -> np.ndarray | None:
         """As `ImageSource.shards`."""
-        starts = np.unique(self.starts)
-        return starts[starts < len(self)] if self.is_mixed else None
+        return without_empty(self.starts, len(self)) if self.is_mixed else None
 
     def name(self, index: int) -> str:
         """Name of the shard, a slash, and the name of the image in it."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_mixvit.data.sources._image_files import decoded
-from keras_mixvit.data.sources._image_source import ImageSource
+from keras_mixvit.data.sources._image_source import ImageSource, without_empty
 
 
 class TFDSImages(ImageSource):
@@ -64,8 +64,7 @@ class TFDSImages(ImageSource):
             return None
         if self.indices is not None:
             starts = np.searchsorted(self.indices, starts)
-        starts = np.unique(starts)
-        return starts[starts < len(self)]
+        return without_empty(starts, len(self))
 
     def original(self, index: int) -> np.ndarray:
         record = index if self.indices is None else int(self.indices[index])
