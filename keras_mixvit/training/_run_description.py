@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from keras_mixvit.recipes._other_recipes import without_folders
+from keras_mixvit.recipes._recipe_file import recipe_text
 from keras_mixvit.training._found_runs import RECIPE, RESULT
 from keras_mixvit.training._run_files import read_json, read_result
 from keras_mixvit.training._run_settings import RunSettings
@@ -21,13 +23,14 @@ def run_description(folder: Path) -> str:
         return ""
     read_result(folder / RESULT)
     result: dict[str, Any] = read_json(folder / RESULT)
-    settings = RunSettings.read(folder)
+    # The card is published: it must not tell where the files of this machine are.
+    recipe = without_folders(RunSettings.read(folder).recipe)
     return "\n".join(
         [
             "## Training\n",
-            _sentence(result, settings),
+            _sentence(result, recipe),
             "\n```toml",
-            (folder / RECIPE).read_text(encoding="utf-8").strip(),
+            recipe_text(recipe).strip(),
             "```\n",
             "Save this as `recipe.toml`, then `keras-mixvit train recipe.toml` repeats "
             "it.\n",
@@ -56,8 +59,7 @@ def run_class_names(folder: Path, num_classes: int) -> list[str] | None:
     return names if fits else None
 
 
-def _sentence(result, settings):
-    recipe = settings.recipe
+def _sentence(result, recipe):
     versions = ", ".join(
         f"{name} {version}" for name, version in (result.get("versions") or {}).items()
     )

@@ -1,5 +1,6 @@
 """The model cards of exported runs."""
 
+import dataclasses
 import json
 import shutil
 
@@ -8,6 +9,7 @@ import pytest
 
 from keras_mixvit import Ensemble, SingleNetwork, load_model
 from keras_mixvit.convert import read_preset
+from keras_mixvit.recipes import read_recipe, recipe_text
 from keras_mixvit.training import export
 from tests.helpers import images, numpy, tiny_cait
 
@@ -32,7 +34,10 @@ def test_a_preset_tells_the_training_and_its_results(command_run, tmp_path):
     found = read_preset(path)
     assert (found.license, len(found.class_names)) == ("mit", model.num_classes)
     card = (path / "README.md").read_text(encoding="utf-8")
-    assert (run / "recipe.toml").read_text().strip() in card
+    recipe = (run / "recipe.toml").read_text().strip()
+    path = read_recipe(run / "recipe.toml").data.name
+    assert recipe.replace(path, "three.npz") in card
+    assert path not in card
     rows = json.loads((run / "result.json").read_text())["rows"]
     for row in rows:
         assert f"| {row['model']} | {row['accuracy']:.2%} | " in card
@@ -61,3 +66,16 @@ def test_an_ensemble_is_no_preset(file, tmp_path):
     Ensemble(models).save(ensemble)
     with pytest.raises(ValueError, match="must be of a model with a backbone"):
         export(ensemble, "preset")
+
+
+def test_a_preset_does_not_tell_where_files_are(command_run, tmp_path):
+    run = shutil.copytree(command_run.folder, tmp_path / "run")
+    recipe = read_recipe(run / "recipe.toml")
+    data = dataclasses.replace(recipe.data, name=str(tmp_path / "photos.npz"))
+    preset = str(tmp_path / "old")
+    changed = recipe.replace(data=data, preset=preset, backbone="convit")
+    (run / "recipe.toml").write_text(recipe_text(changed))
+    card = (export(run, "preset") / "README.md").read_text(encoding="utf-8")
+    assert "Trained on `photos.npz`" in card
+    assert 'preset = "old"' in card
+    assert str(tmp_path) not in card

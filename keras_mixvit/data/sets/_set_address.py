@@ -68,6 +68,17 @@ def with_whole_path(name: str) -> str:
     return name
 
 
+def without_folder(name: str) -> str:
+    """A name whose path, if it is absolute, has only its last part."""
+    # A name without dots is one on the hub.
+    for prefix, dots in ((HUGGING_FACE, "./"), (SHARDS, ""), ("", "")):
+        place, mark, options = name.removeprefix(prefix).partition("?")
+        if name.startswith(prefix) and os.path.isabs(place):
+            last = os.path.basename(os.path.normpath(place))
+            return f"{prefix}{dots}{last}{mark}{options}"
+    return name
+
+
 def address_label(name: str) -> str:
     """A name in a table: of files, only the last part of their path."""
     place = name.partition("?")[0]

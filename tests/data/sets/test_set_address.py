@@ -3,7 +3,11 @@ import os
 import pytest
 
 from keras_mixvit.data.sets._load import data_label, is_data_path
-from keras_mixvit.data.sets._set_address import parted, with_whole_path
+from keras_mixvit.data.sets._set_address import (
+    parted,
+    with_whole_path,
+    without_folder,
+)
 
 pytestmark = pytest.mark.one_backend
 HERE = os.getcwd()
@@ -66,3 +70,21 @@ def test_only_paths_are_made_whole(name, whole):
 def test_tables_have_short_labels(name, label):
     assert data_label(name) == label
     assert not is_data_path(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("/home/me/photos/", "photos"),
+        ("/home/me/photos.npz", "photos.npz"),
+        ("hf:/home/me/rows.parquet?label=fine", "hf:./rows.parquet?label=fine"),
+        ("hf:/home/me/flowers", "hf:./flowers"),
+        ("wds:/home/me/train-{0..9}.tar", "wds:train-{0..9}.tar"),
+        ("hf:owner/name?label=fine", "hf:owner/name?label=fine"),
+        ("tfds:mnist", "tfds:mnist"),
+        ("photos/mine.npz", "photos/mine.npz"),
+        ("digits", "digits"),
+    ],
+)
+def test_an_absolute_path_loses_its_folder(name, shown):
+    assert without_folder(name) == shown
