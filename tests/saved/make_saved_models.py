@@ -3,7 +3,8 @@
     KERAS_BACKEND=jax python -m tests.saved.make_saved_models
 
 Each backend trains the same tiny MixViT for two steps of AdamW and saves it
-with its optimizer, its predictions, and the loss of the step after that.
+with its optimizer, its predictions, and the loss of the step after that. JAX also saves
+the `VARIANTS`, which are not trained.
 """
 
 from pathlib import Path
@@ -11,11 +12,19 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_mixvit import MixViT, mixed_pair_dataset
+from keras_mixvit import MixMo, MixViT, WideResNet, mixed_pair_dataset
 from keras_mixvit.metrics import NLL, SubnetworkAccuracy
-from tests.helpers import LOSS, images, set_weights, tiny_convit
+from tests.helpers import LOSS, images, set_weights, tiny_convit, tiny_vit
 
 HERE = Path(__file__).parent
+VARIANTS = {
+    "dinov2": lambda: MixViT(
+        tiny_vit(mlp_activation="swiglu", layer_scale=0.1, prefix_positions=False), 5
+    ),
+    "distilled": lambda: MixViT(tiny_vit(pooling="distilled", num_registers=0), 5),
+    "clip": lambda: MixViT(tiny_vit(mlp_activation="quick_gelu", pre_norm=True), 5),
+    "mixmo": lambda: MixMo(WideResNet((8, 12, 3), 10, 1), 5),
+}
 
 
 def batches(model):
@@ -37,7 +46,20 @@ def two_more_losses(model):
     ]
 
 
+def save_variants():
+    """Saves the variants, and what they predict."""
+    expected = {}
+    for name, build in VARIANTS.items():
+        model = build()
+        set_weights(model)
+        model.save(HERE / f"variant_{name}.keras")
+        expected[name] = predictions(model)
+    np.savez(HERE / "variants.npz", **expected)
+
+
 if __name__ == "__main__":
+    if keras.config.backend() == "jax":
+        save_variants()
     model = MixViT(tiny_convit(mean=0.5, std=0.25), 5)
     set_weights(model)
     model.compile(

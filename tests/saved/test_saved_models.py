@@ -18,7 +18,12 @@ from tests.helpers import (
     tiny_convit,
     tiny_vit,
 )
-from tests.saved.make_saved_models import HERE, predictions, two_more_losses
+from tests.saved.make_saved_models import (
+    HERE,
+    VARIANTS,
+    predictions,
+    two_more_losses,
+)
 
 
 @pytest.mark.parametrize("written_on", ["jax", "tensorflow", "torch"])
@@ -34,6 +39,13 @@ def test_files_of_every_backend_predict_and_go_on_training(written_on):
         model.reset_metrics()
         losses = two_more_losses(model)
         np.testing.assert_allclose(losses, expected["losses"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_stored_variants_predict_on_every_backend(name):
+    model = load_model(HERE / f"variant_{name}.keras")
+    with np.load(HERE / "variants.npz", allow_pickle=False) as expected:
+        np.testing.assert_allclose(predictions(model), expected[name], atol=1e-5)
 
 
 @pytest.mark.parametrize(
