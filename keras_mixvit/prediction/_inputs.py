@@ -11,10 +11,10 @@ import numpy as np
 from keras_mixvit._checks import require
 from keras_mixvit._types import ImageShape
 from keras_mixvit.data import ImageSet, ImageSource
+from keras_mixvit.data.sources._array_file import ArrayFile
 from keras_mixvit.data.sources._file_names import FileNames
 from keras_mixvit.data.sources._image_files import image_files
 from keras_mixvit.data.sources._resizing import pillow
-from keras_mixvit.prediction._array_files import ArrayFile
 from keras_mixvit.prediction._pixels import array_pixels, file_pixels, require_fit
 from keras_mixvit.prediction._read_ahead import PART, Part
 from keras_mixvit.prediction._words import require_there

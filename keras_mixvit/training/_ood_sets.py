@@ -1,7 +1,6 @@
 """Images out of the distribution, for the evaluation of a run."""
 
 import os
-import zipfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,13 +11,11 @@ from keras_mixvit._types import ImageShape
 from keras_mixvit.data import ImageSet, ImageSource, load
 from keras_mixvit.data.sets._class_folders import subfolders
 from keras_mixvit.data.sets._load import data_label, is_data_path, splits
+from keras_mixvit.data.sources._array_file import ArrayFile
 from keras_mixvit.data.sources._file_names import FileNames
 from keras_mixvit.data.sources._image_files import image_files
 from keras_mixvit.data.sources._image_folder import ImageFolder
 from keras_mixvit.data.sources._resizing import centred, default_share
-
-# The array to take from a file of several without labels.
-NAMES = ("images", "x", "x_test")
 
 
 def load_ood(
@@ -102,19 +99,9 @@ def _unlabelled(path, shape):
 def _array(path):
     """The array of a file without labels, or `None` if it has labels or is damaged."""
     try:
-        with open(path, "rb") as opened:
-            found = np.load(opened, allow_pickle=False)
-            if isinstance(found, np.ndarray):
-                return found
-            with found as file:
-                names = list(file.files)
-                if {"x_train", "y_train"} <= set(names):
-                    return None
-                chosen = [name for name in NAMES if name in names]
-                if len(names) != 1 and not chosen:
-                    return None
-                return file[chosen[0] if chosen else names[0]]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        file = ArrayFile(path)
+        return None if {"x_train", "y_train"} <= set(file.names) else file.whole()
+    except ValueError:
         # `load` says what is wrong with it.
         return None
 

@@ -3,8 +3,8 @@ import re
 import numpy as np
 import pytest
 
+from keras_mixvit.data.sources._array_file import ArrayFile
 from keras_mixvit.prediction import predict
-from keras_mixvit.prediction._array_files import ArrayFile
 from tests.prediction.files import linear, pictures
 
 pytestmark = pytest.mark.one_backend

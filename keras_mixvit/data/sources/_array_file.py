@@ -23,6 +23,7 @@ class ArrayFile:
     Attributes:
         shape: Tuple of integers, that of the array.
         dtype: NumPy dtype.
+        names: List of the names of the arrays in an `.npz` file.
 
     Raises:
         ValueError: If the file is damaged, holds pickled objects, or several arrays
@@ -31,6 +32,7 @@ class ArrayFile:
 
     def __init__(self, path: str | os.PathLike):
         self.path, self.key = str(path), ""
+        self.names: list[str] = []
         try:
             self._choose()
             with self._opened() as file:
@@ -59,7 +61,7 @@ class ArrayFile:
         """
         if self.is_fortran:
             # Its images are no pieces of the file.
-            images = self._whole()
+            images = self.whole()
             for start in range(0, len(images), size):
                 yield np.ascontiguousarray(images[start : start + size])
             return
@@ -78,7 +80,12 @@ class ArrayFile:
         except Exception as error:
             raise self._damaged(error) from error
 
-    def _whole(self):
+    def whole(self) -> np.ndarray:
+        """All images at once.
+
+        Raises:
+            ValueError: If the file is damaged.
+        """
         try:
             with self._opened() as file:
                 return np.lib.format.read_array(file, allow_pickle=False)
@@ -90,6 +97,7 @@ class ArrayFile:
             return
         with zipfile.ZipFile(self.path) as archive:
             held = [n[:-4] for n in archive.namelist() if n.endswith(".npy")]
+        self.names = held
         named = [name for name in NAMES if name in held]
         require(
             len(held) == 1 or named,
