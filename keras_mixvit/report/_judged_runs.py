@@ -118,7 +118,9 @@ def judge_runs(options: Options, verbose: str | int) -> JudgedRuns:
         for file, (settings, _) in zip(files, found, strict=True)
     ]
     first = networks[0]["."]
-    ood = load_ood(options.ood, name, first.image_shape, **of_runs[0].where)
+    ood = load_ood(
+        options.ood, name, images.images, first.image_shape, **of_runs[0].where
+    )
     runs = []
     for label, file, (settings, result), models, histories in zip(
         options.labels(), files, found, networks, curves, strict=True

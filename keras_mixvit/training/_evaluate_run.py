@@ -191,7 +191,7 @@ def evaluate_run(
         batch_size=batch_size,
         verbose=verbose,
         thorough=thorough,
-        ood=load_ood(ood, name, model.image_shape, **of_run.where),
+        ood=load_ood(ood, name, images.images, model.image_shape, **of_run.where),
         held_out=held_out if thorough and is_held_out else None,
         bootstrap=bootstrap,
     )

@@ -1,5 +1,6 @@
 """Images out of the distribution, for the evaluation of a run."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -16,20 +17,28 @@ from keras_mixvit.data.sources._file_names import FileNames
 from keras_mixvit.data.sources._image_files import image_files
 from keras_mixvit.data.sources._image_folder import ImageFolder
 from keras_mixvit.data.sources._resizing import centred, default_share
+from keras_mixvit.evaluation._judged_corruptions import brightness_of
 
 
 def load_ood(
-    names: Sequence[str], known: str, shape: ImageShape, data_dir: Any = None
+    names: Sequence[str],
+    known: str,
+    images: np.ndarray | ImageSource,
+    shape: ImageShape,
+    data_dir: Any = None,
 ) -> dict[str, ImageSet]:
     """The test images of other sets, or else their validation or training images.
 
     Files of an array and folders of images need no labels. Grey images become RGB for a
-    model of RGB images.
+    model of RGB images. White is 16 in the digits, 1 in arrays of floats from 0 to 1,
+    and 255 in images of bytes: if the white of a set differs from that of the images
+    that evaluate the model, its values are scaled.
 
     Args:
         names: Sequence of names or paths, as `load` takes them; or paths of `.npz` and
             `.npy` files of one array, and of folders of image files.
         known: String, the data set that evaluates the model.
+        images: Array or `ImageSource`, the images of that set.
         shape: (H, W, C) of the model, to which images of other sizes are resized.
         data_dir: Path of the folder with the files of named sets, or `None`. Defaults
             to `None`.
@@ -48,13 +57,40 @@ def load_ood(
         data=known,
     )
     found = {}
+    white = white_of(known, images) if names else None
     for name in names:
-        images = _unlabelled(os.fspath(name), shape)
-        if images is None:
-            images = _labelled(name, shape[:2], data_dir)
+        others = _unlabelled(os.fspath(name), shape)
+        if others is None:
+            others = _labelled(name, shape[:2], data_dir)
         label = data_label(str(name))
-        found[str(name) if label in found else label] = _coloured(images, shape)
+        others = _scaled(others, white_of(str(name), others.images), white)
+        found[str(name) if label in found else label] = _coloured(others, shape)
     return found
+
+
+def white_of(name: str, images: np.ndarray | ImageSource) -> float | None:
+    """The value of white in a set, or `None` if its values do not tell.
+
+    Args:
+        name: String, the name of the set.
+        images: Array or `ImageSource`.
+    """
+    if name == "digits":
+        return 16.0
+    if isinstance(images, ImageSource):
+        return 255.0
+    low, high = brightness_of(images)
+    if images.dtype == np.uint8:
+        return 255.0 if high == 255 else None
+    return 1.0 if low == 0 and high <= 1 else None
+
+
+def _scaled(images, own, wanted):
+    """The images with another value of white, if both values are known."""
+    if own is None or wanted is None or own == wanted:
+        return images
+    pixels = np.asarray(images.images[:], "float32") * np.float32(wanted / own)
+    return dataclasses.replace(images, images=pixels, mean=None, std=None)
 
 
 def _labelled(name, size, data_dir):

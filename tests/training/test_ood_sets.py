@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_mixvit.data import load
 from keras_mixvit.training._ood_sets import load_ood
 
 pytestmark = pytest.mark.one_backend
@@ -17,7 +18,7 @@ def pixels(count=5, height=6, width=8, channels=3):
 
 
 def only(path, shape=SHAPE):
-    (found,) = load_ood([str(path)], "known", shape).values()
+    (found,) = load_ood([str(path)], "known", pixels(), shape).values()
     return found
 
 
@@ -79,3 +80,30 @@ def test_a_damaged_file_is_refused(tmp_path):
     (tmp_path / "others.npz").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(ValueError, match="`name` must be"):
         only(tmp_path / "others.npz")
+
+
+@pytest.mark.parametrize(
+    ("known", "images", "factor"),
+    [
+        ("photos", pixels(), 255 / 16),
+        ("photos", pixels() / np.float32(255), 1 / 16),
+        ("photos", pixels().astype("float32"), 1),
+        ("photos", pixels() // 16, 1),
+    ],
+)
+def test_digits_get_the_white_of_the_images(known, images, factor):
+    (found,) = load_ood(["digits"], known, images, (8, 8, 1)).values()
+    digits = load("digits", "test").images
+    np.testing.assert_allclose(found.images, digits * factor, rtol=1e-6)
+
+
+def test_other_images_get_the_white_of_the_digits(tmp_path):
+    x = pixels(3, 8, 8)
+    Image.fromarray(x[0]).save(tmp_path / "0.png")
+    np.save(tmp_path / "floats.npy", x / np.float32(255))
+    names = [str(tmp_path), str(tmp_path / "floats.npy")]
+    known = load("digits", "test").images
+    folder, floats = load_ood(names, "digits", known, (8, 8, 3)).values()
+    wanted = x.astype("float32") * 16 / 255
+    np.testing.assert_allclose(folder.images, wanted[:1], rtol=1e-6)
+    np.testing.assert_allclose(floats.images, wanted, rtol=1e-6)
