@@ -19,12 +19,20 @@ def share_of(images: ImageSet, share: float) -> ImageSet:
     Returns:
         An `ImageSet`, with the statistics of all images.
     """
-    if share == 1:
-        return images
+    return images if share == 1 else part_of(images, places_of(images, share))
+
+
+def places_of(images: ImageSet, share: float) -> np.ndarray:
+    """The places of the images that `share_of` takes, in their order.
+
+    Args:
+        images: `ImageSet`.
+        share: Float in (0, 1].
+    """
     rng = np.random.default_rng(SEED)
     order = []
     for label in range(images.num_classes):
         places = np.flatnonzero(images.labels == label)
         count = min(len(places), max(1, round(share * len(places))))
         order.append(rng.permutation(places)[:count])
-    return part_of(images, np.sort(np.concatenate(order)))
+    return np.sort(np.concatenate(order))

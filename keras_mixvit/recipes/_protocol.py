@@ -15,6 +15,7 @@ does not choose by test images.)
 from keras_mixvit._checks import require
 from keras_mixvit.data.sets._validation_split import with_validation
 from keras_mixvit.data.sources._image_set import ImageSet
+from keras_mixvit.recipes._data_share import places_of
 from keras_mixvit.recipes._option_names import OF_DATA, named_as
 from keras_mixvit.recipes._settings import Data
 
@@ -94,10 +95,13 @@ def protocol_in_words(data: Data, sets: dict[str, ImageSet], own) -> str:
     """
     judged = judged_split(sets)
     if data.protocol == "paper":
+        total = len(sets["train"].labels)
+        trained = f"all {total}"
+        if data.share < 1:
+            trained = f"{len(places_of(sets['train'], data.share))} of the {total}"
         return (
-            f"Protocol 'paper': it trains on all {len(sets['train'].labels)} training "
-            f"images; the {judged} images evaluate every epoch. The last epoch "
-            f"counts; there is no {BEST}."
+            f"Protocol 'paper': it trains on {trained} training images; the {judged} "
+            f"images evaluate every epoch. The last epoch counts; there is no {BEST}."
         )
     count = len(sets["val"].labels)
     if "val" in own:

@@ -139,7 +139,7 @@ def _train(settings, output, verbose, tell, parallel, on_error, steps_per_execut
     sets, skipped = sets_of(settings.recipe.data, own), skipped_files(own)
     require_classes(sets["train"], settings.recipe.data.name)
     for split, names in skipped.items():
-        tell(f"{len(names):,} damaged files of the {split} split are skipped.")
+        tell(f"Damaged files of the {split} split that it skips: {len(names):,}.")
     # Raises errors before it writes anything; members of an ensemble differ only in
     # their seeds.
     kinds = {}

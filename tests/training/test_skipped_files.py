@@ -50,7 +50,7 @@ def test_a_run_skips_the_same_files_when_it_goes_on(
     words = train_words(photos, tmp_path / "run", "--on-error=skip", "--no-single")
     assert main(words) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert "1 damaged files of the train split are skipped." in printed
+    assert "Damaged files of the train split that it skips: 1." in printed
     stored = json.loads((tmp_path / "run" / "skipped.json").read_text())
     names = {split: list(files) for split, files in stored.items()}
     assert names == {split: ["bee/1.png"] for split in ("train", "val", "test")}

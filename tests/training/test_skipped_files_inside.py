@@ -49,7 +49,7 @@ def test_a_run_skips_the_same_images_when_it_goes_on(
     assert "1 of 16 files of the train split are damaged" in capsys.readouterr().err
     assert main([*words, "--on-error=skip", "--data-share=0.8"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert "1 damaged files of the train split are skipped." in printed
+    assert "Damaged files of the train split that it skips: 1." in printed
     stored = json.loads((tmp_path / "run" / "skipped.json").read_text())
     ends = {"train": damaged, "val": damaged}
     for split, files in stored.items():
