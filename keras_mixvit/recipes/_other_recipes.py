@@ -1,9 +1,5 @@
-"""The recipes derived from one: its baseline, its members, and one to publish."""
+"""The recipes derived from one: its baseline and its members."""
 
-import dataclasses
-import os
-
-from keras_mixvit.data.sets._set_address import without_folder
 from keras_mixvit.recipes._part import Part
 
 
@@ -45,13 +41,3 @@ def members_of(recipe):
         recipe.replace(num_members=1, seed=recipe.seed * recipe.num_members + i, **own)
         for i in range(recipe.num_members)
     ]
-
-
-def without_folders(recipe):
-    """The recipe for others: paths of images and preset have only their last part."""
-    data = dataclasses.replace(recipe.data, name=without_folder(recipe.data.name))
-    preset = recipe.preset
-    # `hf://owner/name` is no path.
-    if os.path.isabs(preset):
-        preset = os.path.basename(os.path.normpath(preset))
-    return recipe.replace(data=data, preset=preset)

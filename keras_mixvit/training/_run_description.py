@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from keras_mixvit.recipes._other_recipes import without_folders
+from keras_mixvit._published_paths import without_folders
+from keras_mixvit.recipes._recipe import Recipe
 from keras_mixvit.recipes._recipe_file import recipe_text
 from keras_mixvit.training._found_runs import RECIPE, RESULT
 from keras_mixvit.training._run_files import read_json, read_result
@@ -24,7 +25,8 @@ def run_description(folder: Path) -> str:
     read_result(folder / RESULT)
     result: dict[str, Any] = read_json(folder / RESULT)
     # The card is published: it must not tell where the files of this machine are.
-    recipe = without_folders(RunSettings.read(folder).recipe)
+    values = without_folders(RunSettings.read(folder).recipe.to_dict())
+    recipe = Recipe.from_dict(values)
     return "\n".join(
         [
             "## Training\n",

@@ -11,9 +11,7 @@ from typing import Any
 
 from keras_mixvit._checks import require
 from keras_mixvit._passed_signals import stop
-from keras_mixvit.recipes._other_recipes import without_folders
-from keras_mixvit.recipes._recipe import Recipe
-from keras_mixvit.recipes._recipe_file import recipe_text
+from keras_mixvit._published_paths import without_folders
 from keras_mixvit.recipes._recipe_toml import from_toml
 from keras_mixvit.training._atomic_files import write_json, write_text
 from keras_mixvit.training._found_runs import RECIPE, RESULT
@@ -203,6 +201,5 @@ def _error_of(running):
 
 def recipe_of(cell: Cell) -> dict[str, Any]:
     """The recipe of a cell for JSON, without the folders of images and preset."""
-    recipe = Recipe.from_dict(tomllib.loads(cell.recipe))
-    text = recipe_text(without_folders(recipe))
-    return json.loads(json.dumps(tomllib.loads(text), default=str))
+    found = without_folders(tomllib.loads(cell.recipe))
+    return json.loads(json.dumps(found, default=str))

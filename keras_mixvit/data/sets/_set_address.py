@@ -4,9 +4,8 @@ import os
 from urllib.parse import parse_qsl
 
 from keras_mixvit._checks import require
+from keras_mixvit._published_paths import HUGGING_FACE, SHARDS
 
-HUGGING_FACE = "hf:"
-SHARDS = "wds:"
 STARTS = ("/", "./", "../", ".\\", "..\\", "~")
 
 
@@ -65,17 +64,6 @@ def with_whole_path(name: str) -> str:
         place, mark, options = name.removeprefix(prefix).partition("?")
         if name.startswith(prefix) and (prefix == SHARDS or is_local(place)):
             return f"{prefix}{whole_path(place)}{mark}{options}"
-    return name
-
-
-def without_folder(name: str) -> str:
-    """A name whose path, if it is absolute, has only its last part."""
-    # A name without dots is one on the hub.
-    for prefix, dots in ((HUGGING_FACE, "./"), (SHARDS, ""), ("", "")):
-        place, mark, options = name.removeprefix(prefix).partition("?")
-        if name.startswith(prefix) and os.path.isabs(place):
-            last = os.path.basename(os.path.normpath(place))
-            return f"{prefix}{dots}{last}{mark}{options}"
     return name
 
 

@@ -2,12 +2,9 @@ import os
 
 import pytest
 
+from keras_mixvit._published_paths import without_folder
 from keras_mixvit.data.sets._load import data_label, is_data_path
-from keras_mixvit.data.sets._set_address import (
-    parted,
-    with_whole_path,
-    without_folder,
-)
+from keras_mixvit.data.sets._set_address import parted, with_whole_path
 
 pytestmark = pytest.mark.one_backend
 HERE = os.getcwd()
