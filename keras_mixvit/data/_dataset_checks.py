@@ -11,6 +11,7 @@ from keras_mixvit._checks import (
 from keras_mixvit.augmentation import Augment
 from keras_mixvit.data._manifold_mixing import ManifoldMixing
 from keras_mixvit.data._pixel_mixing import PixelMixing
+from keras_mixvit.data._shard_order import images_of_groups
 from keras_mixvit.masks._mask_sampler import MaskSampler
 
 
@@ -117,3 +118,60 @@ def require_fitting(
             "compiled step, such as KerasLayer.",
             apply_on=apply_on,
         )
+
+
+def require_shard_groups(
+    shard_groups,
+    shards,
+    *,
+    num_images,
+    shuffle,
+    drop_remainder,
+    batch_size,
+    repetitions,
+) -> None:
+    """Checks that a batch can be made of equal parts from groups of shards."""
+    require_positive_integer("shard_groups", shard_groups)
+    if shard_groups == 1:
+        return
+    require(
+        shards is not None,
+        "`shard_groups` must be 1 for images that are not in shards, and for shards "
+        "that are sorted by class.",
+        shard_groups=shard_groups,
+    )
+    require(
+        shard_groups <= len(shards),
+        f"`shard_groups` must be at most {len(shards)}, the number of shards.",
+        shard_groups=shard_groups,
+    )
+    require(
+        shuffle and drop_remainder,
+        "`shard_groups` must be 1 if `shuffle` or `drop_remainder` is False.",
+        shard_groups=shard_groups,
+    )
+    different = batch_size // repetitions
+    require(
+        different % shard_groups == 0,
+        f"`shard_groups` must divide {different}, the number of different images in "
+        "a batch.",
+        shard_groups=shard_groups,
+    )
+    smallest = min(map(len, images_of_groups(shards, num_images, shard_groups)))
+    require(
+        different // shard_groups <= smallest,
+        f"`batch_size` must be at most {smallest * shard_groups * repetitions}: the "
+        f"smallest of {shard_groups} groups of shards has {smallest} images.",
+        batch_size=batch_size,
+    )
+
+
+def require_patches(masks, image_size: tuple[int, int]) -> None:
+    """Checks that the patches of the masks tile the images."""
+    height, width = image_size
+    require(
+        height % masks.patch_size == 0 and width % masks.patch_size == 0,
+        "`masks.patch_size` must divide the image size.",
+        patch_size=masks.patch_size,
+        image_size=image_size,
+    )

@@ -5,7 +5,12 @@ from typing import Self
 import numpy as np
 
 from keras_mixvit._checks import is_integer, require, require_positive_integer
-from keras_mixvit.data._shard_order import shard_order
+from keras_mixvit.data._dataset_checks import require_shard_groups
+from keras_mixvit.data._shard_order import (
+    grouped_order,
+    images_of_groups,
+    shard_order,
+)
 from keras_mixvit.data.sources._batch_reader import BatchReader
 
 # A stream of chance of its own: without a purpose in the key, the order of an
@@ -28,6 +33,8 @@ class EpochBatches(BatchReader):
         workers: Integer, threads that prepare the next batches.
         shards: Integer array, the first image of each shard, whose order is then
             mixed shard by shard, or `None`. Defaults to `None`.
+        shard_groups: Integer G, the number of groups of shards. Each has its own
+            images and samples in every batch. Defaults to `1`.
     """
 
     def __init__(
@@ -42,9 +49,24 @@ class EpochBatches(BatchReader):
         repetitions: int,
         workers: int,
         shards: np.ndarray | None = None,
+        shard_groups: int = 1,
     ):
         super().__init__(workers)
+        require_shard_groups(
+            shard_groups,
+            shards,
+            num_images=num_images,
+            shuffle=shuffle,
+            drop_remainder=drop_remainder,
+            batch_size=batch_size,
+            repetitions=repetitions,
+        )
         self.shards = shards
+        self.shard_groups = shard_groups
+        self.groups: list[np.ndarray] = []
+        if shards is not None and shard_groups > 1:
+            self.groups = images_of_groups(shards, num_images, shard_groups)
+            num_images = shard_groups * min(map(len, self.groups))
         self.num_images = num_images
         self.epochs = epochs
         self.batch_size = batch_size
@@ -161,7 +183,10 @@ class EpochBatches(BatchReader):
         return self.batch(epoch, index)
 
     def _images_of(self, epoch: int, index: int) -> np.ndarray:
-        """Indices `(B,)` of the images of a batch, each as often as it repeats."""
+        """Indices `(B,)` of the images of a batch, each as often as it repeats.
+
+        With groups of shards, they come group by group.
+        """
         require(
             0 <= epoch < self.epochs,
             f"`epoch` must be in 0 to {self.epochs - 1}.",
@@ -169,9 +194,11 @@ class EpochBatches(BatchReader):
         )
         if not 0 <= index < len(self):
             raise IndexError(f"`index` must be in 0 to {len(self) - 1}. Got {index}.")
-        start = index * self.images_per_batch
-        order = self._epoch_order(epoch)[start : start + self.images_per_batch]
-        return np.repeat(order, self.repetitions)
+        # G is 1, or divides every batch.
+        size = self.images_per_batch // self.shard_groups
+        order = self._epoch_order(epoch).reshape(self.shard_groups, -1)
+        chosen = order[:, index * size : (index + 1) * size]
+        return np.repeat(chosen.ravel(), self.repetitions)
 
     def _rows(self, count):
         """The slice of a batch that this part is, or `None` for all of it."""
@@ -179,6 +206,22 @@ class EpochBatches(BatchReader):
             return None
         index, parts = self.part
         return slice(index * count // parts, (index + 1) * count // parts)
+
+    def _group_rows(self, count):
+        """The groups of shards that have samples in this part of a batch.
+
+        Yields:
+            The number of the group; the first of its rows in the batch, and how many
+            there are; and the slice of these in the part, or `None` for all of them.
+        """
+        size, part = count // self.shard_groups, self._rows(count)
+        for group in range(self.shard_groups):
+            start, rows = group * size, None
+            if part is not None:
+                rows = slice(max(part.start - start, 0), min(part.stop - start, size))
+                if rows.start >= rows.stop:
+                    continue
+            yield group, start, size, rows
 
     def _epoch_order(self, epoch):
         cached, order = self._order
@@ -188,6 +231,8 @@ class EpochBatches(BatchReader):
                 rng = np.random.default_rng((self.seed, EPOCH_ORDER, epoch))
                 if self.shards is None:
                     rng.shuffle(order)
+                elif self.groups:
+                    order = grouped_order(rng, self.shards, self.groups)
                 else:
                     order = shard_order(rng, self.shards, self.num_images)
             self._order = (epoch, order)

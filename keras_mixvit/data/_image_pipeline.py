@@ -88,7 +88,7 @@ class ImagePipeline:
             return self.read_shape
         return self.augment.output_shape(self.read_shape)
 
-    def batch(self, rng, indices, masks, rows: slice | None = None):
+    def batch(self, rng, indices, masks, rows: slice | None = None, candidates=None):
         """Images and labels of a batch, and the draws that `apply` needs.
 
         Args:
@@ -98,6 +98,8 @@ class ImagePipeline:
             rows: Slice of the batch to read, with all that `apply` needs for it,
                 or `None` for the whole batch. Draws and labels do not depend on
                 it. Defaults to `None`.
+            candidates: Integer array, the images that can be partners, or `None`
+                for all. Defaults to `None`.
 
         Returns:
             Images `(B, M, H, W, C)` before `apply`, or their indices `(B, M)`
@@ -112,7 +114,9 @@ class ImagePipeline:
             return self._typed(images, labels, part_of(draws, rows))
         batch, num_subnetworks = indices.shape
         if self.pixel_mixing.partners == "dataset":
-            partners = rng.integers(len(self.y), size=indices.shape)
+            count = len(self.y if candidates is None else candidates)
+            partners = rng.integers(count, size=indices.shape)
+            partners = partners if candidates is None else candidates[partners]
             other_labels = self.y[partners]
             uniform = self._draw(rng, indices.shape, draws, "partner_augment")
         else:

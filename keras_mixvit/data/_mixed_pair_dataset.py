@@ -6,22 +6,26 @@ import numpy.typing as npt
 
 from keras_mixvit._checks import require
 from keras_mixvit.augmentation import Augment
-from keras_mixvit.data._dataset_checks import require_fitting, require_numbers
+from keras_mixvit.data._dataset_checks import (
+    require_fitting,
+    require_numbers,
+    require_patches,
+)
 from keras_mixvit.data._device_images import keeps_on_device
 from keras_mixvit.data._epoch_batches import EpochBatches
 from keras_mixvit.data._image_pipeline import ImagePipeline
 from keras_mixvit.data._manifold_mixing import ManifoldMixing
-from keras_mixvit.data._pairing import ordered, paired
 from keras_mixvit.data._pixel_mixing import PixelMixing
 from keras_mixvit.data._sample_weights import (
     require_weights,
     with_weights,
     without_weights,
 )
+from keras_mixvit.data._samples import joined, samples_of
 from keras_mixvit.data._tf_batches import tf_batches
 from keras_mixvit.data.sources._array_checks import require_images, require_labels
 from keras_mixvit.data.sources._image_source import ImageSource
-from keras_mixvit.masks._mask_sampler import MaskSampler, require_masks
+from keras_mixvit.masks._mask_sampler import MaskSampler
 
 # A random stream of its own, separate from that of the order of an epoch.
 BATCH = 2
@@ -92,6 +96,10 @@ class MixedPairDataset(EpochBatches):
             which the loss of each image is multiplied, or `None` for 1. Where
             pixels or features are mixed, weights are mixed as labels are.
             Defaults to `None`.
+        shard_groups: Integer G. Group g holds the shards g, g + G, g + 2 G, ..., and
+            makes the g-th of G equal parts of every batch: its images are paired
+            and mixed only with each other. So several processes, whose number
+            divides G, read different shards. Defaults to `1`.
         workers: Integer, threads that prepare the next batches while a step
             runs; `0` prepares each batch on request. The batches are the same.
             `None` is 1, or 0 where an augmentation, such as `KerasLayer`, cannot
@@ -139,6 +147,7 @@ class MixedPairDataset(EpochBatches):
         apply_on: str = "pipeline",
         keep_on_device: bool | None = None,
         sample_weight: npt.ArrayLike | None = None,
+        shard_groups: int = 1,
         workers: int | None = None,
     ):
         x = x if isinstance(x, ImageSource) else require_images("x", x)
@@ -178,6 +187,7 @@ class MixedPairDataset(EpochBatches):
             repetitions=repetitions,
             workers=int(in_threads) if workers is None else workers,
             shards=x.shards if isinstance(x, ImageSource) else None,
+            shard_groups=shard_groups,
         )
         require(
             in_threads or not self.reading_workers,
@@ -203,13 +213,7 @@ class MixedPairDataset(EpochBatches):
             self.sample_weight = require_weights(sample_weight, len(y))
             labels = with_weights(labels, self.sample_weight)
         self.pipeline = ImagePipeline(x, labels, augment, pixel_mixing)
-        height, width, _ = self.image_shape
-        require(
-            height % masks.patch_size == 0 and width % masks.patch_size == 0,
-            "`masks.patch_size` must divide the image size.",
-            patch_size=masks.patch_size,
-            image_size=(height, width),
-        )
+        require_patches(masks, self.image_shape[:2])
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -243,32 +247,14 @@ class MixedPairDataset(EpochBatches):
     def batch(self, epoch: int, index: int) -> tuple:
         """Batch `index` of an epoch counted from 0; `self.epoch` does not matter."""
         chosen = self._images_of(epoch, index)
-        rng = np.random.default_rng((self.seed, BATCH, epoch, index))
-        num_subnetworks = self.masks_shape[0]
-        pairs = paired(rng, chosen, num_subnetworks, self.input_repetition)
-        progress = (epoch + 1) / self.epochs
-        masks = self.masks.draw(rng, len(pairs), self.image_shape[:2], progress)
-        masks = np.asarray(masks).astype("float32", copy=False)
-        require_masks(masks, (len(pairs), *self.masks_shape))
-        pairs, masks = ordered(rng, self.input_order, pairs, masks)
-        rows = self._rows(len(pairs))
-        images, labels, draws = self.pipeline.batch(rng, pairs, masks, rows)
-        key = "images" if self.pipeline.device_images is None else "indices"
-        inputs = {key: images, "masks": masks}
-        if self.augments_on_device:
-            inputs["draws"] = draws
-        elif key == "images":
-            inputs["images"] = self.pipeline.apply(images, draws)
-        if self.manifold_mixing is not None:
-            partners, shares = self.manifold_mixing.draw(rng, len(pairs))
-            inputs |= {"partners": partners, "shares": shares}
-            # All shares but one are 1.
-            share = shares.prod(axis=1)[:, None, None]
-            labels = share * labels + (1 - share) * labels[partners]
-        if rows is not None:
-            ready = (key, "draws")
-            inputs = {k: v if k in ready else v[rows] for k, v in inputs.items()}
-            labels = labels[rows]
+        key = (self.seed, BATCH, epoch, index)
+        found = []
+        for group, start, size, rows in self._group_rows(len(chosen)):
+            rng = np.random.default_rng((*key, group) if self.groups else key)
+            own = chosen[start : start + size]
+            images = self.groups[group] if self.groups else None
+            found.append(samples_of(self, rng, own, epoch, start, rows, images))
+        inputs, labels = joined(found)
         if self.sample_weight is None:
             return inputs, labels
         return inputs, *without_weights(labels, is_soft=self.y.ndim == 2)

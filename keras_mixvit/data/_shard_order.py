@@ -33,3 +33,40 @@ def shard_order(rng, starts: np.ndarray, count: int) -> np.ndarray:
         order[place : place + len(window)] = window
         place += len(window)
     return order
+
+
+def images_of_groups(
+    starts: np.ndarray, count: int, num_groups: int
+) -> list[np.ndarray]:
+    """The images of each group of shards, ascending.
+
+    Group g of G holds the shards g, g + G, g + 2 G and so on, in every epoch.
+
+    Args:
+        starts: Integer array `(S,)`, the first image of each shard, ascending from 0.
+        count: Integer, the number n of images.
+        num_groups: Integer G, at most S.
+    """
+    owner = np.repeat(np.arange(len(starts)), np.diff(starts, append=count))
+    return [np.flatnonzero(owner % num_groups == g) for g in range(num_groups)]
+
+
+def grouped_order(rng, starts: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
+    """A random order of each group of shards, as `shard_order` draws it.
+
+    Images that the smallest group cannot match are left out, in each order others.
+
+    Args:
+        rng: The only source of chance.
+        starts: Integer array `(S,)`, the first image of each shard, ascending from 0.
+        groups: List of G integer arrays, as `images_of_groups` returns them.
+
+    Returns:
+        Integer array `(G, size of the smallest group)`.
+    """
+    shortest = min(map(len, groups))
+    orders = []
+    for g, images in enumerate(groups):
+        own = np.searchsorted(images, starts[g :: len(groups)])
+        orders.append(images[shard_order(rng, own, len(images))][:shortest])
+    return np.stack(orders)
