@@ -79,6 +79,7 @@ class KeepsSteps(ModelMixin):
 
     def make_train_function(self, force: bool = False) -> Any:
         """Keras's train function, which stores its state after each step."""
+        _build_optimizer(self)
         super().make_train_function(force)
         self.train_function = remembering(self, self.train_function)
         return self.train_function
@@ -103,6 +104,18 @@ class KeepsSteps(ModelMixin):
         if run is not None and run.is_finished:
             super().jax_state_sync()
             run.give_back(self)
+
+
+def _build_optimizer(model):
+    """Creates the variables of an optimizer before a step is compiled, on TensorFlow.
+
+    Without a strategy, Keras 3.15 creates them within the first compiled step, so that
+    TensorFlow traces it twice and adds a third graph, which chooses between the two.
+    """
+    if keras.config.backend() != "tensorflow" or not model.built:
+        return
+    if model.optimizer is not None and not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
 
 
 class Run:

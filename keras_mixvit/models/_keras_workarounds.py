@@ -6,6 +6,7 @@ workarounds are beside the code that needs them:
 | where | what Keras 3.15 does | goes away with |
 |---|---|---|
 | `_kept_steps.py` | loses weights when a JAX step of `evaluate` or `predict` fails | a Keras that puts them back, as `fit` does |
+| `_kept_steps.py` | creates the optimizer's variables in the first compiled step on TensorFlow | a Keras that builds it before, as on JAX |
 | `_many_steps.py` | runs `steps_per_execution` by a Python loop on JAX | a Keras that scans |
 | `layers/_dropout.py`, `_seed_generator.py` | repeats random numbers on every replica of TensorFlow and PyTorch | seeds per replica in Keras |
 | `layers/_batch_normalization.py` | has `synchronized=True` on TensorFlow only | that option on every backend |
