@@ -92,6 +92,8 @@ def test_frozen_layers_stay_frozen(tmp_path):
     assert len(again.trainable_weights) < len(again.weights)
 
 
+# Other backends compile each layer; their quantized layers have tests of their own.
+@pytest.mark.one_backend
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize`")
 def test_quantized_layers_stay_quantized(tmp_path):
     model = made("single")

@@ -11,6 +11,7 @@ from keras_mixvit.cli._main import main
 from keras_mixvit.training import study
 from keras_mixvit.training._run_figures import has_matplotlib
 from tests.cli.processes import environment
+from tests.made_once import made_once
 from tests.training.tiny_study import TEXT, write_study
 
 TRAINING = importlib.import_module("keras_mixvit.training._study_training")
@@ -24,14 +25,18 @@ pytestmark = pytest.mark.one_backend
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """The folder of a finished study, its results, and what it told."""
-    folder = tmp_path_factory.mktemp("study")
-    told = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
-        # With one thread each, on a machine that has other work.
-        patch.setenv("OMP_NUM_THREADS", "1")
-        results = study(write_study(folder), jobs=2, tell=told.append)
+
+    def make(folder):
+        told = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            patch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+            # With one thread each, on a machine that has other work.
+            patch.setenv("OMP_NUM_THREADS", "1")
+            results = study(write_study(folder), jobs=2, tell=told.append)
+        return results, told
+
+    folder, (results, told) = made_once(tmp_path_factory, "study", make)
     return folder, results, told
 
 
