@@ -157,6 +157,12 @@ def require_shard_groups(
         "a batch.",
         shard_groups=shard_groups,
     )
+    require(
+        different >= 2 * shard_groups,
+        f"`shard_groups` must be at most {different // 2}, so that each group has at "
+        f"least two of the {different} different images in a batch.",
+        shard_groups=shard_groups,
+    )
     smallest = min(map(len, images_of_groups(shards, num_images, shard_groups)))
     require(
         different // shard_groups <= smallest,

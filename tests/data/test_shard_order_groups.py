@@ -196,7 +196,7 @@ def test_one_group_is_the_default():
             "shards that are sorted by class. Received: shard_groups=2",
         ),
         (
-            {"shard_groups": 16},
+            {"shard_groups": 16, "batch_size": 32},
             "`shard_groups` must be at most 8, the number of shards. Received: "
             "shard_groups=16",
         ),
@@ -210,6 +210,11 @@ def test_one_group_is_the_default():
             {"batch_size": 24, "repetitions": 4},
             "`shard_groups` must divide 6, the number of different images in a "
             "batch. Received: shard_groups=4",
+        ),
+        (
+            {"batch_size": 16, "repetitions": 2, "shard_groups": 8},
+            "`shard_groups` must be at most 4, so that each group has at least two of "
+            "the 8 different images in a batch. Received: shard_groups=8",
         ),
         (
             {"batch_size": 80},
