@@ -145,7 +145,7 @@ CASES = {
         [
             *("masks", "epochs", "batch_size", "seed", "repetitions", "workers"),
             *("input_repetition", "input_order", "num_classes", "apply_on"),
-            "keep_on_device",
+            *("keep_on_device", "shard_groups"),
         ],
     ),
     "load_timm_weights": (loaded, {"weights": {}}, ["weights"]),

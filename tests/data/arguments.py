@@ -90,6 +90,7 @@ ARGUMENTS = {
         "apply_on": "device",
         "keep_on_device": False,
         "sample_weight": np.arange(5, dtype="float32"),
+        "shard_groups": 1,
         "workers": 2,
     },
 }
