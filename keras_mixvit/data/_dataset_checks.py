@@ -11,7 +11,6 @@ from keras_mixvit._checks import (
 from keras_mixvit.augmentation import Augment
 from keras_mixvit.data._manifold_mixing import ManifoldMixing
 from keras_mixvit.data._pixel_mixing import PixelMixing
-from keras_mixvit.data._shard_order import images_of_groups
 from keras_mixvit.masks._mask_sampler import MaskSampler
 
 
@@ -163,7 +162,8 @@ def require_shard_groups(
         f"least two of the {different} different images in a batch.",
         shard_groups=shard_groups,
     )
-    smallest = min(map(len, images_of_groups(shards, num_images, shard_groups)))
+    sizes = np.diff(shards, append=num_images)
+    smallest = min(sizes[group::shard_groups].sum() for group in range(shard_groups))
     require(
         different // shard_groups <= smallest,
         f"`batch_size` must be at most {smallest * shard_groups * repetitions}: the "

@@ -53,7 +53,7 @@ def samples_of(pairs, rng, chosen, epoch, start, rows=None, candidates=None):
 
 
 def joined(parts: list):
-    """The parts of a batch, nests of arrays, one after the other."""
+    """Nests of arrays, such as the parts of a batch, one after the other."""
     if len(parts) == 1:
         return parts[0]
     return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)

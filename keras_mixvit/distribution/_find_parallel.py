@@ -1,8 +1,8 @@
 import keras
-import numpy as np
 
 from keras_mixvit._checks import require
 from keras_mixvit._replicas import joined_processes
+from keras_mixvit.data._samples import joined
 from keras_mixvit.data.sources._batch_reader import closing
 from keras_mixvit.distribution._parallel import Parallel
 
@@ -70,7 +70,7 @@ def predict_spread(
         with parallel.evaluating(part), closing(part.arguments["x"]):
             outputs = predict(**part.arguments, steps=steps, **options)
         found.append(every_nth_row(outputs, part.copies))
-    return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *found)
+    return joined(found)
 
 
 def every_nth_row(outputs, count: int):

@@ -81,7 +81,7 @@ EXPORTED = {
     ("jax", "tf_saved_model"): ["cait", "convit", "vit"],
     ("tensorflow", "tf_saved_model"): ["convit", "single"],
     ("tensorflow", "onnx"): ["cait", "convit", "vit"],
-    ("tensorflow", "litert"): ["convit", "vit"],
+    ("tensorflow", "litert"): ["cait", "convit", "vit"],
     ("torch", "torch"): [
         "cait",
         "convit",
